@@ -1,0 +1,42 @@
+"""The checks of this project, each in an environment of its own: ``nox`` runs all, ``nox -s lint types`` some."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+
+EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, spelling and the direction of imports; needs no installed package."""
+    session.install(*EXTRAS["lint"])
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+    session.run("lint-imports", env={"PYTHONPATH": "plugins"})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Static types."""
+    session.install("-e", ".[types]")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages, in docs/_build; a warning is an error."""
+    session.install(*EXTRAS["docs"])
+    session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite; arguments behind ``--`` go to pytest."""
+    session.install("-e", ".[tests]")
+    session.run("pytest", *session.posargs)

@@ -1,0 +1,70 @@
+"""Points: positive and negative clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from seemkit import Point, PromptEncoder, RegionPrompt, hookimpl
+from seemkit.errors import InputError
+from seemkit.ops.region import Region, square
+from seemkit.types import Size
+
+
+class PointEncoder(RegionPrompt[Point]):
+    """Clicks, each a small square of pixels.
+
+    Args:
+        width: C, channels of the tokens.
+        side: side of the square in pixels (3 in the reference).
+        most: most points that one simulated prompt has (20 in the reference's training).
+    """
+
+    kind: ClassVar[str] = "point"
+    accepts: ClassVar[type[Point]] = Point
+
+    def __init__(self, width: int, side: int = 3, most: int = 20) -> None:
+        super().__init__(width)
+        self.side = side
+        self.most = most
+
+    def region(self, prompt: Point, size: Size) -> Region:
+        """The square around the pixel that holds the point."""
+        row, column = min(int(prompt.y), size.height - 1), min(int(prompt.x), size.width - 1)
+        return Region.of(square(row, column, self.side, size), positive=prompt.positive)
+
+    def simulate(self, mask: Tensor, generator: torch.Generator) -> list[Point]:
+        """1 to `most` random distinct pixels of the mask."""
+        pixels = mask.nonzero().cpu()
+        if not len(pixels):
+            return []
+        count = int(torch.randint(1, min(self.most, len(pixels)) + 1, (1,), generator=generator))
+        chosen = pixels[torch.randperm(len(pixels), generator=generator)[:count]]
+        return [Point(column + 0.5, row + 0.5) for row, column in chosen.tolist()]
+
+    def parse(self, text: str) -> Point:
+        """``"120,80"`` is a click on the object at x 120, y 80; ``"-120,80"`` one beside it."""
+        positive = not text.startswith("-")
+        try:
+            x, y = (float(part) for part in text.removeprefix("-").split(","))
+        except ValueError:
+            raise InputError(
+                f"point {text!r}: expected X,Y in pixels, for example 120,80 (-120,80: not here)"
+            ) from None
+        return Point(x, y, positive)
+
+    def check(self, prompt: Point, size: Size) -> None:
+        """Nothing, if the point lies on the image."""
+        if not (0 <= prompt.x <= size.width and 0 <= prompt.y <= size.height):
+            raise InputError(
+                f"point {prompt.x:g},{prompt.y:g} lies outside the image of {size.width} x {size.height} pixels"
+            )
+
+
+@hookimpl
+def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
+    """Brings the kind ``point``."""
+    register(PointEncoder)

@@ -1,0 +1,36 @@
+"""seemkit: segment everything everywhere, with any mix of prompts.
+
+Names are imported when they are first used, so that ``import seemkit`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from seemkit._version import __version__
+
+if TYPE_CHECKING:
+    from seemkit.network import SEEM
+    from seemkit.prompts.encoder import PromptEncoder, RegionPrompt
+    from seemkit.prompts.hooks import hookimpl
+    from seemkit.prompts.values import Point, Text
+    from seemkit.session import Session
+
+__all__ = ["SEEM", "Point", "PromptEncoder", "RegionPrompt", "Session", "Text", "__version__", "hookimpl"]
+
+_HOME = {
+    "SEEM": "seemkit.network",
+    "Point": "seemkit.prompts.values",
+    "PromptEncoder": "seemkit.prompts.encoder",
+    "RegionPrompt": "seemkit.prompts.encoder",
+    "Session": "seemkit.session",
+    "Text": "seemkit.prompts.values",
+    "hookimpl": "seemkit.prompts.hooks",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (a module attribute can be anything)
+    if name not in _HOME:
+        raise AttributeError(f"module 'seemkit' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

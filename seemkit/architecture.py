@@ -1,0 +1,77 @@
+"""The sizes and switches of a SEEM network, as they stand in a configuration and beside saved weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from seemkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that is needed to build a network; the defaults are the full-size SEEM's decoder.
+
+    Attributes:
+        backbone: timm's model name.
+        backbone_options: further arguments of `timm.create_model`.
+        backbone_levels: which four of its feature maps to use, finest first.
+        width: channels of the pyramid, the mask features, the tokens and the text embeddings.
+        heads: attention heads of pixel decoder and decoder.
+        hidden: width of their feed-forward layers.
+        encoder_layers: transformer layers on the coarsest features.
+        decoder_layers: layers of the decoder.
+        queries: object queries.
+        memory: memory slots.
+        visual_queries: queries copied for each visually prompted object; 0 copies all (v0).
+        text_width: channels inside the text tower.
+        text_layers: its depth.
+        text_heads: its attention heads.
+        logit_scale: initial logarithm of the scale of class similarities.
+        templates: sentences around class names; empty means the 81 of the reference.
+        click_field: position channels of the click field; 0 switches it off, as in the reference.
+        values_carry_position: add positions to the values of cross-attention; off in the reference.
+        prompts: constructor arguments of single prompt kinds, by name.
+    """
+
+    backbone: str = "davit_base"
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    backbone_levels: tuple[int, ...] = (0, 1, 2, 3)
+    width: int = 512
+    heads: int = 8
+    hidden: int = 2048
+    encoder_layers: int = 6
+    decoder_layers: int = 9
+    queries: int = 101
+    memory: int = 32
+    visual_queries: int = 3
+    text_width: int = 512
+    text_layers: int = 12
+    text_heads: int = 8
+    logit_scale: float = 1.0
+    templates: tuple[str, ...] = ()
+    click_field: int = 0
+    values_carry_position: bool = False
+    prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The architecture as plain data for YAML."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str = "architecture") -> Self:
+        """The architecture that plain data describes.
+
+        Args:
+            values: what `to_dict` returned.
+            source: file name for messages.
+
+        Raises:
+            InputError: an unknown key.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"{source}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
+        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**settings)

@@ -1,0 +1,19 @@
+"""Evaluations and services that a configuration lists by name."""
+
+from seemkit.callbacks.interactive import InteractiveEvaluation
+from seemkit.callbacks.panoptic import PanopticEvaluation
+from seemkit.callbacks.pictures import PictureGrid
+from seemkit.callbacks.referring import ReferringEvaluation
+from seemkit.callbacks.report import Report
+from seemkit.callbacks.weights import SaveWeights
+from seemkit.callbacks.writer import PanopticWriter
+
+__all__ = [
+    "InteractiveEvaluation",
+    "PanopticEvaluation",
+    "PanopticWriter",
+    "PictureGrid",
+    "ReferringEvaluation",
+    "Report",
+    "SaveWeights",
+]

@@ -1,0 +1,63 @@
+"""Panoptic quality and mIoU: what the object queries say of the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from seemkit.callbacks.evaluation import Evaluation
+from seemkit.inference.panoptic import panoptic_map
+from seemkit.inference.resize import restore
+from seemkit.inference.semantic import semantic_map
+from seemkit.metrics.miou import MeanIoU
+from seemkit.metrics.panoptic import PanopticQuality
+from seemkit.module import SeemModule
+from seemkit.nn.context import ImageContext
+from seemkit.types import Batch, Panoptic, Target
+
+IGNORED = -1
+
+
+class PanopticEvaluation(Evaluation):
+    """PQ, SQ, RQ (all, things, stuff) and semantic mIoU.
+
+    Args:
+        score_threshold: least class probability of a query that is kept (0.8 in the reference).
+        overlap_threshold: least share of its own mask that a kept query must win.
+    """
+
+    def __init__(self, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
+        self.score_threshold = score_threshold
+        self.overlap_threshold = overlap_threshold
+
+    def start(self, module: SeemModule) -> None:
+        """Makes the metrics and the class embeddings."""
+        self._quality = PanopticQuality(module.vocabulary).to(module.device)
+        self._iou = MeanIoU(len(module.vocabulary)).to(module.device)
+        with torch.no_grad():
+            self._classes = module.network.embed_vocabulary(module.vocabulary)
+
+    def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
+        """Compares the maps of each image at its original size."""
+        probabilities, masks = module.network.panoptic_inputs(context, self._classes)
+        for index, target in enumerate(batch.targets):
+            full = restore(masks[index], context.padded, context.sizes[index], target.size)
+            found = panoptic_map(
+                probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+            )
+            self._quality.update(found, Panoptic.from_target(target))
+            self._iou.update(semantic_map(probabilities[index], full), _semantic(target))
+
+    def compute(self) -> Mapping[str, Tensor]:
+        """``pq``, ``pq_things``, ``pq_stuff`` and their parts, ``miou``."""
+        return {**self._quality.compute(), **self._iou.compute()}
+
+
+def _semantic(target: Target) -> Tensor:
+    """The class of each pixel, int64 [H, W]; `IGNORED` where there is none."""
+    labels = torch.full(tuple(target.size), IGNORED, device=target.masks.device)
+    for mask, label in zip(target.masks, target.labels, strict=True):
+        labels[mask] = label
+    return labels

@@ -1,0 +1,103 @@
+"""A grid of predictions, for eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from seemkit.callbacks.evaluation import seem, unpack
+from seemkit.drawing import captioned_grid, dots, overlay, panoptic_picture
+from seemkit.inference.panoptic import panoptic_map
+from seemkit.inference.resize import restore
+from seemkit.module import SeemModule
+from seemkit.nn.context import ImageContext
+from seemkit.ops.files import replacing
+from seemkit.prompts.values import Point
+from seemkit.session import Session
+from seemkit.types import Batch, Panoptic, Target
+
+Cell = tuple[Tensor, str]
+
+
+class PictureGrid(Callback):
+    """Writes ``predictions.png`` into the run folder at the end of the test.
+
+    One row an image: the image, the true segments, the predicted ones, a phrase, a first click, five clicks.
+
+    Args:
+        images: number of rows.
+        score_threshold: as in `PanopticEvaluation`.
+    """
+
+    def __init__(self, images: int = 8, score_threshold: float = 0.8) -> None:
+        self.images = images
+        self.score_threshold = score_threshold
+        self._rows: list[list[Cell]] = []
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts an empty grid."""
+        self._rows = []
+
+    @torch.no_grad()
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draws rows until there are enough."""
+        context, images = unpack(outputs, batch)
+        if trainer.is_global_zero:
+            for index in range(min(len(images), self.images - len(self._rows))):
+                self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the grid."""
+        if trainer.is_global_zero and self._rows:
+            with replacing(Path(trainer.default_root_dir) / "predictions.png") as path:
+                captioned_grid(self._rows).save(path, format="PNG")
+
+    def _row(self, module: SeemModule, context: ImageContext, batch: Batch, index: int) -> list[Cell]:
+        target = batch.targets[index].to("cpu")
+        image = _at(batch.images[index].cpu(), target)
+        row = [(image, target.name), (panoptic_picture(image, Panoptic.from_target(target)), "truth")]
+        row.append((panoptic_picture(image, self._panoptic(module, context, target)), "predicted"))
+        session = Session.of(module.network, context)
+        if target.phrases:
+            phrase = target.phrases[0].text
+            row.append((overlay(image, session.say(phrase).mask[None]), phrase))
+        return row + self._clicks(module, session, image, target)
+
+    def _panoptic(self, module: SeemModule, context: ImageContext, target: Target) -> Panoptic:
+        network = module.network
+        probabilities, masks = network.panoptic_inputs(context, network.embed_vocabulary(module.vocabulary))
+        full = restore(masks[0], context.padded, context.sizes[0], target.size)
+        found = panoptic_map(probabilities[0], full, module.vocabulary.things, self.score_threshold)
+        return Panoptic(found.ids.cpu(), found.segments)
+
+    @staticmethod
+    def _clicks(module: SeemModule, session: Session, image: Tensor, target: Target) -> list[Cell]:
+        things = [i for i, label in enumerate(target.labels.tolist()) if module.vocabulary.things[label]]
+        if not things:
+            return []
+        truth = target.masks[max(things, key=lambda i: int(target.masks[i].sum()))]
+        cells: list[Cell] = []
+        for prediction, prompts in session.simulate(truth, rounds=5):
+            points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
+            picture = dots(overlay(image, prediction.mask[None]), points)
+            cells.append((picture, f"{len(points)} click{'s'[: len(points) > 1]}: {prediction.label}"))
+        return [cells[0], cells[-1]]
+
+
+def _at(image: Tensor, target: Target) -> Tensor:
+    """The image at the size of its target."""
+    if image.shape[-2:] == target.masks.shape[-2:]:
+        return image.byte()
+    resized = torch.nn.functional.interpolate(image[None].float(), size=tuple(target.size), mode="bilinear")
+    return resized[0].round().clamp(0, 255).byte()

@@ -1,0 +1,95 @@
+"""Panoptic maps of ``seemkit predict``, in COCO's format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from PIL import Image
+
+from seemkit.callbacks.evaluation import seem, unpack
+from seemkit.inference.panoptic import panoptic_map
+from seemkit.inference.resize import restore
+from seemkit.ops.files import replacing
+from seemkit.types import Panoptic, Vocabulary
+
+
+class PanopticWriter(Callback):
+    """Writes ``predictions/<image>.png`` (segment id = R + 256 G + 65536 B) and ``predictions/panoptic.json``.
+
+    With several processes each writes its own ``panoptic.<rank>.json``.
+
+    Args:
+        score_threshold: as in `PanopticEvaluation`.
+    """
+
+    def __init__(self, score_threshold: float = 0.8) -> None:
+        self.score_threshold = score_threshold
+
+    @torch.no_grad()
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Makes the class embeddings."""
+        module = seem(pl_module)
+        self._classes = module.network.embed_vocabulary(module.vocabulary)
+        self._annotations: list[dict[str, Any]] = []
+        _folder(trainer).mkdir(parents=True, exist_ok=True)
+
+    @torch.no_grad()
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Writes the maps of a batch."""
+        context, images = unpack(outputs, batch)
+        module = seem(pl_module)
+        probabilities, masks = module.network.panoptic_inputs(context, self._classes)
+        for index, target in enumerate(images.targets):
+            full = restore(masks[index], context.padded, context.sizes[index], target.size)
+            found = panoptic_map(probabilities[index], full, module.vocabulary.things, self.score_threshold)
+            name = f"{Path(target.name).stem}.png"
+            with replacing(_folder(trainer) / name) as path:
+                _encode(found).save(path, format="PNG")
+            self._annotations.append(_record(target.name, name, found))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the list of segments."""
+        name = "panoptic.json" if trainer.world_size == 1 else f"panoptic.{trainer.global_rank}.json"
+        content = {"annotations": self._annotations, "categories": _categories(seem(pl_module).vocabulary)}
+        with replacing(_folder(trainer) / name) as path:
+            path.write_text(json.dumps(content) + "\n")
+
+
+def _folder(trainer: Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "predictions"
+
+
+def _encode(found: Panoptic) -> Image.Image:
+    ids = found.ids.cpu().numpy()
+    return Image.fromarray(np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8))
+
+
+def _record(image: str, png: str, found: Panoptic) -> dict[str, Any]:
+    segments = [
+        {
+            "id": segment.id,
+            "category_id": segment.label + 1,
+            "area": int((found.ids == segment.id).sum()),
+            "score": round(segment.score, 4),
+        }
+        for segment in found.segments
+    ]
+    return {"image": image, "file_name": png, "segments_info": segments}
+
+
+def _categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    pairs = zip(vocabulary.names, vocabulary.things, strict=True)
+    return [{"id": index, "name": name, "isthing": int(thing)} for index, (name, thing) in enumerate(pairs, start=1)]

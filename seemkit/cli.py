@@ -1,0 +1,118 @@
+"""The ``seemkit`` command. Heavy packages are imported by the verb that needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seemkit._version import __version__
+from seemkit.errors import InputError
+
+TRAINING_VERBS = {
+    "fit": "train, then test; options: seemkit fit --help",
+    "validate": "evaluate on the validation split",
+    "test": "evaluate on the test split and print the table of results",
+    "predict": "segment a data set without prompts and write the maps",
+}
+DEFAULT_MODEL = "runs/seem_tiny"
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of a command line: 0 if all went well, 2 for bad input (one line on standard error)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        if words and words[0] in TRAINING_VERBS:
+            from seemkit import training_cli
+
+            training_cli.run(words)
+        else:
+            options = _parser().parse_args(words)
+            options.run(options)
+    except InputError as error:
+        if debug:
+            raise
+        print(f"seemkit: {error}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seemkit", description="Segment everything everywhere, with any prompts.")
+    parser.add_argument("--version", action="version", version=f"seemkit {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for name, text in TRAINING_VERBS.items():
+        verbs.add_parser(name, help=text, add_help=False)
+    _add_segment(verbs)
+    _add_data(verbs)
+    plugins = verbs.add_parser("plugins", help="list the installed prompt kinds")
+    plugins.set_defaults(run=_plugins)
+    return parser
+
+
+def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    segment = verbs.add_parser(
+        "segment",
+        help="segment one image",
+        description="Segments the object that the prompts describe together; without prompts, everything.",
+    )
+    segment.add_argument("image", type=Path, help="image file")
+    segment.add_argument("--out", type=Path, required=True, help="folder for overlay.png, masks and result.json")
+    segment.add_argument(
+        "--model", default=DEFAULT_MODEL, help="folder of weights or run folder (default: %(default)s)"
+    )
+    segment.add_argument(
+        "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
+    )
+    segment.add_argument("--text", action="append", default=[], help="class name or phrase")
+    segment.add_argument(
+        "--prompt", action="append", default=[], metavar="KIND=VALUE", help="a prompt of any installed kind"
+    )
+    segment.add_argument("--classes", help="own class names for labels, separated by commas")
+    segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
+    segment.set_defaults(run=_segment)
+
+
+def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = verbs.add_parser("data", help="make data sets").add_subparsers(metavar="WHAT", required=True)
+    scenes = data.add_parser("scenes", help="generated scenes in COCO panoptic format")
+    scenes.add_argument("--out", type=Path, required=True, help="folder to write")
+    scenes.add_argument("--images", type=int, default=100, help="number of training images (default: %(default)s)")
+    scenes.add_argument("--val", type=int, default=0, help="number of validation images")
+    scenes.add_argument("--test", type=int, default=0, help="number of test images")
+    scenes.add_argument("--seed", type=int, default=0)
+    scenes.add_argument("--size", type=int, default=128, help="side of an image in pixels (default: %(default)s)")
+    scenes.set_defaults(run=_scenes)
+
+
+def _segment(options: argparse.Namespace) -> None:
+    from seemkit import segmenting
+
+    prompts = [
+        *(f"point={text}" for text in options.point),
+        *(f"text={text}" for text in options.text),
+        *options.prompt,
+    ]
+    classes = options.classes.split(",") if options.classes else None
+    lines = segmenting.segment_file(options.image, options.model, prompts, classes, options.threshold, options.out)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _scenes(options: argparse.Namespace) -> None:
+    from seemkit.data.scenes import write_scenes
+
+    counts = {"train": options.images, "val": options.val, "test": options.test}
+    write_scenes(options.out, {split: n for split, n in counts.items() if n}, seed=options.seed, size=options.size)
+    print(f"{options.out}: {sum(counts.values())} scenes")  # noqa: T201
+
+
+def _plugins(_: argparse.Namespace) -> None:
+    from seemkit.prompts.registry import installed
+
+    for name, kind in installed().kinds.items():
+        print(f"{name:<12}{kind.encoder.group.name:<16}{kind.package} {kind.version}")  # noqa: T201

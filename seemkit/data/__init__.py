@@ -1,0 +1,1 @@
+"""Data sets as images and targets: readers, transforms, samplers and Lightning data modules."""

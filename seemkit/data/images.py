@@ -1,0 +1,88 @@
+"""Image files as RGB tensors."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from seemkit.errors import InputError
+
+MIN_SIDE = 32
+"""The least height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
+
+# what Pillow's decoders raise on files that are cut short or damaged
+_DECODING_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
+
+
+def read_image(path: str | Path, upright: bool = False) -> Tensor:
+    """The image in a file as uint8 [3, H, W], RGB, 0..255.
+
+    Grey, palette and CMYK images become RGB, alpha is dropped, and 16 bits are scaled to 8. Of an animation the first
+    frame is read.
+
+    Args:
+        path: any file that Pillow reads.
+        upright: turn the image as its EXIF orientation says. Data sets with masks want False, since their masks are
+            drawn on the pixels as stored; photographs of a user want True.
+
+    Raises:
+        InputError: if the file is missing, damaged, smaller than 32 pixels on a side, or of 32 bits a channel.
+    """
+    image = open_image(path)
+    if upright:
+        image = ImageOps.exif_transpose(image)
+    if min(image.size) < MIN_SIDE:
+        raise InputError(
+            f"{path}: is {image.width} by {image.height} pixels; an image needs at least {MIN_SIDE} on each side"
+        )
+    return torch.from_numpy(np.array(_to_rgb(image, path))).permute(2, 0, 1).contiguous()
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """The decoded image in a file, in the mode in which it is stored.
+
+    Raises:
+        InputError: if the file is missing or cannot be decoded to its end.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such image; check the path") from error
+    except _DECODING_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file") from error
+
+
+def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
+    """The image in mode RGB."""
+    if image.mode.startswith("I"):
+        return _scale_16_bits(image, path).convert("RGB")
+    if image.mode == "F":
+        raise InputError(f"{path}: has floating-point pixels; save it with 8 or 16 bits a channel")
+    if image.mode in ("P", "PA", "RGBa", "La"):
+        # a palette may carry alpha and a premultiplied colour depends on it: both have to pass through RGBA
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise InputError(f"{path}: cannot convert from mode {image.mode} to RGB; save it as RGB") from error
+
+
+def _scale_16_bits(image: Image.Image, path: str | Path) -> Image.Image:
+    """The grey image of 16 bits in 8 bits: 65535 becomes 255, to the nearest level."""
+    # Pillow's mode I has 32 bits but also holds 16-bit files, for instance PGM
+    values = np.array(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError(f"{path}: has pixels of 32 bits; save it with 8 or 16 bits a channel")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))

@@ -1,0 +1,93 @@
+"""Which sample comes when, as a function of seed, epoch and rank alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import distributed
+from torch.utils.data import DistributedSampler
+
+from seemkit.errors import InputError
+
+
+class SampleKey(NamedTuple):
+    """What a sampler asks a dataset for: sample `position` as it is in epoch `epoch`."""
+
+    position: int
+    epoch: int
+
+    @classmethod
+    def of(cls, key: int | SampleKey) -> Self:
+        """The key itself; a plain int means epoch 0."""
+        return cls(*key) if isinstance(key, tuple) else cls(key, 0)
+
+
+def generator_of(key: SampleKey, seed: int) -> torch.Generator:
+    """The generator of all random choices for one sample in one epoch, the same in every process and worker."""
+    return _generator(seed, key.epoch, key.position + 1)  # +1: NumPy takes (seed, epoch, 0) for (seed, epoch)
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Rank of this process and number of processes as torch.distributed knows them; (0, 1) where it is not in use."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+class SeededSampler(DistributedSampler[SampleKey]):
+    """The keys of one rank for training, in an order that depends on seed and epoch only.
+
+    All ranks get the same number of samples: the tail of the order that does not divide by `world` is left out in this
+    epoch. It is a `DistributedSampler` by type, so that Lightning leaves it in place.
+
+    Attributes:
+        start: how many samples the next iteration leaves out at its beginning (`ResumableLoader` sets it).
+    """
+
+    def __init__(self, dataset_len: int, seed: int, shuffle: bool = True, rank: int = 0, world: int = 1) -> None:
+        """Share `dataset_len` samples among `world` ranks.
+
+        Raises:
+            InputError: if there are fewer samples than ranks, or the seed is negative.
+        """
+        if dataset_len < world:
+            raise InputError(f"train_split: has {dataset_len} images for {world} processes; use fewer processes")
+        if seed < 0:
+            raise InputError(f"seed: is {seed}; use 0 or more")
+        # torch asks for a Dataset but only takes its length
+        super().__init__(range(dataset_len), world, rank, shuffle, seed, drop_last=True)  # type: ignore[arg-type]
+        self.dataset_len = dataset_len
+        self.start = 0
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        total = self.dataset_len
+        order = torch.randperm(total, generator=_generator(self.seed, self.epoch)) if self.shuffle else range(total)
+        mine = [int(index) for index in order[self.rank :: self.num_replicas]][: self.num_samples]
+        return (SampleKey(index, self.epoch) for index in mine[self.start :])
+
+
+class EvaluationSampler(DistributedSampler[SampleKey]):
+    """Indices rank, rank + world, … : every sample once over all ranks, so the last ranks may have one fewer.
+
+    It is a `DistributedSampler` by type, so that Lightning does not put its own in place, which repeats samples.
+    """
+
+    def __init__(self, dataset_len: int, rank: int = 0, world: int = 1) -> None:
+        """Share `dataset_len` samples among `world` ranks."""
+        super().__init__(range(dataset_len), world, rank, shuffle=False)  # type: ignore[arg-type]  # see above
+        self.indices = range(rank, dataset_len, world)
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return (SampleKey(index, 0) for index in self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def _generator(*entropy: int) -> torch.Generator:
+    """A generator whose stream is a function of the numbers; neighbouring numbers give unrelated streams."""
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))

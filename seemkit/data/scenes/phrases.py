@@ -1,0 +1,129 @@
+"""Referring expressions for the things of a scene, each of which fits exactly one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from seemkit.data.scenes.things import Thing
+from seemkit.data.scenes.vocabulary import HELD_OUT, Pair
+
+Form: TypeAlias = tuple[str, ...]
+
+MOST: Final = 6
+MOST_RELATIONS: Final = 2
+FORMS: Final[dict[Form, float]] = {
+    ("colour",): 1.0,
+    ("shape",): 1.0,
+    ("colour", "shape"): 3.0,
+    ("size", "shape"): 0.7,
+    ("size", "colour", "shape"): 0.7,
+}
+"""The attributes that a phrase names, and how likely each choice is."""
+_RELATED_FORMS: Final[tuple[Form, ...]] = (("colour",), ("shape",), ("colour", "shape"))
+RELATIONS: Final = {"left of": ("x", -1), "right of": ("x", 1), "above": ("y", -1), "below": ("y", 1)}
+"""Coordinate and direction of each relation."""
+
+_NEEDED: Final = 4.0
+"""How much likelier a phrase of several attributes gets where none of them can be left out."""
+_CLEARLY: Final = 10
+"""A target is at least so many pixels of 128 on the named side of the anchor; the others are not on that side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A phrase and the thing it means.
+
+    Attributes:
+        text: for example ``"the red star left of the blue ring"``.
+        id: the thing's value in the scene's panoptic map.
+        tags: ``"attribute"`` or ``"relation"``, and ``"unseen"`` if it names a held-out colour and shape of the thing.
+    """
+
+    text: str
+    id: int
+    tags: tuple[str, ...]
+
+
+def expressions(rng: np.random.Generator, things: Sequence[Thing], size: int) -> tuple[Expression, ...]:
+    """Up to `MOST` expressions, drawn at random from all unambiguous ones; longer forms mostly where needed."""
+    related = _related(things, size)
+    relations = [related[i] for i in rng.permutation(len(related))[:MOST_RELATIONS]]
+    single, weights = _single(things)
+    count = min(MOST - MOST_RELATIONS, len(single))
+    chosen = rng.choice(len(single), count, replace=False, p=np.divide(weights, sum(weights))) if single else ()
+    return (*(single[i] for i in chosen), *relations)
+
+
+def _words(thing: Thing, form: Form) -> str:
+    """The description of a thing by the attributes in `form`, for example ``"the small red star"``."""
+    words = {"size": "large" if thing.large else "small", "colour": thing.colour, "shape": thing.shape}
+    return " ".join(["the", *(words[name] for name in form), *(() if "shape" in form else ("thing",))])
+
+
+def _fits(thing: Thing, target: Thing, form: Form) -> bool:
+    """Whether a reader could take the description of `target` to mean `thing`; the colour of a side counts too."""
+    return (
+        ("colour" not in form or target.colour in (thing.colour, thing.second))
+        and ("shape" not in form or thing.shape == target.shape)
+        and ("size" not in form or thing.large == target.large)
+    )
+
+
+def _alone(things: Sequence[Thing], target: Thing, form: Form) -> bool:
+    return sum(_fits(thing, target, form) for thing in things) == 1
+
+
+def _tags(target: Thing, form: Form, kind: str) -> tuple[str, ...]:
+    unseen = {"colour", "shape"} <= set(form) and Pair(target.colour, target.shape) in HELD_OUT
+    return (kind, "unseen") if unseen else (kind,)
+
+
+def _single(things: Sequence[Thing]) -> tuple[list[Expression], list[float]]:
+    """All unambiguous attribute phrases and how much each is wanted."""
+    found, weights = [], []
+    for target in things:
+        clear = [form for form in FORMS if _alone(things, target, form)]
+        for form in clear:
+            found.append(Expression(_words(target, form), target.id, _tags(target, form, "attribute")))
+            needed = not any(set(shorter) < set(form) for shorter in clear)
+            weights.append(FORMS[form] * (_NEEDED if needed and len(form) > 1 else 1))
+    return found, weights
+
+
+def _related(things: Sequence[Thing], size: int) -> list[Expression]:
+    """All relation phrases whose target the description alone does not single out."""
+    named = [thing for thing in things if _alone(things, thing, ("colour", "shape"))]
+    found = []
+    for target, form in product(things, _RELATED_FORMS):
+        rivals = [thing for thing in things if thing is not target and _fits(thing, target, form)]
+        for anchor, relation in product(named if rivals else (), RELATIONS):
+            others = [thing for thing in rivals if thing is not anchor]
+            if anchor is target or not others or any(_possible(relation, thing, anchor) for thing in others):
+                continue
+            if _holds(relation, target, anchor, size):
+                text = f"{_words(target, form)} {relation} {_words(anchor, ('colour', 'shape'))}"
+                found.append(Expression(text, target.id, _tags(target, form, "relation")))
+    return found
+
+
+def _offset(relation: str, thing: Thing, anchor: Thing) -> tuple[float, float]:
+    """Pixels from the anchor to the thing in the relation's direction, and across it."""
+    axis, sign = RELATIONS[relation]
+    dx, dy = thing.x - anchor.x, thing.y - anchor.y
+    return (sign * dx, dy) if axis == "x" else (sign * dy, dx)
+
+
+def _holds(relation: str, thing: Thing, anchor: Thing, size: int) -> bool:
+    """Whether the thing stands clearly, and not mainly in another direction, on the named side of the anchor."""
+    along, across = _offset(relation, thing, anchor)
+    return along >= _CLEARLY * size / 128 and along >= 0.5 * abs(across)
+
+
+def _possible(relation: str, thing: Thing, anchor: Thing) -> bool:
+    """Whether the thing is on the named side of the anchor at all, however little."""
+    return _offset(relation, thing, anchor)[0] > 0

@@ -1,0 +1,184 @@
+"""Which things a scene holds: their designs, drawn at random, some touching or nested on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from seemkit.data.scenes.shapes import RING_HOLE
+from seemkit.data.scenes.vocabulary import COLOURS, HELD_OUT, SEEN, Pair
+
+Placement: TypeAlias = Literal["free", "touching", "nested"]
+
+Item = TypeVar("Item")
+
+LARGE_RADIUS: Final = (22.0, 31.0)
+SMALL_RADIUS: Final = (14.0, 18.0)
+"""In pixels of a scene of 128."""
+
+# Chances a proposal, not shares in the scenes: crowded proposals are turned down more often than free ones.
+_NESTED: Final = 0.42
+_TOUCHING: Final = 0.36
+_HOST_RADIUS: Final = 27.0
+_TWO_COLOURED: Final = 0.28
+_LARGE: Final = 0.6
+_COPY: Final = 0.9
+_TWIN: Final = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A thing as it is to be drawn.
+
+    Attributes:
+        colour: name of the main colour.
+        shape: class name.
+        second: name of the colour of one side, or None.
+        rgb: the main colour as painted, about 0..255.
+        large: one of the two size groups.
+        radius: in pixels.
+        x: horizontal centre in pixels.
+        y: vertical centre in pixels.
+        angle: clockwise rotation in radians.
+        aspect: horizontal stretch.
+        placement: free, touching a thing of the same rgb, or nested on a larger thing.
+    """
+
+    colour: str
+    shape: str
+    second: str | None
+    rgb: tuple[float, float, float]
+    large: bool
+    radius: float
+    x: float
+    y: float
+    angle: float
+    aspect: float
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A thing as it is visible in a finished scene.
+
+    Attributes:
+        id: its value in the scene's panoptic map.
+        colour: name of the main colour.
+        shape: class name.
+        second: name of the colour of one side, or None.
+        large: one of the two size groups.
+        x: mean column of its visible pixels.
+        y: mean row of its visible pixels.
+        area: number of its visible pixels.
+        placement: free, touching a thing of the same rgb, or nested on a larger thing.
+    """
+
+    id: int
+    colour: str
+    shape: str
+    second: str | None
+    large: bool
+    x: float
+    y: float
+    area: int
+    placement: Placement
+
+
+def propose(rng: np.random.Generator, placed: Sequence[Design], unseen: float, size: int) -> Design | None:
+    """A new thing for a scene with the things `placed`, or None where the drawn kind does not fit there.
+
+    Args:
+        rng: source of all randomness.
+        placed: earlier things; a new one likes to share a colour or a shape with one of them.
+        unseen: chance of a held-out pair; 0 for training.
+        size: side of the scene in pixels.
+    """
+    pairs = HELD_OUT if rng.random() < unseen else SEEN
+    kind, hosts = rng.random(), [thing for thing in placed if thing.radius >= _HOST_RADIUS * size / 128]
+    if hosts and kind < _NESTED:
+        return _nested(rng, pairs, _pick(rng, hosts), size)
+    if placed and kind > 1 - _TOUCHING:
+        return _touching(rng, pairs, _pick(rng, placed), size)
+    pair = _relative(rng, placed, pairs) if placed and rng.random() < _COPY else _choose(rng, pairs)
+    large, radius = _radius(rng, size)
+    x, y = rng.uniform(radius * 0.75, size - radius * 0.75, 2)
+    return _design(rng, pair, large, radius, (x, y), "free")
+
+
+def _relative(rng: np.random.Generator, placed: Sequence[Design], pairs: Sequence[Pair]) -> Pair:
+    """A pair that shares a word with an earlier thing (mostly the first), so that this thing's name needs both.
+
+    The shape comes first, then the colour; now and then both, so that only a size or a relation tells them apart.
+    """
+    model = placed[0] if rng.random() < 0.85 else _pick(rng, placed)
+    if rng.random() < _TWIN:
+        return Pair(model.colour, model.shape)
+    if sum(thing.shape == model.shape for thing in placed) > 1:
+        return _choose(rng, pairs, colour=model.colour)
+    return _choose(rng, pairs, shape=model.shape, avoid=model.colour)
+
+
+def _choose(
+    rng: np.random.Generator,
+    pairs: Sequence[Pair],
+    colour: str | None = None,
+    shape: str | None = None,
+    avoid: str | None = None,
+) -> Pair:
+    """One of `pairs`, if none fits one of `SEEN`, with the colour and shape (None: any) and not the colour `avoid`."""
+    fitting = [
+        pair for pair in pairs if colour in (None, pair.colour) and shape in (None, pair.shape) and pair.colour != avoid
+    ]
+    return _pick(rng, fitting) if fitting else _choose(rng, SEEN, colour, shape, avoid)
+
+
+def _pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
+    return items[int(rng.integers(len(items)))]
+
+
+def _radius(rng: np.random.Generator, size: int) -> tuple[bool, float]:
+    large = bool(rng.random() < _LARGE)
+    return large, rng.uniform(*(LARGE_RADIUS if large else SMALL_RADIUS)) * size / 128
+
+
+def _nested(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design:
+    """A disc in the hole of a ring, or a small thing on any other large thing."""
+    in_ring = host.shape == "ring"
+    pair = _choose(rng, pairs, shape="disc" if in_ring else None, avoid=host.colour)
+    radius = host.radius * RING_HOLE if in_ring else max(SMALL_RADIUS[0] * size / 128, 0.46 * host.radius)
+    x, y = (host.x, host.y) + rng.uniform(-1, 1, 2) * (0.02 if in_ring else 0.12) * host.radius
+    return _design(rng, pair, False, radius, (x, y), "nested")
+
+
+def _touching(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design | None:
+    """A thing of the same rgb that overlaps the edge of `host` a little; None where it would leave the scene."""
+    pair = _choose(rng, pairs, colour=host.colour)
+    large, radius = _radius(rng, size)
+    angle, distance = rng.uniform(0, 2 * np.pi), 0.85 * (radius + host.radius)
+    x, y = host.x + distance * np.cos(angle), host.y + distance * np.sin(angle)
+    inside = min(x, y) > 0.6 * radius and max(x, y) < size - 0.6 * radius
+    return _design(rng, pair, large, radius, (x, y), "touching", host.rgb) if inside else None
+
+
+def _design(
+    rng: np.random.Generator,
+    pair: Pair,
+    large: bool,
+    radius: float,
+    centre: tuple[float, float],
+    placement: Placement,
+    rgb: tuple[float, float, float] | None = None,
+) -> Design:
+    """The design with its look drawn at random; `rgb` None varies the colour's standard value a little."""
+    second = None
+    if rgb is None:
+        r, g, b = np.asarray(COLOURS[pair.colour]) + rng.normal(0, 9, 3)
+        rgb = (float(r), float(g), float(b))
+        if rng.random() < _TWO_COLOURED:
+            second = _choose(rng, SEEN, shape=pair.shape, avoid=pair.colour).colour
+    angle, aspect = rng.uniform(-0.25, 0.25), rng.uniform(0.92, 1.09)
+    x, y = centre
+    return Design(pair.colour, pair.shape, second, rgb, large, radius, float(x), float(y), angle, aspect, placement)

@@ -1,0 +1,36 @@
+"""What scenes are made of: the class names, the colours, and which colour-shape pairs are held out of training."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+THINGS: Final = ("star", "ring", "cross", "triangle", "arrow", "heart", "gear", "house", "mug", "disc")
+STUFF: Final = ("sky", "grass", "water", "brick", "sand", "wood", "road", "leaves")
+CLASSES: Final = THINGS + STUFF
+CATEGORY_IDS: Final = {name: number for number, name in enumerate(CLASSES, start=1)}
+
+COLOURS: Final[dict[str, tuple[float, float, float]]] = {
+    "red": (205, 40, 40),
+    "green": (45, 160, 60),
+    "blue": (45, 80, 205),
+    "yellow": (232, 212, 50),
+    "purple": (140, 50, 165),
+    "orange": (238, 135, 35),
+    "white": (238, 238, 238),
+    "black": (35, 35, 38),
+}
+
+
+class Pair(NamedTuple):
+    """A colour and a shape, for example ``("red", "star")``."""
+
+    colour: str
+    shape: str
+
+
+_NAMES: Final = tuple(COLOURS)
+
+HELD_OUT: Final = tuple(Pair(_NAMES[(3 * i + 1) % len(_NAMES)], shape) for i, shape in enumerate(THINGS))
+"""One pair a shape, every colour at least once; no training scene draws or names one of them."""
+
+SEEN: Final = tuple(pair for colour in COLOURS for shape in THINGS if (pair := Pair(colour, shape)) not in HELD_OUT)

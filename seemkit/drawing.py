@@ -1,0 +1,106 @@
+"""Pictures of masks: overlays and grids."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from seemkit.types import Panoptic
+
+EDGE = (255, 255, 255)
+
+
+def colour(index: int) -> tuple[int, int, int]:
+    """A colour for an index; neighbours differ strongly."""
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.61803 % 1, 0.75, 0.95)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def overlay(image: Tensor, masks: Tensor, opacity: float = 0.5) -> Tensor:
+    """The image with each mask tinted in its own colour and outlined.
+
+    Args:
+        image: uint8 [3, H, W].
+        masks: bool [N, H, W].
+        opacity: of the tint, 0..1.
+
+    Returns:
+        uint8 [3, H, W].
+    """
+    picture = image.float()
+    for index, mask in enumerate(masks):
+        tint = torch.tensor(colour(index))[:, None, None]
+        picture = torch.where(mask, picture * (1 - opacity) + tint * opacity, picture)
+        picture = torch.where(_edge(mask), torch.tensor(EDGE)[:, None, None].float(), picture)
+    return picture.round().clamp(0, 255).byte()
+
+
+def panoptic_picture(image: Tensor, found: Panoptic) -> Tensor:
+    """The image with each segment tinted; the colour says the class. uint8 [3, H, W]."""
+    picture = image.float() * 0.35
+    for segment in found.segments:
+        mask = found.ids == segment.id
+        picture = torch.where(mask, picture + torch.tensor(colour(segment.label))[:, None, None] * 0.65, picture)
+        picture = torch.where(_edge(mask), torch.tensor(EDGE)[:, None, None].float(), picture)
+    return picture.round().clamp(0, 255).byte()
+
+
+def dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
+    """The image with a green dot at each positive point and a red one at each negative point."""
+    picture = to_pil(image)
+    draw = ImageDraw.Draw(picture)
+    radius = max(2.0, min(image.shape[1:]) / 80)
+    for x, y, positive in points:
+        box = (x - radius, y - radius, x + radius, y + radius)
+        draw.ellipse(box, fill=(40, 200, 60) if positive else (230, 40, 40), outline=(255, 255, 255))
+    return from_pil(picture)
+
+
+def captioned_grid(rows: Sequence[Sequence[tuple[Tensor, str]]], cell: int = 256) -> Image.Image:
+    """A grid of pictures with a line of text under each.
+
+    Args:
+        rows: for each row its pictures, uint8 [3, H, W], and captions.
+        cell: width of a cell in pixels; pictures keep their shape.
+    """
+    caption, gap = 18, 4
+    tall = [max(round(picture.shape[1] * cell / picture.shape[2]) for picture, _ in row) for row in rows]
+    width = max(len(row) for row in rows) * (cell + gap) + gap
+    sheet = Image.new("RGB", (width, sum(tall) + len(rows) * (caption + gap) + gap), (255, 255, 255))
+    draw = ImageDraw.Draw(sheet)
+    y = gap
+    for row, height in zip(rows, tall, strict=True):
+        for column, (picture, text) in enumerate(row):
+            x = gap + column * (cell + gap)
+            shape = (cell, round(picture.shape[1] * cell / picture.shape[2]))
+            sheet.paste(to_pil(picture).resize(shape, Image.Resampling.LANCZOS), (x, y))
+            draw.text((x, y + height + 2), _cut(draw, text, cell), fill=(30, 30, 30))
+        y += height + caption + gap
+    return sheet
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A Pillow image of a uint8 tensor [3, H, W]."""
+    return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
+
+
+def from_pil(image: Image.Image) -> Tensor:
+    """A uint8 tensor [3, H, W] of an RGB Pillow image."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _edge(mask: Tensor) -> Tensor:
+    """The pixels of a mask that touch its outside."""
+    inside = torch.nn.functional.max_pool2d(1 - mask[None].float(), 3, 1, 1)[0]
+    return mask & (inside > 0)
+
+
+def _cut(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
+    while text and draw.textlength(text) > width:
+        text = text[:-2].rstrip("…") + "…"
+    return text

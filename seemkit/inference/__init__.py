@@ -1,0 +1,1 @@
+"""From the outputs of object queries to maps of an image; no model in here."""

@@ -1,0 +1,56 @@
+"""Instances from object queries (Mask2Former, arXiv 2112.01527)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Instances:
+    """The detected things of one image.
+
+    Attributes:
+        masks: bool [N, H, W]; they may overlap.
+        labels: int64 [N], index into the vocabulary.
+        scores: float [N], confidence 0..1, highest first.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    scores: Tensor
+
+
+def instances(
+    class_probabilities: Float[Tensor, "Q classes"],
+    mask_logits: Float[Tensor, "Q H W"],
+    things: Sequence[bool],
+    limit: int = 100,
+) -> Instances:
+    """The things among the `limit` most probable pairs of query and class, highest score first.
+
+    A query can appear with several classes. The score is the class probability times the mean mask probability inside
+    the mask; stuff counts towards the limit and is then left out, as in the reference.
+
+    Args:
+        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.
+        mask_logits: one mask a query, at the size of the image.
+        things: K flags; False means stuff.
+        limit: pairs that are looked at.
+    """
+    pair_scores = class_probabilities[:, :-1].flatten()
+    scores, pairs = pair_scores.topk(min(limit, len(pair_scores)))
+    num_classes = class_probabilities.shape[-1] - 1
+    queries, labels = pairs // num_classes, pairs % num_classes
+    is_thing = torch.tensor(things, dtype=torch.bool, device=labels.device)[labels]
+    scores, queries, labels = scores[is_thing], queries[is_thing], labels[is_thing]
+
+    masks = mask_logits > 0
+    # + 1e-6: an empty mask has the score 0
+    quality = (mask_logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
+    scores, order = (scores * quality[queries]).sort(descending=True, stable=True)
+    return Instances(masks[queries[order]], labels[order], scores)

@@ -1,0 +1,26 @@
+"""A semantic map from object queries (MaskFormer, arXiv 2107.06278, section 3.4)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def semantic_scores(
+    class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
+) -> Float[Tensor, "K H W"]:
+    """Score (>= 0, not normalised) of each class at each pixel: class times mask probability, summed over queries.
+
+    Args:
+        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.
+        mask_logits: one mask a query.
+    """
+    return torch.einsum("qk,qhw->khw", class_probabilities[:, :-1], mask_logits.sigmoid())
+
+
+def semantic_map(
+    class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
+) -> Int[Tensor, "H W"]:
+    """The label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`."""
+    return semantic_scores(class_probabilities, mask_logits).argmax(dim=0)

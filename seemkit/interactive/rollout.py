@@ -1,0 +1,77 @@
+"""The one interactive loop: answer, compare with the truth, click where it is most wrong, answer again.
+
+Training uses it without gradient before its step, evaluation of clicks uses it to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seemkit.inference.resize import restore
+from seemkit.interactive.clicker import Click, next_click
+from seemkit.network import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.nn.tokens import VISUAL_PROMPT, VISUAL_QUERY
+from seemkit.prompts.values import Point, Prompt
+
+
+class Rollout:
+    """Objects of B images that a simulated user segments together, round by round.
+
+    Args:
+        network: answers.
+        context: the encoded images.
+        masks: for each image bool [P, H, W], the objects at the size in which prompts are given.
+        prompts: for each image and object the first prompts; none for an object that is left out.
+
+    Attributes:
+        prompts: all prompts so far.
+        previous: [B, P, H_m, W_m], the mask logits of the last answer; None before the first.
+    """
+
+    def __init__(
+        self,
+        network: SEEM,
+        context: ImageContext,
+        masks: Sequence[Tensor],
+        prompts: Sequence[Sequence[Sequence[Prompt]]],
+    ) -> None:
+        self.network = network
+        self.context = context
+        self.masks = [mask.cpu() for mask in masks]
+        self.prompts = [[list(described) for described in image] for image in prompts]
+        self.previous: Tensor | None = None
+        self._clicks: list[list[list[Click]]] = [[[] for _ in image] for image in prompts]
+
+    @torch.no_grad()
+    def answer(self) -> list[Float[Tensor, "P H W"]]:
+        """The mask logits of every prompted object at the size in which prompts are given, one tensor an image.
+
+        Objects without prompts have no row.
+        """
+        decoded = self.network.decode(self.context, self.prompts, previous=self.previous)
+        self.previous = decoded.chosen_masks(VISUAL_QUERY.name, self.network.choose_visual(decoded))
+        owners = decoded.prompts[VISUAL_PROMPT.name].owners
+        return [
+            restore(logits[owner >= 0], self.context.padded, size, frame, mode="bilinear")
+            for logits, owner, size, frame in zip(
+                self.previous, owners, self.context.sizes, self.context.frames, strict=True
+            )
+        ]
+
+    def correct(self, answer: Sequence[Float[Tensor, "P H W"]]) -> None:
+        """Adds one click an object, in the middle of its largest error; none where there is no error."""
+        for image, logits in enumerate(answer):
+            prompted = [index for index, described in enumerate(self.prompts[image]) if described]
+            for row, index in enumerate(prompted):
+                predicted, truth = logits[row].cpu() > 0, self.masks[image][index]
+                if torch.equal(predicted, truth):
+                    continue
+                clicked = self._clicks[image][index]
+                click = next_click(predicted, truth, clicked=clicked)
+                clicked.append(click)
+                self.prompts[image][index].append(Point(click.x + 0.5, click.y + 0.5, click.positive))

@@ -1,0 +1,168 @@
+"""SeemModule: the network in Lightning's hands. It steps, optimises and logs; the maths is elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from seemkit.architecture import Architecture
+from seemkit.errors import InputError
+from seemkit.interactive.rollout import Rollout
+from seemkit.losses.alignment import RegionAlignment
+from seemkit.losses.criterion import Criterion, Targets
+from seemkit.network import SEEM, Decoded
+from seemkit.nn.context import ImageContext
+from seemkit.prompts.values import Prompt, Text
+from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
+from seemkit.training.objective import Objective
+from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
+from seemkit.types import Batch, Phrase, Vocabulary
+from seemkit.weights import check_fit
+
+
+class SeemModule(lightning.LightningModule):
+    """Trains a SEEM.
+
+    Args:
+        architecture: the network's sizes and switches.
+        optimisation: optimiser and schedule.
+        sampling: what a step asks of each image.
+        criterion: weights of the losses.
+        alignment: the region-text guide for training from scratch.
+        weights: a folder of weights to start from; None starts from scratch.
+        seed: seeds the network's first weights and all draws of training.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        optimisation: Optimisation = Optimisation(),  # noqa: B008 (frozen)
+        sampling: Sampling = Sampling(),  # noqa: B008
+        criterion: Criterion = Criterion(),  # noqa: B008
+        alignment: Alignment = Alignment(),  # noqa: B008
+        weights: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.optimisation = optimisation
+        self.sampling = sampling
+        self.criterion = criterion
+        self.alignment = alignment
+        self.seed = seed
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = SEEM(architecture) if weights is None else SEEM.from_pretrained(weights)
+            widths = (*(self.network.architecture.width,) * 3, self.network.mask_width)
+            self.aligner = RegionAlignment(widths, self.network.architecture.width) if alignment.weight else None
+        freeze(self.network, optimisation)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes of the data."""
+        if self.network.vocabulary is None:
+            raise InputError("the network has no vocabulary: give a data module or set network.vocabulary")
+        return self.network.vocabulary
+
+    def setup(self, stage: str) -> None:
+        """Takes the vocabulary of the data."""
+        self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
+
+    def on_train_epoch_start(self) -> None:
+        """Keeps frozen parts in evaluation mode."""
+        for part in self.optimisation.frozen:
+            self.network.get_submodule(part).eval()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The loss of one batch."""
+        generator = self._generator()
+        context = self.network.encode_image(batch.images)
+        lesson = draw_lesson(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generator)
+        targets = pad_targets(batch.targets, lesson.segments, context.padded)
+        classes = self.network.language.embed_classes_once(self.vocabulary.names, generator, self.network.templates)
+        found = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
+        if self.global_step >= self.alignment.alone:
+            decoded = self._decode(context, batch, targets, lesson, generator)
+            found |= Objective(self.network, self.criterion, classes, generator)(decoded, targets, lesson)
+        loss = torch.stack(list(found.values())).sum() + self._touch_all()
+        self.log_dict({f"train/{name}": value.detach() for name, value in found.items()}, batch_size=len(batch))
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
+        """The encoded images under ``context``; evaluation callbacks decode from it what they need."""
+        return {"context": self.network.encode_image(batch.images, [target.size for target in batch.targets])}
+
+    def test_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
+        """The encoded images, as in `validation_step`."""
+        return self.validation_step(batch, index)
+
+    def predict_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
+        """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
+        return self.validation_step(batch, index)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses a checkpoint of another architecture.
+
+        Raises:
+            InputError: names or shapes of its weights differ from this module's.
+        """
+        check_fit(self.state_dict(), checkpoint["state_dict"], "checkpoint")
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW and its schedule over all steps of the run."""
+        optimiser = build_optimiser(self.network, self.aligner, self.optimisation)
+        schedule = build_schedule(optimiser, self.optimisation, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _generator(self) -> torch.Generator:
+        """Draws that depend on seed, batch and rank only, so that a resumed run draws the same."""
+        batches = self.trainer.fit_loop.epoch_loop.total_batch_idx
+        seed = ((self.seed + 1) * 1_000_003 + batches) * 1009 + self.global_rank
+        return torch.Generator().manual_seed(seed)
+
+    def _align(
+        self, aligner: RegionAlignment, context: ImageContext, targets: Targets, lesson: Lesson, classes: Tensor
+    ) -> dict[str, Tensor]:
+        """The guide's losses."""
+        phrases = [(image, phrase) for image, asked in enumerate(lesson.phrases) for phrase in asked]
+        sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
+        image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
+        region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
+        maps = [*context.level_maps(), context.mask_features]
+        result = aligner(maps, targets, classes, sentences, image, region)
+        weight = self.alignment.weight
+        return {"align_classes": weight * result.classes, "align_phrases": weight * result.phrases}
+
+    def _decode(
+        self, context: ImageContext, batch: Batch, targets: Targets, lesson: Lesson, generator: torch.Generator
+    ) -> Decoded:
+        """Some rounds of clicks without gradient, then one decode of everything with it."""
+        masks = [
+            target.masks[[rows[place] for place in places]]
+            for target, rows, places in zip(batch.targets, lesson.segments, lesson.objects, strict=True)
+        ]
+        rollout = Rollout(self.network, context, masks, lesson.first_prompts)
+        rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
+        for _ in range(rounds if any(lesson.first_prompts) else 0):
+            rollout.correct(rollout.answer())
+        prompts: list[list[list[Prompt]]] = [
+            [*described, *(_said(phrase) for phrase in phrases)]
+            for described, phrases in zip(rollout.prompts, lesson.phrases, strict=True)
+        ]
+        return self.network.decode(context, prompts, objects=True, previous=rollout.previous)
+
+    def _touch_all(self) -> Tensor | float:
+        """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes."""
+        if self.trainer.world_size == 1:
+            return 0.0
+        return sum(
+            (p.sum() * 0 for p in self.parameters() if p.requires_grad), start=torch.zeros((), device=self.device)
+        )
+
+
+def _said(phrase: Phrase) -> list[Prompt]:
+    return [Text(phrase.text)]

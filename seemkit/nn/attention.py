@@ -1,0 +1,82 @@
+"""Multi-head attention whose keys and values can be projected once and read many times."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class KeysValues(NamedTuple):
+    """Projected keys and values, each [B, heads, M, C / heads]."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Attention(nn.Module):
+    """Attention of N queries over M keys, with the parameter names of `torch.nn.MultiheadAttention`.
+
+    Args:
+        width: C, the channels of queries, keys and values.
+        heads: number of heads; divides `width`.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def project(self, keys: Float[Tensor, "B M C"], values: Float[Tensor, "B M C"]) -> KeysValues:
+        """The keys and values as `forward` reads them."""
+        _, key_weight, value_weight = self.in_proj_weight.chunk(3)
+        _, key_bias, value_bias = self.in_proj_bias.chunk(3)
+        return KeysValues(
+            self._split(F.linear(keys, key_weight, key_bias)), self._split(F.linear(values, value_weight, value_bias))
+        )
+
+    def forward(
+        self,
+        queries: Float[Tensor, "B N C"],
+        memory: KeysValues,
+        allowed: Bool[Tensor, "B N M"] | None = None,
+    ) -> Float[Tensor, "B N C"]:
+        """What each query reads.
+
+        Args:
+            queries: the reading tokens.
+            memory: what `project` returned.
+            allowed: True where a query may read a key; every row needs at least one True. None allows everything.
+        """
+        weight, bias = self.in_proj_weight.chunk(3)[0], self.in_proj_bias.chunk(3)[0]
+        read = F.scaled_dot_product_attention(
+            self._split(F.linear(queries, weight, bias)),
+            memory.keys,
+            memory.values,
+            attn_mask=None if allowed is None else allowed[:, None],
+        )
+        return self.out_proj(read.transpose(1, 2).flatten(2))
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a ReLU between, added to the input and normalised."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(width, hidden)
+        self.linear2 = nn.Linear(hidden, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
+        """The tokens after the layer."""
+        return self.norm(tokens + self.linear2(F.relu(self.linear1(tokens))))

@@ -1,0 +1,86 @@
+"""The click field: each click adds or removes a local bump of the mask, linearly. Off in the reference.
+
+Fixed Fourier features of the pixel position are appended to the mask features; the dot product of two of them is close
+to a Gaussian of the distance between the pixels. A visual query's mask embedding gets the mean feature under its
+clicks and the sum of their positions, each with a learned weight, so that the mask stays linear in the features while
+a click is certain to act where it was made.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seemkit.nn.position import pixel_centres
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFeatures:
+    """Mask features under the regions of P objects.
+
+    Attributes:
+        positive: [B, P, C_mask], the mean under the positive region.
+        negative: [B, P, C_mask], the mean under the negative one; zero where there is none.
+        counts: [B, P, 2], number of positive and negative points.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    counts: Tensor
+
+
+class ClickField(nn.Module):
+    """The position channels and the weights of the clicks.
+
+    Args:
+        width: C, learned channels of the mask features.
+        channels: F, position channels; a multiple of 4.
+        copies: queries an object; each has its own weights.
+        bandwidths: cycles a image side of the two families of bumps (a Gaussian of sigma 1 / (2 pi b) of the image).
+        strength: initial height of a bump, in logits.
+    """
+
+    frequencies: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        channels: int,
+        copies: int,
+        bandwidths: tuple[float, float] = (1.4, 3.2),
+        strength: float = 2.0,
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        draw = torch.randn(2, channels // 4, 2, generator=generator)
+        scale = torch.tensor(bandwidths)[:, None, None] * (2 * math.pi)
+        self.register_buffer("frequencies", (draw * scale).flatten(0, 1))
+        self.channels = channels
+        self.positive = nn.Parameter(torch.zeros(copies, width, width))
+        self.negative = nn.Parameter(torch.zeros(copies, width, width))
+        self.raise_ = nn.Parameter(torch.full((copies,), strength))
+        self.lower = nn.Parameter(torch.full((copies,), strength))
+
+    def append_positions(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CF H W"]:
+        """The mask features with the position channels behind them."""
+        batch, _, height, width = features.shape
+        centres = pixel_centres(height, width, device=features.device, dtype=features.dtype)
+        angle = torch.einsum("hwk,fk->fhw", centres, self.frequencies.to(features.dtype))
+        waves = torch.cat((angle.cos(), angle.sin())) / math.sqrt(len(self.frequencies) / 2)
+        return torch.cat((features, waves.expand(batch, -1, -1, -1)), dim=1)
+
+    def forward(self, regions: RegionFeatures) -> Float[Tensor, "B R CF"]:
+        """The term to add to the mask embedding of each visual query (R = P times copies, object by object)."""
+        seen = self._weigh(regions.positive, regions.counts[..., :1], self.positive, self.raise_)
+        avoided = self._weigh(regions.negative, regions.counts[..., 1:], self.negative, -self.lower)
+        return (seen + avoided).flatten(1, 2)
+
+    def _weigh(self, mean: Tensor, count: Tensor, weight: Tensor, height: Tensor) -> Tensor:
+        content, position = mean.split((mean.shape[-1] - self.channels, self.channels), dim=-1)
+        content = torch.einsum("bpc,kcd->bpkd", content, weight)
+        position = torch.einsum("bpf,k->bpkf", position * count.sqrt(), height)
+        return torch.cat((content, position), dim=-1)

@@ -1,0 +1,60 @@
+"""An encoded image, as every later decode reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from torch import Tensor
+
+from seemkit.nn.attention import KeysValues
+from seemkit.types import Size
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContext:
+    """B encoded images. Decoding never changes it, so it can be reused for any number of rounds.
+
+    Attributes:
+        levels: three token lists [B, H_l W_l, C], coarsest first, level embedding included.
+        shapes: height and width of each level.
+        mask_features: [B, C_mask, H_m, W_m].
+        level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l W_l].
+        keys_values: one a decoder layer, for its cross-attention.
+        padded: height and width of the network's input.
+        sizes: height and width of each image in the top left of it.
+        frames: height and width in whose pixels prompts for each image are given (the original image's).
+    """
+
+    levels: list[Tensor]
+    shapes: list[Size]
+    mask_features: Tensor
+    level_mask_features: list[Tensor]
+    keys_values: list[KeysValues]
+    padded: Size
+    sizes: list[Size]
+    frames: list[Size]
+
+    def __len__(self) -> int:
+        return self.mask_features.shape[0]
+
+    def level_maps(self) -> list[Tensor]:
+        """The levels as maps [B, C, H_l, W_l]."""
+        pairs = zip(self.levels, self.shapes, strict=True)
+        return [level.transpose(1, 2).unflatten(2, tuple(shape)) for level, shape in pairs]
+
+    def repeat(self, index: int, count: int) -> Self:
+        """`count` views of image `index`; no memory is copied."""
+
+        def view(tensor: Tensor) -> Tensor:
+            return tensor[index : index + 1].expand(count, *tensor.shape[1:])
+
+        return replace(
+            self,
+            levels=[view(level) for level in self.levels],
+            mask_features=view(self.mask_features),
+            level_mask_features=[view(features) for features in self.level_mask_features],
+            keys_values=[KeysValues(view(kv.keys), view(kv.values)) for kv in self.keys_values],
+            sizes=[self.sizes[index]] * count,
+            frames=[self.frames[index]] * count,
+        )

@@ -1,0 +1,195 @@
+"""The decoder: queries, memory and prompt tokens in one sequence under one visibility table.
+
+Source: SEEM (arXiv 2304.06718), section 3; the layers are Mask2Former's (arXiv 2112.01527), section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seemkit.nn.attention import Attention, FeedForward, KeysValues
+from seemkit.nn.context import ImageContext
+from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
+from seemkit.nn.tokens import Group, Role, Tokens, visibility
+
+LEVELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousMasks:
+    """The masks of the previous round, which the memory tokens look at the image through.
+
+    Attributes:
+        logits: [B, P, H_m, W_m], one mask an object, at the resolution of the mask features.
+        slot: int64 [L or 1, B, M], the index in `logits` of the mask that each memory token uses.
+    """
+
+    logits: Tensor
+    slot: Tensor
+
+
+class DecoderLayer(nn.Module):
+    """Masked cross-attention to one level, self-attention under the visibility table, feed-forward; all post-norm."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.cross_attention = Attention(width, heads)
+        self.cross_norm = nn.LayerNorm(width)
+        self.self_attention = Attention(width, heads)
+        self.self_norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden)
+
+    def look(
+        self,
+        tokens: Float[Tensor, "B N C"],
+        positions: Float[Tensor, "B N C"],
+        image: KeysValues,
+        allowed: Bool[Tensor, "B N M"],
+    ) -> Float[Tensor, "B N C"]:
+        """The tokens after reading the image where `allowed`."""
+        return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
+
+    def exchange(
+        self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B N N"]
+    ) -> Float[Tensor, "B N C"]:
+        """The tokens after reading each other where `allowed`, and the feed-forward layer."""
+        placed = tokens + positions
+        read = self.self_attention(placed, self.self_attention.project(placed, tokens), allowed)
+        return self.feed_forward(self.self_norm(tokens + read))
+
+
+class Decoder(nn.Module):
+    """Tokens to predictions, in `layers` rounds over the levels of the pyramid.
+
+    Args:
+        width: C, channels of the tokens.
+        text_width: channels of text embeddings.
+        mask_width: channels of the mask features.
+        layers: number of layers; layer i reads level i mod 3.
+        heads: attention heads.
+        hidden: width of the feed-forward layers.
+        values_carry_position: add the position to the values that cross-attention reads, so that a query learns
+            where it looks. Off in the reference.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        text_width: int,
+        mask_width: int,
+        *,
+        layers: int,
+        heads: int,
+        hidden: int,
+        values_carry_position: bool = False,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DecoderLayer(width, heads, hidden) for _ in range(layers))
+        self.heads = PredictionHeads(width, text_width, mask_width)
+        self.values_carry_position = values_carry_position
+
+    def read_image(self, levels: Sequence[Tensor], positions: Sequence[Tensor]) -> list[KeysValues]:
+        """Keys and values of every layer's cross-attention.
+
+        Args:
+            levels: three [B, M_l, C], coarsest first.
+            positions: three [1, M_l, C].
+        """
+        projected = []
+        for index, layer in enumerate(self._stages()):
+            level, position = levels[index % LEVELS], positions[index % LEVELS]
+            values = level + position if self.values_carry_position else level
+            projected.append(layer.cross_attention.project(level + position, values))
+        return projected
+
+    def forward(
+        self,
+        context: ImageContext,
+        tokens: Sequence[Tokens],
+        previous: PreviousMasks | None = None,
+        mask_bias: dict[str, Tensor] | None = None,
+    ) -> list[dict[str, Embeddings]]:
+        """Predictions of each query group, for the initial queries and after each layer (L + 1 in all).
+
+        Args:
+            context: the encoded images.
+            tokens: the groups that take part; those that look at the image come first.
+            previous: needed if a memory group takes part.
+            mask_bias: for some query groups, a term [B, N, C_mask] added to each of their mask embeddings.
+        """
+        lookers = [t for t in tokens if t.group.role is not Role.PROMPT]
+        counts = [t.count for t in tokens]
+        values = [t.values[0] for t in tokens]
+        rows = sum(t.count for t in lookers)
+        predictions = [self._predict(lookers, values, mask_bias)]
+        for index, layer in enumerate(self._stages()):
+            level = index % LEVELS
+            values = [t.values[level] if t.group.fresh else v for t, v in zip(tokens, values, strict=True)]
+            position = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
+            sequence = torch.cat(values, dim=1)
+            allowed = self._sight(context, lookers, predictions[-1], previous, index)
+            looked = layer.look(sequence[:, :rows], position[:, :rows], context.keys_values[index], allowed)
+            sequence = torch.cat((looked, sequence[:, rows:]), dim=1)
+            sequence = layer.exchange(sequence, position, visibility(tokens, index))
+            values = list(sequence.split(counts, dim=1))
+            predictions.append(self._predict(lookers, values, mask_bias))
+        return predictions
+
+    def _stages(self) -> Iterator[DecoderLayer]:
+        for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            yield layer
+
+    def _predict(
+        self, lookers: Sequence[Tokens], values: Sequence[Tensor], mask_bias: dict[str, Tensor] | None
+    ) -> dict[str, Embeddings]:
+        """The heads applied to all queries at once."""
+        queries = [(t.group, v) for t, v in zip(lookers, values, strict=False) if t.group.role is Role.QUERY]
+        joint = self.heads(torch.cat([value for _, value in queries], dim=1))
+        sizes = [value.shape[1] for _, value in queries]
+        classes, masks = joint.classes.split(sizes, 1), joint.masks.split(sizes, 1)
+        found: dict[str, Embeddings] = {}
+        for (group, _), class_embedding, mask_embedding in zip(queries, classes, masks, strict=True):
+            bias = (mask_bias or {}).get(group.name)
+            found[group.name] = Embeddings(class_embedding, mask_embedding if bias is None else mask_embedding + bias)
+        return found
+
+    @torch.no_grad()
+    def _sight(
+        self,
+        context: ImageContext,
+        lookers: Sequence[Tokens],
+        prediction: dict[str, Embeddings],
+        previous: PreviousMasks | None,
+        layer: int,
+    ) -> Bool[Tensor, "B N M"]:
+        """Where each token may look: inside its own mask, or everywhere if that is empty."""
+        level = layer % LEVELS
+        logits = [self._level_logits(context, t.group, prediction, previous, layer, level) for t in lookers]
+        inside = torch.cat(logits, dim=1) >= 0
+        return inside | ~inside.any(dim=2, keepdim=True)
+
+    @staticmethod
+    def _level_logits(
+        context: ImageContext,
+        group: Group,
+        prediction: dict[str, Embeddings],
+        previous: PreviousMasks | None,
+        layer: int,
+        level: int,
+    ) -> Float[Tensor, "B N M"]:
+        if group.role is Role.QUERY:
+            return mask_logits(prediction[group.name].masks, context.level_mask_features[level])
+        if previous is None:
+            raise ValueError(f"group {group.name!r} takes part but no previous masks were given")
+        masks = F.interpolate(
+            previous.logits, size=tuple(context.shapes[level]), mode="bilinear", align_corners=False
+        ).flatten(2)
+        slot = previous.slot[min(layer, len(previous.slot) - 1)]
+        return masks.gather(1, slot[:, :, None].expand(-1, -1, masks.shape[2]))

@@ -1,0 +1,61 @@
+"""Prediction heads: a token's class embedding and mask embedding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Embeddings(NamedTuple):
+    """What the heads say of N tokens.
+
+    Attributes:
+        classes: [B, N, C_text], compared with text embeddings by cosine.
+        masks: [B, N, C_mask]; the mask logits are their dot product with the mask features.
+    """
+
+    classes: Tensor
+    masks: Tensor
+
+
+class PredictionHeads(nn.Module):
+    """The heads that all queries share, applied to the initial queries and after every layer.
+
+    Args:
+        width: C, channels of the tokens.
+        text_width: channels of text embeddings.
+        mask_width: channels of the mask features.
+    """
+
+    def __init__(self, width: int, text_width: int, mask_width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.class_projection = nn.Parameter(torch.empty(width, text_width))
+        self.mask_embedding = nn.ModuleList(nn.Linear(width, out) for out in (width, width, mask_width))
+        nn.init.trunc_normal_(self.class_projection, std=width**-0.5)
+
+    def forward(self, tokens: Float[Tensor, "B N C"]) -> Embeddings:
+        """Class and mask embeddings of the tokens."""
+        normed = self.norm(tokens)
+        first, second, last = self.mask_embedding
+        return Embeddings(normed @ self.class_projection, last(F.relu(second(F.relu(first(normed))))))
+
+
+def mask_logits(
+    embeddings: Float[Tensor, "B N Cm"], features: Float[Tensor, "B Cm *grid"]
+) -> Float[Tensor, "B N *grid"]:
+    """Masks as logits: each embedding's dot product with the features, at whatever positions those were taken."""
+    return torch.einsum("bnc,bc...->bn...", embeddings, features)
+
+
+def cosine_similarity(
+    queries: Float[Tensor, "*B N C"], texts: Float[Tensor, "*T K C"], scale: Tensor
+) -> Float[Tensor, "*B N K"]:
+    """`scale` times the cosine of each query with each text (norms guarded by 1e-7, as in the reference)."""
+    queries = queries / (queries.norm(dim=-1, keepdim=True) + 1e-7)
+    texts = texts / (texts.norm(dim=-1, keepdim=True) + 1e-7)
+    return scale * (queries @ texts.transpose(-1, -2))

@@ -1,0 +1,141 @@
+"""The text tower: sentences to token vectors and one vector a sentence, in the space of class embeddings.
+
+The transformer blocks and the tokenizer are open_clip's; the tower around them trims padding, which is exact because
+attention is causal and everything is read at or before the first end-of-text token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
+from open_clip.transformer import QuickGELU, Transformer
+from torch import Tensor, nn
+
+BACKGROUND = "background"
+"""The name of the no-object class, which is always the last one."""
+
+CLASS_TEMPLATES: tuple[str, ...] = ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
+"""The 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
+
+NAME_SUFFIXES = ("-other", "-merged", "-stuff")
+"""Parts of COCO's stuff names that say nothing about how the class looks."""
+
+
+class TextFeatures(NamedTuple):
+    """T encoded texts.
+
+    Attributes:
+        tokens: [T, L, C], one vector a token, start and end tokens included, not normalised.
+        valid: bool [T, L], False behind the end of a text.
+        sentence: [T, C], the vector at the end token, not normalised.
+    """
+
+    tokens: Tensor
+    valid: Tensor
+    sentence: Tensor
+
+
+@cache
+def _tokenizer() -> SimpleTokenizer:
+    return SimpleTokenizer()
+
+
+def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
+    """CLIP's token ids of the texts, cut behind the longest; a longer text keeps its first `length` - 1 ids.
+
+    Texts are lower-cased; padding is 0.
+    """
+    ids = _tokenizer()(list(texts), context_length=length)
+    ends = ids.argmax(dim=1)  # the end token has the highest id
+    return ids[:, : int(ends.max()) + 1]
+
+
+class LanguageTower(nn.Module):
+    """A CLIP-like causal text transformer with a projection and a learned logit scale.
+
+    Args:
+        width: channels of the transformer.
+        layers: its depth.
+        heads: its attention heads.
+        output_width: C, channels of text embeddings.
+        context_length: most tokens of a text, start and end included.
+        logit_scale: initial logarithm of the scale of cosine similarities.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        output_width: int,
+        context_length: int = 77,
+        logit_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        norm = partial(nn.LayerNorm, eps=1e-12)
+        self.context_length = context_length
+        self.token_embedding = nn.Embedding(_tokenizer().vocab_size, width)
+        self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
+        self.transformer = Transformer(width, layers, heads, act_layer=QuickGELU, norm_layer=norm)
+        self.final_norm = norm(width)
+        self.projection = nn.Parameter(torch.empty(width, output_width))
+        self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.positional_embedding, std=0.01)
+        nn.init.normal_(self.projection, std=width**-0.5)
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor on cosine similarities with class names; not clamped."""
+        return self.logit_scale.exp()
+
+    @property
+    def phrase_scale(self) -> Tensor:
+        """The factor on cosine similarities with phrases; at most 100."""
+        return self.logit_scale.exp().clamp(max=100)
+
+    def forward(self, texts: Sequence[str]) -> TextFeatures:
+        """The features of the texts."""
+        ids = tokenize(texts, self.context_length).to(self.projection.device)
+        length = ids.shape[1]
+        hidden = self.token_embedding(ids) + self.positional_embedding[:length]
+        hidden = self.transformer(hidden, attn_mask=_causal(length, hidden))
+        tokens = self.final_norm(hidden) @ self.projection
+        ends = ids.argmax(dim=1)
+        valid = torch.arange(length, device=ids.device) <= ends[:, None]
+        return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends])
+
+    def embed_classes(self, names: Sequence[str], templates: Sequence[str] = CLASS_TEMPLATES) -> Float[Tensor, "K1 C"]:
+        """Unit vectors of K class names and, last, of the background.
+
+        Each is the mean over the templates of the normalised sentence vectors, normalised.
+        """
+        texts = [t.format(_bare(name)) for name in (*names, BACKGROUND) for t in templates]
+        sentences = self(texts).sentence
+        units = sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)
+        mean = units.unflatten(0, (-1, len(templates))).mean(dim=1)
+        return mean / mean.norm(dim=-1, keepdim=True)
+
+    def embed_classes_once(
+        self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str] = CLASS_TEMPLATES
+    ) -> Float[Tensor, "K1 C"]:
+        """Unit vectors of K class names and the background, each in one random template (as in training)."""
+        draw = torch.randint(len(templates), (len(names) + 1,), generator=generator).tolist()
+        texts = [templates[i].format(_bare(name)) for i, name in zip(draw, (*names, BACKGROUND), strict=True)]
+        sentences = self([text.replace(",", "").replace("+", " ") for text in texts]).sentence
+        return sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)
+
+
+def _bare(name: str) -> str:
+    for suffix in NAME_SUFFIXES:
+        name = name.replace(suffix, "")
+    return name
+
+
+def _causal(length: int, like: Tensor) -> Float[Tensor, "L L"]:
+    return torch.full((length, length), float("-inf"), dtype=like.dtype, device=like.device).triu(1)

@@ -1,0 +1,102 @@
+"""The pixel decoder: a transformer on the coarsest features and a top-down path with lateral connections.
+
+Source: Cheng et al., MaskFormer (2021), section 3.3 and its transformer-encoder variant, as SEEM uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seemkit.nn.attention import Attention, FeedForward
+from seemkit.nn.position import sine_position
+
+GROUPS = 32
+
+
+class Pyramid(NamedTuple):
+    """What the pixel decoder makes of the backbone's features.
+
+    Attributes:
+        levels: three maps [B, C, H / s, W / s], coarsest first (strides 32, 16, 8).
+        mask_features: [B, C_mask, H / 4, W / 4]; a mask is the dot product of a mask embedding with it.
+    """
+
+    levels: list[Tensor]
+    mask_features: Tensor
+
+
+class EncoderLayer(nn.Module):
+    """One post-norm transformer layer over the cells of a feature map."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden)
+
+    def forward(self, cells: Float[Tensor, "B M C"], position: Float[Tensor, "1 M C"]) -> Float[Tensor, "B M C"]:
+        """The cells after the layer."""
+        placed = cells + position
+        cells = self.norm(cells + self.attention(placed, self.attention.project(placed, cells)))
+        return self.feed_forward(cells)
+
+
+class ConvNorm(nn.Sequential):
+    """A convolution without bias and a group norm; a ReLU after it where `activate`."""
+
+    def __init__(self, channels: int, width: int, kernel: int, *, activate: bool) -> None:
+        super().__init__(
+            nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
+            nn.GroupNorm(GROUPS, width),
+            nn.ReLU() if activate else nn.Identity(),
+        )
+
+
+class PixelDecoder(nn.Module):
+    """Backbone features to a pyramid and mask features.
+
+    Args:
+        channels: channels of the four backbone maps, finest first.
+        width: channels of the pyramid, divisible by 32.
+        mask_width: channels of the mask features.
+        heads: attention heads of the encoder.
+        hidden: width of its feed-forward layers.
+        layers: number of encoder layers.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], width: int, mask_width: int, *, heads: int, hidden: int, layers: int
+    ) -> None:
+        super().__init__()
+        self.input_projection = nn.Conv2d(channels[-1], width, 1)
+        self.encoder = nn.ModuleList(EncoderLayer(width, heads, hidden) for _ in range(layers))
+        self.laterals = nn.ModuleList(ConvNorm(c, width, 1, activate=False) for c in channels[:-1])
+        self.outputs = nn.ModuleList(ConvNorm(width, width, 3, activate=True) for _ in channels)
+        self.mask_projection = nn.Conv2d(width, mask_width, 3, padding=1)
+
+    def forward(self, features: Sequence[Tensor]) -> Pyramid:
+        """The pyramid of `features` (finest first, as the backbone returns them)."""
+        merged = self.outputs[-1](self._encode(features[-1]))
+        levels = [merged]
+        for lateral, output, feature in zip(
+            reversed(self.laterals), reversed(self.outputs[:-1]), reversed(features[:-1]), strict=True
+        ):
+            up = F.interpolate(merged, size=feature.shape[-2:], mode="nearest")
+            merged = output(lateral(feature) + up)
+            levels.append(merged)
+        return Pyramid(levels[:3], self.mask_projection(merged))
+
+    def _encode(self, feature: Tensor) -> Tensor:
+        projected = self.input_projection(feature)
+        height, width = projected.shape[-2:]
+        position = sine_position(height, width, projected.shape[1], device=feature.device, dtype=projected.dtype)
+        cells = projected.flatten(2).transpose(1, 2)
+        placed = position.flatten(1).T[None]
+        for layer in self.encoder:
+            cells = layer(cells, placed)
+        return cells.transpose(1, 2).unflatten(2, (height, width))

@@ -1,0 +1,92 @@
+"""The learned tokens that the decoder starts from: object queries, their copies, and memory."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from seemkit.nn.tokens import ABSENT, MEMORY, OBJECT_QUERY, SHARED, TEXT_QUERY, VISUAL_QUERY, Group, Tokens
+
+
+class LearnedQueries(nn.Module):
+    """Object queries and memory slots.
+
+    Args:
+        width: C.
+        queries: number of object queries.
+        memory: number of memory slots.
+        copies: queries copied for each visually prompted object; 0 copies all of them (v0, one object).
+        seed: which object queries are copied. The reference draws them anew in each call; here the draw is fixed.
+    """
+
+    def __init__(self, width: int, queries: int, memory: int, copies: int, seed: int = 0) -> None:
+        super().__init__()
+        self.value = nn.Embedding(queries, width)
+        self.position = nn.Embedding(queries, width)
+        self.memory_value = nn.Embedding(memory, width)
+        self.memory_position = nn.Embedding(memory, width)
+        self.copies = copies or queries
+        self.copy_all = not copies
+        self.seed = seed
+
+    def object_tokens(self, batch: int) -> Tokens:
+        """All object queries."""
+        return self._all(OBJECT_QUERY, batch)
+
+    def text_tokens(self, batch: int) -> Tokens:
+        """A copy of all object queries that reads the texts."""
+        return self._all(TEXT_QUERY, batch)
+
+    def visual_tokens(self, owners: Int[Tensor, "B P"], indices: Int[Tensor, " R"] | None = None) -> Tokens:
+        """`copies` queries for each visually prompted object, side by side.
+
+        Args:
+            owners: the objects; negative for padding.
+            indices: which object queries to copy, `copies` for each of the P objects; drawn if None.
+        """
+        batch, objects = owners.shape
+        if indices is None:
+            indices = self._draw(objects).to(owners.device)
+        owner = owners.repeat_interleave(self.copies, dim=1)
+        return Tokens(
+            VISUAL_QUERY,
+            [self.value.weight[indices].expand(batch, -1, -1)],
+            [self.position.weight[indices].expand(batch, -1, -1)],
+            owner[None],
+            owner >= 0,
+        )
+
+    def memory_tokens(self, owners: Int[Tensor, "B P"], slot: Int[Tensor, "L B M"]) -> Tokens:
+        """The memory slots, each owned by the object that `slot` deals it to."""
+        batch = owners.shape[0]
+        owner = owners[None].expand(len(slot), -1, -1).gather(2, slot)
+        return Tokens(
+            MEMORY,
+            [self.memory_value.weight.expand(batch, -1, -1)],
+            [self.memory_position.weight.expand(batch, -1, -1)],
+            owner,
+            owner[0] >= 0,
+        )
+
+    def deal_memory(self, present: Bool[Tensor, "B P"]) -> Int[Tensor, "1 B M"]:
+        """Memory slots dealt evenly to the objects of each image, in their order (the reference deals at random)."""
+        slots = torch.arange(self.memory_value.num_embeddings, device=present.device)
+        count = present.sum(dim=1, keepdim=True).clamp(min=1)
+        return torch.div(slots[None] * count, len(slots), rounding_mode="floor")[None]
+
+    def _all(self, group: Group, batch: int) -> Tokens:
+        owner = torch.full((1, batch, self.value.num_embeddings), SHARED, device=self.value.weight.device)
+        return Tokens(
+            group,
+            [self.value.weight.expand(batch, -1, -1)],
+            [self.position.weight.expand(batch, -1, -1)],
+            owner,
+            (owner[0] != ABSENT),
+        )
+
+    def _draw(self, objects: int) -> Tensor:
+        if self.copy_all:
+            return torch.arange(self.value.num_embeddings).repeat(objects)
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randint(self.value.num_embeddings, (self.copies * objects,), generator=generator)

@@ -1,0 +1,100 @@
+"""Tokens, their groups, and who may read whom: the visibility table of the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+SHARED = -1
+"""Owner of a token that tokens of every object may read."""
+
+ABSENT = -2
+"""Owner of padding."""
+
+
+class Role(Enum):
+    """What a group of tokens does in the decoder."""
+
+    QUERY = "query"
+    """Looks at the image through its own last mask and predicts a mask and a class."""
+    MEMORY = "memory"
+    """Looks at the image through the mask of the previous round."""
+    PROMPT = "prompt"
+    """Does not look at the image; is read by others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A kind of token and its place in the visibility table; a token always reads its own group.
+
+    Attributes:
+        name: the name by which other groups refer to it.
+        role: what it does in the decoder.
+        reads: names of the groups that it reads besides its own.
+        read_by: names of groups that read it; lets a plugin attach itself to existing queries.
+        fresh: True if its value is set anew for each level; False if the layers carry it on.
+    """
+
+    name: str
+    role: Role
+    reads: frozenset[str] = frozenset()
+    read_by: frozenset[str] = frozenset()
+    fresh: bool = False
+
+    def sees(self, other: Group) -> bool:
+        """Whether a token of this group may read a token of `other`, were both of one owner."""
+        return self.name == other.name or other.name in self.reads or self.name in other.read_by
+
+
+OBJECT_QUERY = Group("object_query", Role.QUERY)
+TEXT_QUERY = Group("text_query", Role.QUERY, reads=frozenset({"text_prompt"}))
+VISUAL_QUERY = Group("visual_query", Role.QUERY, reads=frozenset({"visual_prompt", "memory"}))
+MEMORY = Group("memory", Role.MEMORY)
+TEXT_PROMPT = Group("text_prompt", Role.PROMPT, reads=frozenset({"text_query"}))
+VISUAL_PROMPT = Group("visual_prompt", Role.PROMPT, fresh=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one group for B images.
+
+    Attributes:
+        group: what they are.
+        values: one [B, N, C], or one a level for a fresh group.
+        positions: added to values in queries and keys; as many as `values`.
+        owner: int64 [L or 1, B, N], the index of the object that a token belongs to, at each decoder layer or at all.
+        valid: bool [B, N], False for padding.
+    """
+
+    group: Group
+    values: list[Tensor]
+    positions: list[Tensor]
+    owner: Tensor
+    valid: Tensor
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return self.values[0].shape[1]
+
+
+def visibility(tokens: Sequence[Tokens], layer: int) -> Bool[Tensor, "B N N"]:
+    """Which token (row) may read which (column) at a layer.
+
+    A token reads the groups that its group sees, within its own object; a shared token reads and is read across
+    objects; padding is read by nobody; every token reads itself, so that no row is empty.
+    """
+    owner = torch.cat([t.owner[min(layer, len(t.owner) - 1)] for t in tokens], dim=1)
+    valid = torch.cat([t.valid for t in tokens], dim=1)
+    table = torch.tensor([[a.group.sees(b.group) for b in tokens] for a in tokens], device=owner.device)
+    counts = torch.tensor([t.count for t in tokens], device=owner.device)
+    table = table.repeat_interleave(counts, 0).repeat_interleave(counts, 1)
+    shared = owner == SHARED
+    same = (owner[:, :, None] == owner[:, None, :]) | shared[:, :, None] | shared[:, None, :]
+    itself = torch.eye(owner.shape[1], dtype=torch.bool, device=owner.device)
+    return (table & same & valid[:, None, :]) | itself

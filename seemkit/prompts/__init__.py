@@ -1,0 +1,1 @@
+"""Prompts: their values, how they become tokens, and how their kinds are found."""

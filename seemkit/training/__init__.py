@@ -1,0 +1,1 @@
+"""What a training step is made of: the recipe, the lesson drawn from a batch, and the objective."""

@@ -1,0 +1,91 @@
+"""``seemkit fit | validate | test | predict``: Lightning's command line over `SeemModule` and a data module."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentError
+from lightning import LightningDataModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from seemkit.errors import InputError
+from seemkit.module import SeemModule
+
+
+class SeemCLI(LightningCLI):
+    """Lightning's command line; after a fit it tests, so that a run ends with its table of results."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what the trainer does not know."""
+        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0 leaves the choice to it")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses, and looks at the checkpoint before anything is built.
+
+        Raises:
+            InputError: an argument or the configuration is wrong, or the checkpoint is no readable one.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            raise InputError(_one_line(str(error))) from error
+        verb = self.config[str(self.config.subcommand)]
+        if verb.threads:
+            torch.set_num_threads(verb.threads)
+        checkpoint = verb.get("ckpt_path")
+        if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
+            _check_checkpoint(Path(checkpoint))
+
+    def after_fit(self) -> None:
+        """Tests the trained network on the test split."""
+        if not self.trainer.interrupted and not getattr(self.trainer, "fast_dev_run", 0):
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Runs one of Lightning's verbs.
+
+    Raises:
+        InputError: the configuration, a file or the data is bad.
+    """
+    # our loaders bring their own workers and samplers, and metrics need no advice
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.msg)
+    SeemCLI(
+        SeemModule,
+        LightningDataModule,
+        subclass_mode_data=True,
+        trainer_class=Trainer,
+        trainer_defaults={"use_distributed_sampler": False},
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        parser_kwargs=_parser_options(),
+        args=list(arguments),
+    )
+
+
+def _parser_options() -> dict[str, Any]:
+    options = {"parser_mode": "omegaconf", "exit_on_error": False}
+    return {**options, **{verb: dict(options) for verb in LightningCLI.subcommands()}}
+
+
+def _check_checkpoint(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"--ckpt_path {path}: no such file")
+    try:
+        content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
+    except Exception as error:
+        raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key 'state_dict' is missing")
+
+
+def _one_line(message: str) -> str:
+    """The message without line breaks and its longest lists."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(lines)[:600]

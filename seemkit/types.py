@@ -1,0 +1,172 @@
+"""The plain data that travels between the parts of seemkit: sizes, classes, targets, batches, predictions.
+
+Nothing here computes with a model. Coordinates are (x, y) in pixels of the original image, origin top-left, pixel
+centres at +0.5. A *segment* is one thing instance or one stuff region of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+
+class Size(NamedTuple):
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The class names of a data set, in the order of its labels, and which of them are things.
+
+    Attributes:
+        names: K class names, for example ``("sky", "star")``.
+        things: K flags; False means stuff.
+    """
+
+    names: tuple[str, ...]
+    things: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.things):
+            raise ValueError(f"vocabulary: {len(self.names)} names but {len(self.things)} thing flags")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A referring expression: the text, the segment that it means, and tags for separate reporting.
+
+    Attributes:
+        text: for example ``"the red star left of the ring"``.
+        segment: index into `Target.masks`.
+        tags: for example ``("relation", "unseen")``; an evaluation reports each tag apart.
+    """
+
+    text: str
+    segment: int
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Target:
+    """The ground truth of one image.
+
+    Attributes:
+        masks: bool [N, H, W], one row a segment.
+        labels: int64 [N], index into the vocabulary.
+        crowd: bool [N], a group of things that is not separated (never trained on; excused in evaluation).
+        phrases: referring expressions for segments of this image.
+        name: the image's file name, for messages.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    crowd: Tensor
+    phrases: tuple[Phrase, ...] = ()
+    name: str = ""
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the masks."""
+        return Size(self.masks.shape[-2], self.masks.shape[-1])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same target with its tensors on `device`."""
+        return replace(self, masks=self.masks.to(device), labels=self.labels.to(device), crowd=self.crowd.to(device))
+
+
+@dataclass(slots=True)
+class Batch:
+    """Images and their targets; images may differ in size.
+
+    Attributes:
+        images: one uint8 or float tensor [3, H, W] an image, RGB, values 0..255.
+        targets: one an image. In evaluation their masks keep the original size, which `images` may not have.
+    """
+
+    images: list[Tensor]
+    targets: list[Target]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str, **_: object) -> Self:
+        """The same batch with its tensors on `device`."""
+        return replace(
+            self, images=[image.to(device) for image in self.images], targets=[t.to(device) for t in self.targets]
+        )
+
+    def pin_memory(self) -> Self:
+        """The same batch with its images in page-locked memory."""
+        return replace(self, images=[image.pin_memory() for image in self.images])
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One region of a panoptic map.
+
+    Attributes:
+        id: its value in the map, at least 1.
+        label: index into the vocabulary.
+        crowd: True for an unseparated group in ground truth.
+        score: confidence 0..1 of a predicted segment; 1 in ground truth.
+    """
+
+    id: int
+    label: int
+    crowd: bool = False
+    score: float = 1.0
+
+
+@dataclass(slots=True)
+class Panoptic:
+    """A map of segment ids and what each id is.
+
+    Attributes:
+        ids: int64 [H, W]; 0 is void.
+        segments: the segments of the map, in the order in which the annotation lists them.
+    """
+
+    ids: Tensor
+    segments: list[Segment] = field(default_factory=list)
+
+    @classmethod
+    def from_target(cls, target: Target) -> Self:
+        """The panoptic map of a target whose masks do not overlap; where they do, the later segment wins."""
+        ids = torch.zeros(tuple(target.size), dtype=torch.int64, device=target.masks.device)
+        for index, mask in enumerate(target.masks, start=1):
+            ids[mask] = index
+        pairs = zip(target.labels.tolist(), target.crowd.tolist(), strict=True)
+        return cls(ids, [Segment(index, label, crowd) for index, (label, crowd) in enumerate(pairs, start=1)])
+
+
+@dataclass(slots=True)
+class Prediction:
+    """One mask that a prompt asked for.
+
+    Attributes:
+        mask: bool [H, W] at the original size of the image.
+        label: the class name or phrase that describes it.
+        score: confidence 0..1.
+    """
+
+    mask: Tensor
+    label: str
+    score: float
+
+
+def pad_to(masks: Sequence[Tensor], size: Size) -> list[Tensor]:
+    """Each mask [N, H, W] padded on the right and at the bottom with zeros to `size`."""
+    return [
+        torch.nn.functional.pad(mask, (0, size.width - mask.shape[-1], 0, size.height - mask.shape[-2]))
+        for mask in masks
+    ]

@@ -1,0 +1,86 @@
+"""seemkit's own weight format: a folder with ``architecture.yaml`` and ``model.safetensors``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import yaml
+from torch import Tensor, nn
+
+from seemkit.architecture import Architecture
+from seemkit.errors import InputError
+from seemkit.ops.files import replacing
+from seemkit.types import Vocabulary
+
+ARCHITECTURE = "architecture.yaml"
+WEIGHTS = "model.safetensors"
+
+
+def save(network: nn.Module, architecture: Architecture, vocabulary: Vocabulary | None, folder: Path) -> None:
+    """Writes both files, each under a temporary name first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content: dict[str, Any] = {"architecture": architecture.to_dict()}
+    if vocabulary is not None:
+        content["vocabulary"] = {"names": list(vocabulary.names), "things": list(vocabulary.things)}
+    with replacing(folder / ARCHITECTURE) as path:
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with replacing(folder / WEIGHTS) as path:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        safetensors.torch.save_file(tensors, path)
+
+
+def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
+    """The architecture and vocabulary that a folder holds.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or has an unknown key.
+    """
+    path = folder / ARCHITECTURE
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; expected a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` leaves it"
+        )
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict) or "architecture" not in content:
+        raise InputError(f"{path}: key 'architecture' is missing")
+    architecture = Architecture.from_dict(content["architecture"], str(path))
+    names = content.get("vocabulary")
+    return architecture, names and Vocabulary(tuple(names["names"]), tuple(names["things"]))
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Fills the network with a folder's weights; every key must fit.
+
+    Raises:
+        InputError: the file is missing or broken, or its keys or shapes are not the network's.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a folder of weights holds {ARCHITECTURE} and {WEIGHTS}")
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file: {error}") from error
+    check_fit(network.state_dict(), tensors, str(path))
+    network.load_state_dict(tensors)
+
+
+def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
+    """Nothing, if names and shapes of the tensors are all the network's own.
+
+    Raises:
+        InputError: they are not; the message names the first offending keys.
+    """
+    missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    shapes = sorted(name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape)
+    for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"{source}: weights of another architecture; {what}: {', '.join(names[:3])}{more}")

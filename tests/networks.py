@@ -1,0 +1,47 @@
+"""Small networks with random weights, and pictures for them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seemkit.architecture import Architecture
+from seemkit.network import SEEM
+from seemkit.types import Vocabulary
+
+TINY = Architecture(
+    backbone="resnet10t",
+    backbone_options={"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8},
+    backbone_levels=(1, 2, 3, 4),
+    width=32,
+    heads=4,
+    hidden=48,
+    encoder_layers=1,
+    decoder_layers=4,
+    queries=10,
+    memory=8,
+    text_width=16,
+    text_layers=2,
+    text_heads=2,
+    templates=("{}", "a {}"),
+    prompts={"point": {"side": 1}},
+)
+VOCABULARY = Vocabulary(("sky", "grass", "star"), (False, False, True))
+
+
+def build(architecture: Architecture, seed: int = 0) -> SEEM:
+    """A network in evaluation mode, every weight of which is random: none is zero or one, as some are at first."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SEEM(architecture, VOCABULARY)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return network.eval()
+
+
+def picture(height: int, width: int, seed: int = 0) -> Tensor:
+    """A random image, uint8 [3, height, width]."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from seemkit.errors import InputError
+from seemkit.nn.backbone import Backbone
+from seemkit.nn.pixel_decoder import PixelDecoder
+
+CHANNELS = (4, 6, 8, 10)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> PixelDecoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return PixelDecoder(CHANNELS, 32, 12, heads=4, hidden=16, layers=1).eval()
+
+
+@pytest.fixture
+def features() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(1, c, 16 >> i, 24 >> i, generator=generator) for i, c in enumerate(CHANNELS)]
+
+
+def test_levels_are_coarsest_first(decoder, features):
+    found = decoder(features)
+    assert [tuple(level.shape) for level in found.levels] == [(1, 32, 2, 3), (1, 32, 4, 6), (1, 32, 8, 12)]
+    assert found.mask_features.shape == (1, 12, 16, 24)
+
+
+@pytest.mark.parametrize("finest", range(4))
+def test_a_map_reaches_its_own_level_and_finer_ones(decoder, features, finest):
+    before = decoder(features)
+    features[finest] = features[finest] + torch.randn(features[finest].shape, generator=torch.Generator().manual_seed(5))
+    after = decoder(features)
+    changed = [not torch.equal(a, b) for a, b in zip(before.levels, after.levels, strict=True)]
+    assert changed == [finest >= 3, finest >= 2, finest >= 1]
+    assert not torch.equal(before.mask_features, after.mask_features)
+
+
+def test_top_down_path_written_plainly(decoder, features):
+    with torch.no_grad():
+        found = decoder(features)
+
+        def norm(part: torch.nn.Sequential, maps: torch.Tensor) -> torch.Tensor:
+            convolution, group = part[0], part[1]
+            maps = F.conv2d(maps, convolution.weight, padding=convolution.kernel_size[0] // 2)
+            return F.group_norm(maps, 32, group.weight, group.bias)
+
+        coarse = found.levels[0]
+        for level, index in ((1, 2), (2, 1)):
+            up = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+            coarse = norm(decoder.outputs[index], norm(decoder.laterals[index], features[index]) + up).relu()
+            torch.testing.assert_close(found.levels[level], coarse, atol=1e-5, rtol=0)
+
+
+def test_backbone_maps_are_finest_first():
+    backbone = Backbone("resnet10t", {"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8})
+    maps = backbone.eval()(torch.zeros(1, 3, 64, 96))
+    assert backbone.strides == [4, 8, 16, 32]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (c, 64 // s, 96 // s) for c, s in zip(backbone.channels, backbone.strides, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["no_such_net", "resnet*"])
+def test_unknown_backbone(name):
+    with pytest.raises(InputError, match="backbone.name"):
+        Backbone(name)

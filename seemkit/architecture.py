@@ -31,6 +31,7 @@ class Architecture:
         templates: sentences around class names; empty means the 81 of the reference.
         click_field: position channels of the click field; 0 switches it off, as in the reference.
         values_carry_position: add positions to the values of cross-attention; off in the reference.
+        region_head: add the features under a query's mask to its class embedding; off in the reference.
         prompts: constructor arguments of single prompt kinds, by name.
     """
 
@@ -52,6 +53,7 @@ class Architecture:
     templates: tuple[str, ...] = ()
     click_field: int = 0
     values_carry_position: bool = False
+    region_head: bool = False
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

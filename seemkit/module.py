@@ -12,7 +12,7 @@ from torch import Tensor
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
-from seemkit.losses.alignment import RegionAlignment
+from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.criterion import Criterion, Targets
 from seemkit.network import SEEM, Decoded
 from seemkit.nn.context import ImageContext
@@ -20,7 +20,7 @@ from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
-from seemkit.types import Batch, Phrase, Vocabulary
+from seemkit.types import Batch, Phrase, Size, Vocabulary
 from seemkit.weights import check_fit
 
 
@@ -56,8 +56,9 @@ class SeemModule(lightning.LightningModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture) if weights is None else SEEM.from_pretrained(weights)
-            widths = (*(self.network.architecture.width,) * 3, self.network.mask_width)
-            self.aligner = RegionAlignment(widths, self.network.architecture.width) if alignment.weight else None
+        self.aligner: RegionAlignment | None = None
+        if alignment.weight and self.network.decoder.region_head is None:
+            raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
         freeze(self.network, optimisation)
 
     @property
@@ -67,9 +68,14 @@ class SeemModule(lightning.LightningModule):
             raise InputError("the network has no vocabulary: give a data module or set network.vocabulary")
         return self.network.vocabulary
 
-    def setup(self, stage: str) -> None:
-        """Takes the vocabulary of the data."""
+    def configure_model(self) -> None:
+        """Takes the vocabulary of the data, and builds what depends on it."""
         self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
+        if self.alignment.weight and self.aligner is None:
+            width = self.network.architecture.width
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                self.aligner = RegionAlignment(width, len(self.vocabulary))
 
     def on_train_epoch_start(self) -> None:
         """Keeps frozen parts in evaluation mode."""
@@ -128,14 +134,18 @@ class SeemModule(lightning.LightningModule):
         self, aligner: RegionAlignment, context: ImageContext, targets: Targets, lesson: Lesson, classes: Tensor
     ) -> dict[str, Tensor]:
         """The guide's losses."""
+        head = self.network.decoder.region_head
+        assert head is not None
         phrases = [(image, phrase) for image, asked in enumerate(lesson.phrases) for phrase in asked]
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
         image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
         region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
-        maps = [*context.level_maps(), context.mask_features]
-        result = aligner(maps, targets, classes, sentences, image, region)
-        weight = self.alignment.weight
-        return {"align_classes": weight * result.classes, "align_phrases": weight * result.phrases}
+        features = context.mask_features
+        maps = [*(level.transpose(1, 2) for level in context.levels), features.flatten(2)]
+        shares = cell_shares(targets.masks, [*context.shapes, Size(features.shape[-2], features.shape[-1])])
+        regions = head.embed(maps, shares)
+        result = aligner(regions, targets, classes[:-1], sentences, image, region)
+        return {f"align_{name}": self.alignment.weight * loss for name, loss in result._asdict().items()}
 
     def _decode(
         self, context: ImageContext, batch: Batch, targets: Targets, lesson: Lesson, generator: torch.Generator

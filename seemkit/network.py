@@ -26,6 +26,7 @@ from seemkit.nn.language import CLASS_TEMPLATES, LanguageTower
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
 from seemkit.nn.queries import LearnedQueries
+from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Tokens
 from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.registry import installed
@@ -109,6 +110,7 @@ class SEEM(nn.Module):
             heads=a.heads,
             hidden=a.hidden,
             values_carry_position=a.values_carry_position,
+            region_head=RegionHead((*(a.width,) * 3, self.mask_width), a.width) if a.region_head else None,
         )
         self.click_field = ClickField(a.width, a.click_field, self.queries.copies) if a.click_field else None
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)

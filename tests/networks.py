@@ -37,7 +37,7 @@ def build(architecture: Architecture, seed: int = 0) -> SEEM:
         network = SEEM(architecture, VOCABULARY)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
     return network.eval()
 
 

@@ -1,8 +1,10 @@
 """Alignment of image features with texts, region by region: a training-only guide for training from scratch.
 
-The mean feature under each ground-truth mask, at every level, must be nearest to its class name among all classes, and
-to the phrases that mean it among the regions of its image. This teaches the backbone shapes and colours and the text
-tower their names long before the decoder's masks are good enough to do so. The reference starts from pretrained parts
+Each class has a learned vector. The mean feature under each ground-truth mask, at every level, must be nearest to the
+vector of its class; the text of each class name must be nearest to that vector too; and a phrase must be nearest to
+the region of its image that it means. This teaches the backbone shapes and the text tower their names long before the
+decoder's masks are good enough to do so. Class vectors of their own are what makes it work: an untrained text tower
+places all names in a few directions, from which the backbone learns slowly. The reference starts from pretrained parts
 and has no such loss.
 """
 
@@ -13,75 +15,74 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seemkit.losses.criterion import Targets
+from seemkit.types import Size
 
 
 class AlignmentLoss(NamedTuple):
-    """Two means over regions or phrases and over levels.
+    """Three cross-entropies.
 
     Attributes:
-        classes: cross-entropy of each region's class.
-        phrases: cross-entropy of each phrase's region.
+        regions: of each region's class, mean over regions and levels.
+        names: of each class name's class.
+        phrases: of each phrase's region, mean over phrases and levels.
     """
 
-    classes: Tensor
+    regions: Tensor
+    names: Tensor
     phrases: Tensor
 
 
 class RegionAlignment(nn.Module):
-    """One linear map a feature level into the space of texts, and the loss there.
+    """A vector a class, and the losses of regions and texts that should be near it.
 
     Args:
-        widths: channels of each level.
-        text_width: channels of text embeddings.
+        text_width: C, channels of text embeddings.
+        classes: K, number of classes.
         scale: factor on cosines.
     """
 
-    def __init__(self, widths: Sequence[int], text_width: int, scale: float = 14.0) -> None:
+    def __init__(self, text_width: int, classes: int, scale: float = 14.0) -> None:
         super().__init__()
-        self.projections = nn.ModuleList(nn.Linear(width, text_width) for width in widths)
+        self.classes = nn.Embedding(classes, text_width)
         self.scale = scale
 
     def forward(
         self,
-        features: Sequence[Tensor],
+        regions: Sequence[Float[Tensor, "B N C"]],
         targets: Targets,
-        classes: Float[Tensor, "K1 C"],
+        names: Float[Tensor, "K C"],
         sentences: Float[Tensor, "T C"],
-        phrase_image: Tensor,
-        phrase_region: Tensor,
+        image: Int[Tensor, " T"],
+        region: Int[Tensor, " T"],
     ) -> AlignmentLoss:
-        """The loss of the regions' features.
+        """The losses of the regions' vectors and of the texts.
 
         Args:
-            features: maps [B, C_l, H_l, W_l].
+            regions: unit vectors of the targets' features, one tensor a level.
             targets: regions of the images.
-            classes: unit vectors of the class names and the background.
+            names: unit vectors of the class names' texts.
             sentences: vectors of T phrases.
-            phrase_image: int64 [T], the image of each phrase.
-            phrase_region: int64 [T], the region of that image that it means.
+            image: the image of each phrase.
+            region: the region of that image that it means.
         """
-        class_losses, phrase_losses = [], []
+        vectors = F.normalize(self.classes.weight, dim=-1)
+        right = targets.labels[targets.valid]
         texts = F.normalize(sentences, dim=-1)
-        for projection, feature in zip(self.projections, features, strict=True):
-            regions = F.normalize(projection(_pool(feature, targets.masks)), dim=-1)
-            logits = self.scale * regions[targets.valid] @ classes[:-1].T
-            class_losses.append(F.cross_entropy(logits, targets.labels[targets.valid]))
-            likeness = self.scale * torch.einsum("tnc,tc->tn", regions[phrase_image], texts)
-            likeness = likeness.masked_fill(~targets.valid[phrase_image], float("-inf"))
-            if len(texts):
-                phrase_losses.append(F.cross_entropy(likeness, phrase_region))
-        zero = texts.sum() * 0
-        return AlignmentLoss(
-            torch.stack(class_losses).mean(), torch.stack(phrase_losses).mean() if phrase_losses else zero
-        )
+        absent = ~targets.valid[image]
+        by_class, by_phrase = [], []
+        for level in regions:
+            by_class.append(F.cross_entropy(self.scale * level[targets.valid] @ vectors.T, right))
+            likeness = self.scale * torch.einsum("tnc,tc->tn", level[image], texts)
+            by_phrase.append(F.cross_entropy(likeness.masked_fill(absent, float("-inf")), region, reduction="sum"))
+        named = F.cross_entropy(self.scale * names @ vectors.T, torch.arange(len(names), device=names.device))
+        phrases = torch.stack(by_phrase).mean() / max(1, len(texts))
+        return AlignmentLoss(torch.stack(by_class).mean(), named, phrases)
 
 
-def _pool(feature: Float[Tensor, "B C H W"], masks: Float[Tensor, "B N h w"]) -> Float[Tensor, "B N C"]:
-    """The mean feature under each mask, whose edges count by the share of the cell that they cover."""
-    weight = F.interpolate(masks, size=feature.shape[-2:], mode="area").flatten(2)
-    total = weight @ feature.flatten(2).transpose(1, 2)
-    return total / weight.sum(dim=2, keepdim=True).clamp(min=1e-4)
+def cell_shares(masks: Float[Tensor, "B N H W"], shapes: Sequence[Size]) -> list[Float[Tensor, "B N M"]]:
+    """The share of each cell of each map that a mask covers."""
+    return [F.interpolate(masks, size=tuple(shape), mode="area").flatten(2) for shape in shapes]

@@ -38,11 +38,6 @@ class ImageContext:
     def __len__(self) -> int:
         return self.mask_features.shape[0]
 
-    def level_maps(self) -> list[Tensor]:
-        """The levels as maps [B, C, H_l, W_l]."""
-        pairs = zip(self.levels, self.shapes, strict=True)
-        return [level.transpose(1, 2).unflatten(2, tuple(shape)) for level, shape in pairs]
-
     def repeat(self, index: int, count: int) -> Self:
         """`count` views of image `index`; no memory is copied."""
 

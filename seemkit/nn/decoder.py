@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from seemkit.nn.attention import Attention, FeedForward, KeysValues
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
+from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import Group, Role, Tokens, visibility
 
 LEVELS = 3
@@ -76,6 +77,7 @@ class Decoder(nn.Module):
         hidden: width of the feed-forward layers.
         values_carry_position: add the position to the values that cross-attention reads, so that a query learns
             where it looks. Off in the reference.
+        region_head: adds the features under each query's mask to its class embedding. None in the reference.
     """
 
     def __init__(
@@ -88,10 +90,12 @@ class Decoder(nn.Module):
         heads: int,
         hidden: int,
         values_carry_position: bool = False,
+        region_head: RegionHead | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(DecoderLayer(width, heads, hidden) for _ in range(layers))
         self.heads = PredictionHeads(width, text_width, mask_width)
+        self.region_head = region_head
         self.values_carry_position = values_carry_position
 
     def read_image(self, levels: Sequence[Tensor], positions: Sequence[Tensor]) -> list[KeysValues]:
@@ -127,7 +131,8 @@ class Decoder(nn.Module):
         counts = [t.count for t in tokens]
         values = [t.values[0] for t in tokens]
         rows = sum(t.count for t in lookers)
-        predictions = [self._predict(lookers, values, mask_bias)]
+        dealt_anew = any(len(t.owner) > 1 for t in tokens)
+        predictions = [self._predict(context, lookers, values, mask_bias)]
         for index, layer in enumerate(self._stages()):
             level = index % LEVELS
             values = [t.values[level] if t.group.fresh else v for t, v in zip(tokens, values, strict=True)]
@@ -136,9 +141,11 @@ class Decoder(nn.Module):
             allowed = self._sight(context, lookers, predictions[-1], previous, index)
             looked = layer.look(sequence[:, :rows], position[:, :rows], context.keys_values[index], allowed)
             sequence = torch.cat((looked, sequence[:, rows:]), dim=1)
-            sequence = layer.exchange(sequence, position, visibility(tokens, index))
+            if index == 0 or dealt_anew:
+                visible = visibility(tokens, index)
+            sequence = layer.exchange(sequence, position, visible)
             values = list(sequence.split(counts, dim=1))
-            predictions.append(self._predict(lookers, values, mask_bias))
+            predictions.append(self._predict(context, lookers, values, mask_bias))
         return predictions
 
     def _stages(self) -> Iterator[DecoderLayer]:
@@ -147,18 +154,31 @@ class Decoder(nn.Module):
             yield layer
 
     def _predict(
-        self, lookers: Sequence[Tokens], values: Sequence[Tensor], mask_bias: dict[str, Tensor] | None
+        self,
+        context: ImageContext,
+        lookers: Sequence[Tokens],
+        values: Sequence[Tensor],
+        mask_bias: dict[str, Tensor] | None,
     ) -> dict[str, Embeddings]:
         """The heads applied to all queries at once."""
         queries = [(t.group, v) for t, v in zip(lookers, values, strict=False) if t.group.role is Role.QUERY]
-        joint = self.heads(torch.cat([value for _, value in queries], dim=1))
+        classes, masks = self.heads(torch.cat([value for _, value in queries], dim=1))
+        if mask_bias:
+            split = zip(queries, masks.split([value.shape[1] for _, value in queries], 1), strict=True)
+            masks = torch.cat([part + mask_bias.get(group.name, 0) for (group, _), part in split], dim=1)
+        if self.region_head is not None:
+            classes = classes + self.region_head(*self._regions(context, masks))
         sizes = [value.shape[1] for _, value in queries]
-        classes, masks = joint.classes.split(sizes, 1), joint.masks.split(sizes, 1)
-        found: dict[str, Embeddings] = {}
-        for (group, _), class_embedding, mask_embedding in zip(queries, classes, masks, strict=True):
-            bias = (mask_bias or {}).get(group.name)
-            found[group.name] = Embeddings(class_embedding, mask_embedding if bias is None else mask_embedding + bias)
-        return found
+        parts = zip(queries, classes.split(sizes, 1), masks.split(sizes, 1), strict=True)
+        return {group.name: Embeddings(*embeddings) for (group, _), *embeddings in parts}
+
+    @staticmethod
+    def _regions(context: ImageContext, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The maps that the region head reads, cells in a row, and the queries' mask logits on them."""
+        features = [level.transpose(1, 2) for level in context.levels]
+        logits = [mask_logits(masks, level) for level in context.level_mask_features]
+        finest = context.mask_features.flatten(2)
+        return [*features, finest], [*logits, mask_logits(masks, finest)]
 
     @torch.no_grad()
     def _sight(

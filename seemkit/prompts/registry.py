@@ -38,6 +38,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kind] = {}
+        self._names: dict[type[Prompt], str] = {}
 
     def add(self, encoder: type[PromptEncoder[Any]], package: str, version: str) -> None:
         """Takes in a kind.
@@ -52,6 +53,7 @@ class Registry:
                     "uninstall one of the two"
                 )
         self.kinds[encoder.kind] = Kind(encoder, package, version)
+        self._names[encoder.accepts] = encoder.kind
 
     def __getitem__(self, name: str) -> Kind:
         """The kind of that name.
@@ -69,10 +71,9 @@ class Registry:
         Raises:
             InputError: none does.
         """
-        for name, kind in self.kinds.items():
-            if kind.encoder.accepts is type(prompt):
-                return name
-        raise InputError(f"no installed prompt kind takes a {type(prompt).__name__}")
+        if type(prompt) not in self._names:
+            raise InputError(f"no installed prompt kind takes a {type(prompt).__name__}")
+        return self._names[type(prompt)]
 
 
 @cache

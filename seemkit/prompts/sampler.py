@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from seemkit.errors import InputError
 from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import ABSENT, SHARED, TEXT_PROMPT, VISUAL_PROMPT, Group, Tokens
-from seemkit.ops.region import Region, sample_pixels, thin
+from seemkit.ops.region import Pixels, Region, sample_pixels, thin
 from seemkit.prompts.encoder import PromptContext, PromptEncoder, PromptTokens, RegionPrompt
 from seemkit.prompts.registry import Registry
 from seemkit.prompts.values import Prompt
@@ -172,17 +173,24 @@ def _owners(places: Sequence[tuple[int, int]], batch: int) -> Tensor:
 
 def _gather_points(regions: Mapping[tuple[int, int], Region], batch: int, objects: int) -> _Points:
     """The points of all regions, positives first, each image's budget of `MAX_POINTS` shared by its objects."""
-    rows: list[list[tuple[Tensor, int, bool]]] = [[] for _ in range(batch)]
+    rows: list[list[tuple[Pixels, int, bool]]] = [[] for _ in range(batch)]
     for image in range(batch):
-        mine = [region for (owner, _), region in sorted(regions.items(), key=lambda item: item[0]) if owner == image]
+        mine = [regions[place] for place in sorted(regions) if place[0] == image]
         for positive in (True, False):
             parts = [region.positive if positive else region.negative for region in mine]
             most = MAX_POINTS if sum(map(len, parts)) <= MAX_POINTS else MAX_POINTS // objects
             rows[image] += [(thin(part, most), slot, positive) for slot, part in enumerate(parts)]
-    pixels = [torch.cat([p for p, _, _ in row]) if row else torch.zeros((0, 2), dtype=torch.int64) for row in rows]
-    slots = [torch.cat([torch.full((len(p),), s) for p, s, _ in row]) if row else torch.zeros(0).long() for row in rows]
-    signs = [torch.cat([torch.full((len(p),), g) for p, _, g in row]) if row else torch.zeros(0).bool() for row in rows]
-    return _Points(pad_sequence(pixels, True).float(), pad_sequence(slots, True, -1), pad_sequence(signs, True, False))
+    longest = max(sum(len(part) for part, _, _ in row) for row in rows)
+    pixels = np.zeros((batch, longest, 2), dtype=np.float32)
+    slots = np.full((batch, longest), -1, dtype=np.int64)
+    signs = np.zeros((batch, longest), dtype=np.bool_)
+    for image, row in enumerate(rows):
+        start = 0
+        for part, slot, positive in row:
+            here = np.s_[image, start : start + len(part)]
+            pixels[here], slots[here], signs[here] = part, slot, positive
+            start += len(part)
+    return _Points(torch.from_numpy(pixels), torch.from_numpy(slots), torch.from_numpy(signs))
 
 
 def _frame_scale(images: ImageContext) -> Tensor:

@@ -33,7 +33,8 @@ def test_levels_are_coarsest_first(decoder, features):
 @pytest.mark.parametrize("finest", range(4))
 def test_a_map_reaches_its_own_level_and_finer_ones(decoder, features, finest):
     before = decoder(features)
-    features[finest] = features[finest] + torch.randn(features[finest].shape, generator=torch.Generator().manual_seed(5))
+    noise = torch.randn(features[finest].shape, generator=torch.Generator().manual_seed(5))
+    features[finest] = features[finest] + noise
     after = decoder(features)
     changed = [not torch.equal(a, b) for a, b in zip(before.levels, after.levels, strict=True)]
     assert changed == [finest >= 3, finest >= 2, finest >= 1]
@@ -67,5 +68,5 @@ def test_backbone_maps_are_finest_first():
 
 @pytest.mark.parametrize("name", ["no_such_net", "resnet*"])
 def test_unknown_backbone(name):
-    with pytest.raises(InputError, match="backbone.name"):
+    with pytest.raises(InputError, match=r"backbone\.name"):
         Backbone(name)

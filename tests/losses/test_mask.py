@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from seemkit.losses.mask import bce_loss, dice_loss, mask_cost, matched_mask_losses
+from seemkit.ops.points import sample_points, uncertain_points
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def naive_bce(logits: list[float], truth: list[float]) -> float:
+    pairs = zip(logits, truth, strict=True)
+    terms = [-(t * math.log(sigmoid(x)) + (1 - t) * math.log(1 - sigmoid(x))) for x, t in pairs]
+    return sum(terms) / len(terms)
+
+
+def naive_dice(logits: list[float], truth: list[float]) -> float:
+    probability = [sigmoid(x) for x in logits]
+    overlap = 2 * sum(p * t for p, t in zip(probability, truth, strict=True))
+    return 1 - (overlap + 1) / (sum(probability) + sum(truth) + 1)
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_losses_are_the_sums(soft):
+    logits, truth = 2 * draw(5, 30), draw(5, 30, seed=1).sigmoid()
+    truth = truth if soft else (truth > 0.6).double()
+    for row in range(5):
+        pair = logits[row].tolist(), truth[row].tolist()
+        assert bce_loss(logits, truth)[row].item() == pytest.approx(naive_bce(*pair))
+        assert dice_loss(logits, truth)[row].item() == pytest.approx(naive_dice(*pair))
+
+
+def test_a_perfect_mask_costs_nothing_and_the_opposite_much():
+    truth = (draw(40) > 0).double()
+    perfect = 40 * (2 * truth - 1)
+    assert bce_loss(perfect, truth).item() == pytest.approx(0, abs=1e-12)
+    assert dice_loss(perfect, truth).item() == pytest.approx(0, abs=1e-12)
+    assert bce_loss(-perfect, truth).item() == pytest.approx(40)
+    assert dice_loss(-perfect, truth).item() > 0.95
+
+
+def test_empty_mask_of_an_empty_target_is_perfect():
+    assert dice_loss(torch.full((20,), -50.0), torch.zeros(20)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_cost_of_every_pair():
+    logits = 2 * draw(2, 3, 4, 25)  # [L, B, Q, n]
+    truth = (draw(3, 25, 2, seed=1) > 0).double()  # [B, n, N]
+    found = mask_cost(logits, truth, bce=3.0, dice=0.5)
+    assert found.shape == (2, 3, 4, 2)
+    for layer, image, query, target in torch.cartesian_prod(*map(torch.arange, found.shape)).tolist():
+        pair = logits[layer, image, query].tolist(), truth[image, :, target].tolist()
+        expected = 3.0 * naive_bce(*pair) + 0.5 * naive_dice(*pair)
+        assert found[layer, image, query, target].item() == pytest.approx(expected)
+
+
+def test_large_logits_stay_finite():
+    logits, truth = torch.tensor([[[300.0, -300.0]]]), torch.tensor([[[0.0], [1.0]]])
+    assert mask_cost(logits, truth).item() == pytest.approx(5 * 300 + 5 * (1 - 1 / 3))
+
+
+def test_matched_losses_are_those_of_each_pair_at_its_own_points():
+    """With gradients, against one pair at a time."""
+    layers, batch, count, points = 2, 2, 3, 24
+    logits = draw(layers, batch, count, 8, 12).float().requires_grad_()
+    targets = (draw(batch, count, 16, 24, seed=1) > 0).float()
+    valid = torch.tensor([[[1, 1, 0], [1, 0, 0]], [[1, 0, 1], [1, 1, 1]]]).bool()
+    bce, dice = matched_mask_losses(logits, targets, valid, points, torch.Generator().manual_seed(3))
+    found = torch.autograd.grad(bce + 2 * dice, logits)[0]
+
+    where = uncertain_points(logits.detach().flatten(0, 2), points, torch.Generator().manual_seed(3))
+    where = where.view(layers, batch, count, points, 2)
+    total_bce, total_dice = torch.zeros(()), torch.zeros(())
+    for layer, image, target in valid.nonzero().tolist():
+        at = where[layer, image, target][None]
+        mask = sample_points(logits[layer, image, target][None, None], at)[0, 0]
+        truth = sample_points(targets[image, target][None, None], at)[0, 0]
+        total_bce, total_dice = total_bce + bce_loss(mask, truth), total_dice + dice_loss(mask, truth)
+    expected = torch.autograd.grad(total_bce + 2 * total_dice, logits)[0]
+    torch.testing.assert_close(bce, total_bce)
+    torch.testing.assert_close(dice, total_dice)
+    torch.testing.assert_close(found, expected)
+    assert not found[~valid].any()
+
+
+def test_points_stand_for_the_whole_mask():
+    """A target at another resolution over the same area, and many points: nearly the loss of all pixels."""
+    logits = torch.linspace(-4, 4, 12).expand(1, 1, 1, 8, 12).contiguous()
+    truth = (torch.linspace(-4, 4, 48) > 0).float().expand(1, 1, 32, 48).contiguous()
+    valid = torch.ones(1, 1, 1, dtype=torch.bool)
+    bce, _ = matched_mask_losses(logits, truth, valid, 4000, torch.Generator().manual_seed(0))
+    swapped, _ = matched_mask_losses(logits, 1 - truth, valid, 4000, torch.Generator().manual_seed(0))
+    assert bce < 0.5 < 0.9 < swapped

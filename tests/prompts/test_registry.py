@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from seemkit.architecture import Architecture
+from seemkit.errors import InputError
+from seemkit.network import SEEM
+from seemkit.prompts import registry
+from seemkit.prompts.registry import Registry, installed
+from seemkit.prompts.values import Point, Prompt, Text
+from tests.networks import TINY
+
+LASSO = """
+from dataclasses import dataclass
+from seemkit import RegionPrompt, hookimpl
+from seemkit.ops.region import Region, square
+from seemkit.prompts.values import Prompt
+
+@dataclass(frozen=True)
+class Lasso(Prompt):
+    row: int
+
+class LassoEncoder(RegionPrompt[Lasso]):
+    kind = "{kind}"
+    accepts = Lasso
+    def region(self, prompt, size): return Region.of(square(prompt.row, 0, 1, size), positive=True)
+    def simulate(self, mask, generator): return []
+    def parse(self, text): return Lasso(int(text))
+
+@hookimpl
+def {hook}(register):
+    register(LassoEncoder)
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts a package with one plugin module where Python finds it, as pip would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(package: str, source: str, entry: str | None = None) -> None:
+        module = package.replace("-", "_") + "_plugin"
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{package.replace('-', '_')}-2.5.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 2.5\n")
+        (info / "entry_points.txt").write_text(f"[seemkit]\n{entry or package} = {module}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)  # one of an earlier test
+        importlib.invalidate_caches()
+
+    return put
+
+
+def fresh() -> Registry:
+    return registry.installed.__wrapped__()
+
+
+def test_built_in_kinds_come_from_this_package():
+    kinds = installed().kinds
+    assert {"point", "text"} <= set(kinds)
+    assert {kinds["point"].package, kinds["text"].package} == {"seemkit"}
+    assert kinds["point"].version == importlib.metadata.version("seemkit")
+    assert installed().kind_of(Point(1, 2)) == "point"
+    assert installed().kind_of(Text("star")) == "text"
+
+
+def test_unknown_kind_lists_those_that_are_installed():
+    with pytest.raises(InputError, match=r"'lasso' is not installed; installed: .*point.*text"):
+        installed()["lasso"]
+
+
+def test_a_value_that_no_kind_takes():
+    @dataclass(frozen=True)
+    class Smell(Prompt):
+        strength: float
+
+    with pytest.raises(InputError, match="no installed prompt kind takes a Smell"):
+        installed().kind_of(Smell(1.0))
+
+
+def test_options_of_an_unknown_kind():
+    with pytest.raises(InputError, match="'lasso' is not installed"):
+        SEEM(replace(TINY, prompts={"lasso": {"side": 1}}))
+
+
+def test_a_third_party_kind(install):
+    install("seemkit-lasso", LASSO.format(kind="lasso", hook="seemkit_register_prompts"))
+    kind = fresh()["lasso"]
+    assert (kind.package, kind.version) == ("seemkit-lasso", "2.5")
+    assert kind.encoder(4).parse("3").row == 3
+    assert {"point", "text"} <= set(fresh().kinds)
+
+
+def test_two_packages_with_one_kind(install):
+    for package in ("first-lasso", "second-lasso"):
+        install(package, LASSO.format(kind="lasso", hook="seemkit_register_prompts"))
+    with pytest.raises(InputError, match="'lasso'") as error:
+        fresh()
+    assert "first-lasso" in str(error.value)
+    assert "second-lasso" in str(error.value)
+
+
+def test_a_package_with_a_built_in_kind(install):
+    install("better-point", LASSO.format(kind="point", hook="seemkit_register_prompts"))
+    with pytest.raises(InputError, match="'point'") as error:
+        fresh()
+    assert "'better-point'" in str(error.value)
+    assert "'seemkit'" in str(error.value)
+
+
+def test_two_packages_with_one_entry_point_name(install):
+    # both authors follow the built-in kinds, whose entry points are called like the kind
+    install("better-point", LASSO.format(kind="point", hook="seemkit_register_prompts"), entry="point")
+    with pytest.raises(InputError, match="'point'") as error:
+        fresh()
+    assert "'better-point'" in str(error.value)
+    assert "'seemkit'" in str(error.value)
+
+
+def test_two_kinds_for_one_value():
+    class Other(installed()["point"].encoder):
+        kind = "other"
+
+    kinds = Registry()
+    kinds.add(installed()["point"].encoder, "seemkit", "1")
+    with pytest.raises(InputError, match=r"'other' of package 'theirs' clashes with 'point' of 'seemkit'"):
+        kinds.add(Other, "theirs", "1")
+
+
+def test_a_misspelt_hook(install):
+    install("seemkit-lasso", LASSO.format(kind="lasso", hook="seemkit_register_promts"))
+    with pytest.raises(InputError, match="seemkit_register_promts"):
+        fresh()
+
+
+def test_a_plugin_that_does_not_load(install):
+    install("seemkit-broken", "import no_such_module_anywhere\n")
+    with pytest.raises(InputError, match=r"plugin does not load.*no_such_module_anywhere"):
+        fresh()
+
+
+def test_names_of_kinds_are_options_of_the_architecture():
+    network = SEEM(replace(TINY, prompts={"point": {"side": 5, "most": 2}}))
+    encoder = network.sampler.kind("point")
+    assert (encoder.side, encoder.most) == (5, 2)
+    assert Architecture().prompts == {}

@@ -1,0 +1,122 @@
+"""The command line: quick help, one clear line for bad input, and the light verbs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from seemkit import SEEM
+from seemkit.cli import main
+
+
+@pytest.fixture(scope="session")
+def weights(tiny_network: SEEM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    tiny_network.save(folder)
+    return folder
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (70, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["segment", "--help"], ["data", "scenes", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom seemkit.cli import main\n"
+        f"try:\n    main({words})\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "heavy = {'torch', 'lightning', 'numpy', 'timm'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "seemkit" in result.stdout
+
+
+def test_version_and_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert main(["plugins"]) == 0
+    listed = capsys.readouterr().out
+    assert "point" in listed
+    assert "visual_prompt" in listed
+    assert "text_prompt" in listed
+
+
+def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["segment", str(photo), "--model", str(weights), "--point", "30,40", "--text", "the red star"]
+    assert main([*words, "--out", str(out)]) == 0
+    result = json.loads((out / "result.json").read_text())
+    (record,) = result["objects"]
+    mask = np.array(Image.open(out / record["mask"])) > 0
+    assert mask.shape == (70, 90)
+    assert Image.open(out / "overlay.png").size == (90, 70)
+    assert np.array_equal(coco_mask.decode(record["segmentation"]).astype(bool), mask)
+    assert record["label"] == "the red star"
+    assert 0 <= record["score"] <= 1
+    assert sorted(path.name for path in out.iterdir()) == ["mask_00.png", "overlay.png", "result.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--point", "200,10"], "outside the image of 90 x 70"),
+        (["--point", "many"], "expected X,Y"),
+        (["--text", " "], "text prompt is empty"),
+        (["--prompt", "lasso=1,2"], "prompt kind 'lasso' is not installed; installed: point, text"),
+        (["--prompt", "lasso"], "expected KIND=VALUE"),
+    ],
+)
+def test_bad_prompts_are_one_line_and_leave_nothing(
+    words: list[str], said: str, weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["segment", str(photo), "--model", str(weights), "--out", str(out), *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_bad_files_are_one_line(weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:300])
+    small = tmp_path / "small.png"
+    Image.new("RGB", (20, 90)).save(small)
+    for image, model in ((broken, weights), (small, weights), (tmp_path / "none.png", weights), (photo, tmp_path)):
+        words = ["segment", str(image), "--model", str(model), "--point", "1,1", "--out", str(tmp_path / "out")]
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert str(image if model == weights else tmp_path) in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "CMYK"])
+def test_any_kind_of_image_is_read(mode: str, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
+    Image.new(mode, (64, 48)).save(path)
+    words = ["segment", str(path), "--model", str(weights), "--point", "5,5", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+
+
+def test_debug_shows_the_traceback(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"architecture\.yaml"):
+        main(["segment", str(photo), "--model", str(tmp_path), "--point", "1,1", "--out", str(tmp_path), "--debug"])
+
+
+def test_data_scenes_writes_coco(tmp_path: Path) -> None:
+    assert main(["data", "scenes", "--out", str(tmp_path / "s"), "--images", "3", "--seed", "5"]) == 0
+    content = json.loads((tmp_path / "s/annotations/panoptic_train.json").read_text())
+    assert len(content["images"]) == 3

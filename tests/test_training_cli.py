@@ -1,0 +1,136 @@
+"""``seemkit fit`` and its sisters, run as a user runs them, on a network and data of seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from seemkit import SEEM
+from seemkit.cli import main
+from seemkit.data.scenes import write_scenes
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+TINY = Path(__file__).parents[1] / "configs" / "seem_tiny.yaml"
+SMALL = {
+    "model": {
+        "architecture": {
+            "backbone_options": {"channels": [16, 16, 32, 32], "stem_type": "deep", "stem_width": 8},
+            "width": 32,
+            "hidden": 32,
+            "queries": 8,
+            "text_width": 16,
+            "text_layers": 1,
+            "text_heads": 2,
+            "click_field": 16,
+        },
+        "criterion": {"points": 32},
+        "alignment": {"weight": 1.0, "alone": 1},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("data") / "scenes", {"train": 10, "val": 3, "test": 3}, size=64)
+
+
+def fit(run: Path, scenes: Path, steps: int, *words: str) -> int:
+    """The exit code of a short fit into the folder `run`."""
+    run.mkdir(exist_ok=True)
+    trainer = {"max_steps": steps, "default_root_dir": str(run), "val_check_interval": 2, "log_every_n_steps": 1}
+    data = {"class_path": "seemkit.data.datamodule.CocoDataModule", "init_args": {"root": str(scenes), "batch_size": 4}}
+    config = run.parent / f"{run.name}.yaml"
+    config.write_text(yaml.safe_dump({**SMALL, "trainer": trainer, "data": data}))
+    return main(["fit", "--config", str(TINY), "--config", str(config), *words])
+
+
+def weights_of(checkpoint: Path) -> dict[str, Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+@pytest.mark.slow
+def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert fit(run, scenes, 4) == 0
+    metrics = json.loads((run / "metrics.json").read_text())
+    promised = "pq pq_things pq_stuff miou referring_ciou referring_ciou_unseen noc_85 iou_1click iou_3clicks iou_5clicks"
+    assert set(promised.split()) <= set(metrics)
+    assert all(0 <= metrics[name] <= 1 for name in ("pq", "miou", "referring_ciou", "iou_1click"))
+    assert (run / "predictions.png").stat().st_size > 1000
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+    assert (run / "logs" / "csv" / "metrics.csv").is_file()
+    assert list((run / "logs" / "tensorboard").glob("events*"))
+    network = SEEM.from_pretrained(run)
+    assert network.vocabulary is not None
+    assert "star" in network.vocabulary.names
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_bit_identical(scenes: Path, tmp_path: Path) -> None:
+    assert fit(tmp_path / "whole", scenes, 6) == 0
+    # the schedule spans all steps, so the first part must be told of them: it is stopped by a limit of its own
+    config = tmp_path / "stop.yaml"
+    callbacks = yaml.safe_load(TINY.read_text())["trainer"]["callbacks"]
+    callbacks.append({"class_path": "tests.stopping.StopAfter", "init_args": {"steps": 3}})
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+    assert fit(tmp_path / "part", scenes, 6, "--config", str(config)) == 0
+    checkpoint = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 3
+    assert fit(tmp_path / "part", scenes, 6, "--ckpt_path", str(checkpoint)) == 0
+    whole = weights_of(tmp_path / "whole" / "checkpoints" / "last.ckpt")
+    resumed = weights_of(tmp_path / "part" / "checkpoints" / "last.ckpt")
+    assert whole.keys() == resumed.keys()
+    different = [name for name in whole if not torch.equal(whole[name], resumed[name])]
+    assert not different
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_parses(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", str(config), "--print_config"])
+    assert not stop.value.code
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["architecture"]["queries"] > 0
+
+
+def test_interpolation_and_overrides(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", str(TINY), "--trainer.default_root_dir", "elsewhere", "--print_config"])
+    assert "elsewhere/checkpoints" in capsys.readouterr().out.replace("${trainer.default_root_dir}", "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model.architecture.widht", "3"], "widht"),
+        (["--model.optimisation.frozen", "[backbon]"], "backbon"),
+        (["--ckpt_path", "nowhere.ckpt"], "nowhere.ckpt: no such file"),
+        (["--data.root", "/nowhere"], "/nowhere"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_bad_settings_are_one_line(
+    words: list[str], said: str, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(tmp_path / "run", scenes, 2, *words) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seemkit: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_foreign_checkpoint_is_refused(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content, said in (
+        ("other.ckpt", {"state_dict": {"layer.weight": torch.zeros(2)}, "pytorch-lightning_version": "2.6.4"}, "weights"),
+        ("plain.pt", {"weight": torch.zeros(2)}, "state_dict"),
+    ):
+        torch.save(content, tmp_path / name)
+        assert fit(tmp_path / "run", scenes, 2, "--ckpt_path", str(tmp_path / name)) == 2
+        assert said in capsys.readouterr().err
+    (tmp_path / "cut.ckpt").write_bytes((tmp_path / "other.ckpt").read_bytes()[:400])
+    assert fit(tmp_path / "run", scenes, 2, "--ckpt_path", str(tmp_path / "cut.ckpt")) == 2
+    assert "not a readable checkpoint" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from seemkit.losses import criterion as losses
+from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.network import SEEM, Decoded
+from seemkit.prompts.values import Point, Text
+from seemkit.training.lesson import Lesson
+from seemkit.training.objective import Objective
+from seemkit.types import Phrase
+from tests.networks import VOCABULARY, picture
+
+POINTS = 64
+LESSON = Lesson(
+    segments=[[0, 1, 2], [0, 1]],
+    objects=[[2, 0], [1]],
+    first_prompts=[[[Point(60.5, 20.5)], [Point(10.5, 30.5)]], [[Point(40.5, 30.5)]]],
+    phrases=[[Phrase("the star", 2)], [Phrase("the grass", 0), Phrase("the red star", 1)]],
+)
+NAMES = [f"{group}_{kind}" for group in ("object", "phrase", "visual") for kind in ("choice", "bce", "dice")]
+
+
+@pytest.fixture(scope="module")
+def targets() -> Targets:
+    masks = torch.zeros(2, 3, 64, 96)
+    masks[0, 0, :, :30], masks[0, 1, :, 30:50], masks[0, 2, 10:40, 50:80] = 1, 1, 1
+    masks[1, 0, :, :30], masks[1, 1, 20:50, 30:70] = 1, 1
+    return Targets(masks, torch.tensor([[True] * 3, [True, True, False]]), torch.tensor([[0, 1, 2], [1, 2, 0]]))
+
+
+def decode(network: SEEM, lesson: Lesson = LESSON, objects: bool = True) -> Decoded:
+    context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)])
+    prompts = [
+        [*first, *([Text(phrase.text)] for phrase in phrases)]
+        for first, phrases in zip(lesson.first_prompts, lesson.phrases, strict=True)
+    ]
+    asked = any(any(described) for described in prompts)
+    return network.decode(context, prompts if asked else None, objects=objects)
+
+
+def objective(network: SEEM, **weights) -> Objective:
+    classes = network.embed_vocabulary(VOCABULARY)
+    return Objective(network, Criterion(points=POINTS, **weights), classes, torch.Generator().manual_seed(0))
+
+
+def test_losses_of_all_groups(network, targets):
+    with torch.no_grad():
+        found = objective(network, label=0.5)(decode(network), targets, LESSON)
+    assert list(found) == [*NAMES, "visual_label"]
+    assert all(value.isfinite() and value > 0 for value in found.values())
+
+
+def test_only_groups_that_took_part(network, targets):
+    clicks = replace(LESSON, phrases=[[], []])
+    words = replace(LESSON, objects=[[], []], first_prompts=[[], []])
+    with torch.no_grad():
+        assert list(objective(network)(decode(network, clicks, objects=False), targets, clicks)) == NAMES[6:]
+        assert list(objective(network)(decode(network, words, objects=False), targets, words)) == NAMES[3:6]
+
+
+def test_weights_are_factors(network, targets):
+    with torch.no_grad():
+        decoded = decode(network)
+        once = objective(network, label=0.5)(decoded, targets, LESSON)
+        weights = GroupWeights(6.0, 10.0, 20.0)
+        other = objective(network, objects=weights, phrases=weights, visual=weights, label=1.5)(
+            decoded, targets, LESSON
+        )
+    default = {"object": (2.0, 5.0, 5.0), "phrase": (0.8, 1.0, 1.0), "visual": (0.4, 1.0, 1.0)}
+    for group, before in default.items():
+        for kind, old, new in zip(("choice", "bce", "dice"), before, (6.0, 10.0, 20.0), strict=True):
+            ratio = other[f"{group}_{kind}"] / once[f"{group}_{kind}"]
+            assert ratio.item() == pytest.approx(new / old, rel=1e-4)
+    assert (other["visual_label"] / once["visual_label"]).item() == pytest.approx(3, rel=1e-4)
+
+
+def test_prompted_objects_are_compared_with_their_own_masks(network, targets, monkeypatch):
+    asked: list[Targets] = []
+    match = losses.match
+
+    def spy(cost, embeddings, features, wanted, *rest):
+        asked.append(wanted)
+        return match(cost, embeddings, features, wanted, *rest)
+
+    monkeypatch.setattr(losses, "match", spy)
+    with torch.no_grad():
+        objective(network)(decode(network), targets, LESSON)
+    all_segments, phrases, visual = asked
+    assert all_segments is targets
+    assert torch.equal(phrases.masks[1], targets.masks[1, :2])
+    assert torch.equal(phrases.masks[0, 0], targets.masks[0, 2])
+    assert phrases.valid.tolist() == [[True, False], [True, True]]
+    assert torch.equal(visual.masks[0], targets.masks[0, [2, 0]])
+    assert torch.equal(visual.masks[1, 0], targets.masks[1, 1])
+    assert visual.valid.tolist() == [[True, True], [True, False]]
+
+
+def test_masks_count_by_the_number_of_targets(network, targets):
+    """The same images and targets twice: sums double, so the mean stays."""
+    pair = Lesson(*(part * 2 for part in (LESSON.segments, LESSON.objects, LESSON.first_prompts, LESSON.phrases)))
+    twice = Targets(*(torch.cat([part, part]) for part in targets))
+    with torch.no_grad():
+        decoded = decode(network)
+        context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)] * 2)
+        prompts = [
+            [*first, *([Text(phrase.text)] for phrase in phrases)]
+            for first, phrases in zip(pair.first_prompts, pair.phrases, strict=True)
+        ]
+        many = Criterion(points=4000)
+        classes = network.embed_vocabulary(VOCABULARY)
+        once = Objective(network, many, classes, torch.Generator().manual_seed(0))(decoded, targets, LESSON)
+        found = Objective(network, many, classes, torch.Generator().manual_seed(0))(
+            network.decode(context, prompts, objects=True), twice, pair
+        )
+    for name, value in once.items():
+        assert found[name].item() == pytest.approx(value.item(), rel=0.05), name
+
+
+def test_gradients_reach_every_trained_weight(network, targets):
+    clone = copy.deepcopy(network)
+    decoded = decode(clone)
+    previous = decoded.chosen_masks("visual_query", clone.choose_visual(decoded)).detach()
+    corrected = [Point(60.5, 20.5), Point(5.5, 5.5, positive=False)]
+    prompts = [
+        [corrected, [Point(10.5, 30.5)], [Text("the star")]],
+        [[Point(40.5, 30.5)], [Text("the grass")], [Text("the red star")]],
+    ]
+    remembered = clone.decode(decoded.context, prompts, objects=True, previous=previous)
+    found = objective(clone)(remembered, targets, LESSON)
+    torch.stack(list(found.values())).sum().backward()
+    untouched = [name for name, p in clone.named_parameters() if p.grad is None or not p.grad.any()]
+    assert untouched == []
+
+
+def test_nothing_to_find_is_finite(network):
+    nothing = Targets(
+        torch.zeros(2, 1, 64, 96), torch.zeros(2, 1, dtype=torch.bool), torch.zeros(2, 1, dtype=torch.int64)
+    )
+    lesson = Lesson([[], []], [[], []], [[], []], [[], []])
+    with torch.no_grad():
+        found = objective(network)(decode(network, lesson), nothing, lesson)
+    assert list(found) == NAMES[:3]
+    assert (found["object_bce"].item(), found["object_dice"].item()) == (0, 0)
+    assert found["object_choice"].isfinite()
+
+
+def test_an_image_without_prompts_beside_one_with(network, targets):
+    lesson = replace(
+        LESSON,
+        objects=[[2, 0], []],
+        first_prompts=[LESSON.first_prompts[0], []],
+        phrases=[[], [Phrase("the grass", 0)]],
+    )
+    with torch.no_grad():
+        found = objective(network)(decode(network, lesson), targets, lesson)
+    assert all(value.isfinite() for value in found.values())
+
+
+def test_a_few_steps_learn_two_images(tiny_network, targets):
+    network = copy.deepcopy(tiny_network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    history = []
+    for _ in range(25):
+        found = objective(network)(decode(network), targets, LESSON)
+        loss = torch.stack(list(found.values())).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        history.append(loss.item())
+    assert history[-1] < 0.6 * history[0]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from seemkit import weights
 from seemkit.architecture import Architecture
+from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
 from seemkit.nn.click_field import ClickField
 from seemkit.nn.context import ImageContext
@@ -256,7 +257,7 @@ class SEEM(nn.Module):
             if remember:
                 tokens.append(self.queries.memory_tokens(visual.owners, self._memory_slots(visual, draws)))
         if not tokens:
-            raise ValueError("nothing to decode: give prompts or objects=True")
+            raise InputError("nothing to decode: give prompts or objects=True")
         return tokens + [group.tokens for group in encoded.values()]
 
     def _memory_slots(self, visual: EncodedGroup, draws: Draws) -> Tensor:

@@ -53,8 +53,8 @@ class Session:
         self.context = context
         self.vocabulary = vocabulary or network.vocabulary
         self.prompts: list[Prompt] = []
-        self._memories: list[Tensor | None] = []
-        self._memory: Tensor | None = None
+        self._remembered: list[Tensor | None] = []  # for each prompt the answer of the round before it
+        self._answer: Tensor | None = None
         self._classes: Tensor | None = None
 
     @property
@@ -72,7 +72,7 @@ class Session:
             self.network.sampler.encoder(prompt).check(prompt, self.size)
         for prompt in prompts:
             self.prompts.append(prompt)
-            self._memories.append(self._memory)
+            self._remembered.append(self._answer)
         return self
 
     def undo(self) -> Self:
@@ -84,12 +84,12 @@ class Session:
         if not self.prompts:
             raise InputError("undo: there is no prompt to take back")
         self.prompts.pop()
-        self._memory = self._memories.pop()
+        self._answer = self._remembered.pop()
         return self
 
     def clear(self) -> Self:
         """Forgets all prompts and rounds: the next prompt is for another object."""
-        self.prompts, self._memories, self._memory = [], [], None
+        self.prompts, self._remembered, self._answer = [], [], None
         return self
 
     @torch.inference_mode()
@@ -107,7 +107,7 @@ class Session:
         decoded = self.network.decode(self.context, [[self.prompts]], previous=self._usable_memory())
         masks, classes, scores = self._candidates(decoded)
         best = int(scores.argmax())
-        self._memory = masks[best][None, None]
+        self._answer = masks[best][None, None]
         logits = restore(masks[best][None], self.context.padded, self.context.sizes[0], self.size, mode="bilinear")[0]
         mask = logits > 0
         sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
@@ -126,13 +126,13 @@ class Session:
         rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]])
         for _ in range(rounds):
             user = Session.of(self.network, self.context, self.vocabulary).add(*rollout.prompts[0][0])
-            user._memory = rollout.previous
+            user._remembered[-1] = rollout.previous
             yield user.predict(), tuple(rollout.prompts[0][0])
             rollout.correct(rollout.answer())
 
     def _usable_memory(self) -> Tensor | None:
         visual = any(self.network.sampler.encoder(p).group.name == VISUAL_PROMPT.name for p in self.prompts)
-        return self._memory if visual else None
+        return self._remembered[-1] if visual else None
 
     def _candidates(self, decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
         """The mask logits [N, H_m, W_m], class embeddings [N, C] and scores [N] of all queries that compete."""

@@ -45,14 +45,19 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
             f"{path}: no such file; expected a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` leaves it"
         )
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or "architecture" not in content:
-        raise InputError(f"{path}: key 'architecture' is missing")
+    if not isinstance(content, dict) or not isinstance(content.get("architecture"), dict):
+        raise InputError(f"{path}: key 'architecture' is missing or no mapping")
     architecture = Architecture.from_dict(content["architecture"], str(path))
-    names = content.get("vocabulary")
-    return architecture, names and Vocabulary(tuple(names["names"]), tuple(names["things"]))
+    if content.get("vocabulary") is None:
+        return architecture, None
+    try:
+        names, things = content["vocabulary"]["names"], content["vocabulary"]["things"]
+        return architecture, Vocabulary(tuple(names), tuple(things))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: key 'vocabulary' needs lists 'names' and 'things' of equal length") from error
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:

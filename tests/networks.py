@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from seemkit.architecture import Architecture
-from seemkit.network import SEEM
+from seemkit.network import SEEM, Decoded
+from seemkit.nn.context import ImageContext
+from seemkit.nn.heads import Embeddings
 from seemkit.types import Vocabulary
 
 TINY = Architecture(
@@ -45,3 +47,19 @@ def picture(height: int, width: int, seed: int = 0) -> Tensor:
     """A random image, uint8 [3, height, width]."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
+
+
+@torch.no_grad()
+def decode(network: SEEM, context: ImageContext, *objects, **options) -> Decoded:
+    """What the network says of the same objects, each a list of prompts, in every image."""
+    return network.decode(context, [objects] * len(context) if objects else None, **options)
+
+
+def same(first: Embeddings, second: Embeddings, atol: float = 1e-5) -> bool:
+    """Whether classes and masks agree."""
+    return all(torch.allclose(a, b, atol=atol, rtol=1e-4) for a, b in zip(first, second, strict=True))
+
+
+def every_layer(first: Decoded, second: Decoded, group: str) -> bool:
+    """Whether a group agrees for the initial queries and after each layer."""
+    return all(same(a[group], b[group]) for a, b in zip(first.layers, second.layers, strict=True))

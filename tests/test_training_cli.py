@@ -58,7 +58,9 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
     run = tmp_path / "run"
     assert fit(run, scenes, 4) == 0
     metrics = json.loads((run / "metrics.json").read_text())
-    promised = "pq pq_things pq_stuff miou referring_ciou referring_ciou_unseen noc_85 iou_1click iou_3clicks iou_5clicks"
+    promised = (
+        "pq pq_things pq_stuff miou referring_ciou referring_ciou_unseen noc_85 iou_1click iou_3clicks iou_5clicks"
+    )
     assert set(promised.split()) <= set(metrics)
     assert all(0 <= metrics[name] <= 1 for name in ("pq", "miou", "referring_ciou", "iou_1click"))
     assert (run / "predictions.png").stat().st_size > 1000
@@ -125,7 +127,11 @@ def test_bad_settings_are_one_line(
 
 def test_a_foreign_checkpoint_is_refused(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, content, said in (
-        ("other.ckpt", {"state_dict": {"layer.weight": torch.zeros(2)}, "pytorch-lightning_version": "2.6.4"}, "weights"),
+        (
+            "other.ckpt",
+            {"state_dict": {"layer.weight": torch.zeros(2)}, "pytorch-lightning_version": "2.6.4"},
+            "weights",
+        ),
         ("plain.pt", {"weight": torch.zeros(2)}, "state_dict"),
     ):
         torch.save(content, tmp_path / name)

@@ -3,6 +3,7 @@
 from seemkit.callbacks.interactive import InteractiveEvaluation
 from seemkit.callbacks.panoptic import PanopticEvaluation
 from seemkit.callbacks.pictures import PictureGrid
+from seemkit.callbacks.progress import Progress
 from seemkit.callbacks.referring import ReferringEvaluation
 from seemkit.callbacks.report import Report
 from seemkit.callbacks.weights import SaveWeights
@@ -13,6 +14,7 @@ __all__ = [
     "PanopticEvaluation",
     "PanopticWriter",
     "PictureGrid",
+    "Progress",
     "ReferringEvaluation",
     "Report",
     "SaveWeights",

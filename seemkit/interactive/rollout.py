@@ -45,7 +45,7 @@ class Rollout:
         self.masks = [mask.cpu() for mask in masks]
         self.prompts = [[list(described) for described in image] for image in prompts]
         self.previous: Tensor | None = None
-        self._clicks: list[list[list[Click]]] = [[[] for _ in image] for image in prompts]
+        self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
 
     @torch.no_grad()
     def answer(self) -> list[Float[Tensor, "P H W"]]:
@@ -69,9 +69,13 @@ class Rollout:
             prompted = [index for index, described in enumerate(self.prompts[image]) if described]
             for row, index in enumerate(prompted):
                 predicted, truth = logits[row].cpu() > 0, self.masks[image][index]
-                if torch.equal(predicted, truth):
-                    continue
                 clicked = self._clicks[image][index]
                 click = next_click(predicted, truth, clicked=clicked)
+                if predicted[click.y, click.x] == truth[click.y, click.x]:
+                    continue  # no error is left, or every pixel of it was clicked before
                 clicked.append(click)
                 self.prompts[image][index].append(Point(click.x + 0.5, click.y + 0.5, click.positive))
+
+
+def _click(point: Point) -> Click:
+    return Click(int(point.x), int(point.y), point.positive)

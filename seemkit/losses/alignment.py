@@ -75,12 +75,12 @@ class RegionAlignment(nn.Module):
         absent = ~targets.valid[image]
         by_class, by_phrase = [], []
         for level in regions:
-            by_class.append(F.cross_entropy(self.scale * level[targets.valid] @ vectors.T, right))
+            by_class.append(F.cross_entropy(self.scale * level[targets.valid] @ vectors.T, right, reduction="sum"))
             likeness = self.scale * torch.einsum("tnc,tc->tn", level[image], texts)
             by_phrase.append(F.cross_entropy(likeness.masked_fill(absent, float("-inf")), region, reduction="sum"))
         named = F.cross_entropy(self.scale * names @ vectors.T, torch.arange(len(names), device=names.device))
         phrases = torch.stack(by_phrase).mean() / max(1, len(texts))
-        return AlignmentLoss(torch.stack(by_class).mean(), named, phrases)
+        return AlignmentLoss(torch.stack(by_class).mean() / max(1, len(right)), named, phrases)
 
 
 def cell_shares(masks: Float[Tensor, "B N H W"], shapes: Sequence[Size]) -> list[Float[Tensor, "B N M"]]:

@@ -2,8 +2,8 @@
 
 Fixed Fourier features of the pixel position are appended to the mask features; the dot product of two of them is close
 to a Gaussian of the distance between the pixels. A visual query's mask embedding gets the mean feature under its
-clicks and the sum of their positions, each with a learned weight, so that the mask stays linear in the features while
-a click is certain to act where it was made.
+clicks and their positions (the sum over the clicks, divided by the root of their number), each with a learned weight,
+so that the mask stays linear in the features while a click is certain to act where it was made.
 """
 
 from __future__ import annotations

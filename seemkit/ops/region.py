@@ -53,8 +53,6 @@ class Region:
 
 
 def _unite(parts: Sequence[Pixels]) -> Pixels:
-    if len(parts) == 1:
-        return parts[0]
     rows = np.concatenate(parts)
     code = np.unique(rows[:, 0] * _MOST_COLUMNS + rows[:, 1])
     return np.stack((code // _MOST_COLUMNS, code % _MOST_COLUMNS), axis=1)

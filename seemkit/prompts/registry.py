@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
@@ -83,6 +84,7 @@ def installed() -> Registry:
     Raises:
         InputError: a plugin does not load, misspells a hook, or clashes with another.
     """
+    _refuse_equal_names()
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     try:
@@ -103,3 +105,16 @@ def installed() -> Registry:
     except pluggy.PluginValidationError as error:
         raise InputError(f"a seemkit plugin implements an unknown hook: {error}") from error
     return registry
+
+
+def _refuse_equal_names() -> None:
+    """Raises for two entry points of one name, of which pluggy would silently take the first."""
+    packages: dict[str, str] = {}
+    for point in entry_points(group=hooks.PROJECT):
+        package = point.dist.name if point.dist is not None else "unknown"
+        if point.name in packages:
+            raise InputError(
+                f"seemkit plugin {point.name!r} is brought by two packages, {packages[point.name]!r} and {package!r}: "
+                "uninstall one of the two"
+            )
+        packages[point.name] = package

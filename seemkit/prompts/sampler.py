@@ -137,7 +137,7 @@ class VisualSampler(nn.Module):
         """The visual prompt group: features of every level under the regions."""
         device = images.mask_features.device
         owners = _owners([place for place, _ in regions.items()], len(images)).to(device)
-        points = _gather_points(regions, len(images), owners.shape[1])
+        points = _gather_points(regions, len(images))
         pixels = (points.pixels * _frame_scale(images)).to(device)
         slot, positive = points.slot.to(device), points.positive.to(device)
         valid = slot >= 0
@@ -171,14 +171,14 @@ def _owners(places: Sequence[tuple[int, int]], batch: int) -> Tensor:
     return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT)
 
 
-def _gather_points(regions: Mapping[tuple[int, int], Region], batch: int, objects: int) -> _Points:
+def _gather_points(regions: Mapping[tuple[int, int], Region], batch: int) -> _Points:
     """The points of all regions, positives first, each image's budget of `MAX_POINTS` shared by its objects."""
     rows: list[list[tuple[Pixels, int, bool]]] = [[] for _ in range(batch)]
     for image in range(batch):
         mine = [regions[place] for place in sorted(regions) if place[0] == image]
         for positive in (True, False):
             parts = [region.positive if positive else region.negative for region in mine]
-            most = MAX_POINTS if sum(map(len, parts)) <= MAX_POINTS else MAX_POINTS // objects
+            most = MAX_POINTS if sum(map(len, parts)) <= MAX_POINTS else MAX_POINTS // len(mine)
             rows[image] += [(thin(part, most), slot, positive) for slot, part in enumerate(parts)]
     longest = max(sum(len(part) for part, _, _ in row) for row in rows)
     pixels = np.zeros((batch, longest, 2), dtype=np.float32)

@@ -52,8 +52,10 @@ def draw_lesson(
         objects: list[int] = []
         prompts: list[list[Prompt]] = []
         for row in _shuffled(things, generator):
+            if len(objects) == sampling.objects:
+                break
             first = sampling.user.first_prompt(target.masks[row], sampler, generator)
-            if first and len(objects) < sampling.objects:
+            if first:
                 objects.append(place[row])
                 prompts.append(first)
         asked = [phrase for phrase in target.phrases if phrase.segment in place]

@@ -5,100 +5,100 @@ import math
 import pytest
 import torch
 
-from seemkit.losses.alignment import RegionAlignment
+from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.criterion import Targets
+from seemkit.types import Size
 
-WIDTH = 6
-VECTORS = torch.eye(WIDTH)  # one direction for each class, the last for the background
+CLASSES = 5
+VECTORS = torch.eye(CLASSES, 6)
 LABELS = torch.tensor([[0, 1, 2], [3, 4, 0]])
+VALID = torch.tensor([[True, True, True], [True, True, False]])
+TARGETS = Targets(torch.zeros(2, 3, 8, 8), VALID, LABELS)
+IMAGE, REGION, SAID = torch.tensor([0, 0, 1]), torch.tensor([2, 0, 1]), [2, 0, 4]
 NOTHING = torch.zeros(0, dtype=torch.int64)
 
 
 @pytest.fixture
 def aligner() -> RegionAlignment:
-    module = RegionAlignment([WIDTH, WIDTH], WIDTH)
+    """Its class vectors are unit vectors of different axes, times three."""
+    module = RegionAlignment(6, CLASSES)
     with torch.no_grad():
-        for projection in module.projections:
-            projection.weight.copy_(torch.eye(WIDTH))
-            projection.bias.zero_()
+        module.classes.weight.copy_(3 * VECTORS)
     return module
 
 
-@pytest.fixture
-def targets() -> Targets:
-    """Three regions side by side in image 0, two in image 1."""
-    masks = torch.zeros(2, 3, 16, 24)
-    for index in range(3):
-        masks[:, index, :, 8 * index : 8 * index + 8] = 1
-    masks[1, 2] = 0
-    return Targets(masks, torch.tensor([[True] * 3, [True, True, False]]), LABELS)
+def regions(vectors: torch.Tensor) -> list[torch.Tensor]:
+    """At two levels each region has the vector of its class."""
+    return [vectors[LABELS]] * 2
 
 
-def painted(targets: Targets, vectors: torch.Tensor) -> list[torch.Tensor]:
-    """Features at two levels that are, in each region, the vector of its class."""
-    finest = torch.einsum("bnhw,bnc->bchw", targets.masks, vectors[targets.labels])
-    return [torch.nn.functional.avg_pool2d(finest, 4), torch.nn.functional.avg_pool2d(finest, 2)]
+def test_perfect_regions_cost_little(aligner):
+    found = aligner(regions(VECTORS), TARGETS, VECTORS, 7 * VECTORS[SAID], IMAGE, REGION)
+    assert all(loss < 1e-4 for loss in found)
 
 
-def loss(aligner, targets, features, meant: list[tuple[int, int]], said: list[int]):
-    image, region = (torch.tensor(column) for column in zip(*meant, strict=True))
-    return aligner(features, targets, VECTORS, 3 * VECTORS[said], image, region)
+def test_shuffled_regions_cost_much(aligner):
+    found = aligner(regions(VECTORS.roll(1, 0)), TARGETS, VECTORS, VECTORS[SAID], IMAGE, REGION)
+    assert found.regions > 10
+    assert found.phrases > 5
+    assert found.names < 1e-4
 
 
-MEANT, SAID = [(0, 2), (0, 0), (1, 1)], [2, 0, 4]
+def test_shuffled_names_cost_much(aligner):
+    found = aligner(regions(VECTORS), TARGETS, VECTORS.roll(1, 0), VECTORS[SAID], IMAGE, REGION)
+    assert found.names > 10
+    assert found.regions < 1e-4
+    assert found.phrases < 1e-4
 
 
-def test_perfect_features_cost_little_and_shuffled_ones_much(aligner, targets):
-    perfect = loss(aligner, targets, painted(targets, VECTORS), MEANT, SAID)
-    assert perfect.classes < 1e-4
-    assert perfect.phrases < 1e-4
-    shuffled = loss(aligner, targets, painted(targets, VECTORS.roll(1, 0)), MEANT, SAID)
-    assert shuffled.classes > 10
-    assert shuffled.phrases > 5
-    wrong_words = loss(aligner, targets, painted(targets, VECTORS), MEANT, [0, 2, 3])
-    assert wrong_words.phrases > 10
-    assert wrong_words.classes == perfect.classes
+def test_phrases_for_other_regions_cost_much(aligner):
+    found = aligner(regions(VECTORS), TARGETS, VECTORS, VECTORS[[0, 2, 3]], IMAGE, REGION)
+    assert found.phrases > 10
+    assert found.regions < 1e-4
 
 
-def test_features_without_meaning_cost_the_logarithm_of_the_choices(aligner, targets):
-    found = loss(aligner, targets, [torch.ones(2, WIDTH, 4, 6), torch.ones(2, WIDTH, 8, 12)], MEANT, SAID)
-    assert found.classes.item() == pytest.approx(math.log(WIDTH - 1), abs=1e-5)  # the background is no choice
+def test_vectors_without_meaning_cost_the_logarithm_of_the_choices(aligner):
+    blank = torch.zeros(6)
+    blank[5] = 1  # as far from every class
+    found = aligner([blank.expand(2, 3, 6)], TARGETS, blank.expand(CLASSES, 6), blank.expand(3, 6), IMAGE, REGION)
+    assert found.regions.item() == found.names.item() == pytest.approx(math.log(CLASSES), abs=1e-5)
     # among the regions of the own image, without padding: 3, 3 and 2
     assert found.phrases.item() == pytest.approx((2 * math.log(3) + math.log(2)) / 3, abs=1e-5)
 
 
-def test_a_region_is_the_mean_of_the_cells_it_covers(aligner):
-    """A mask edge inside a cell counts by the share of the cell."""
-    masks = torch.zeros(1, 1, 8, 8)
-    masks[0, 0, :5, :6] = 1  # of cells 4 x 4: one whole, one by half, one by a quarter, one by an eighth
-    targets = Targets(masks, torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.int64))
-    feature = torch.randn(1, WIDTH, 2, 2, generator=torch.Generator().manual_seed(0))
-    shares = torch.tensor([[1.0, 0.5], [0.25, 0.125]])
-    mean = (feature * shares).sum((2, 3)) / shares.sum()
-    cosines = 14.0 * torch.nn.functional.normalize(mean, dim=1)[0, :-1]
-    expected = cosines.logsumexp(0) - cosines[0]
-    found = aligner([feature, feature], targets, VECTORS, VECTORS[:0], NOTHING, NOTHING)
-    assert found.classes.item() == pytest.approx(expected.item(), abs=1e-5)
+def test_levels_are_averaged(aligner):
+    right, wrong = VECTORS[LABELS], VECTORS.roll(1, 0)[LABELS]
+    alone, both = (
+        aligner(levels, TARGETS, VECTORS, VECTORS[SAID], IMAGE, REGION) for levels in ([wrong], [wrong, right])
+    )
+    assert both.regions.item() == pytest.approx(alone.regions.item() / 2, rel=1e-3)
+    assert both.phrases.item() == pytest.approx(alone.phrases.item() / 2, rel=1e-3)
 
 
-def test_gradients_reach_features_and_projections(aligner, targets):
-    features = [f.requires_grad_() for f in painted(targets, VECTORS.roll(1, 0))]
-    found = loss(aligner, targets, features, MEANT, SAID)
-    (found.classes + found.phrases).backward()
-    assert all(feature.grad.any() for feature in features)
-    assert all(p.grad.any() for p in aligner.parameters())
+def test_gradients_reach_regions_texts_and_class_vectors(aligner):
+    levels = [level.clone().requires_grad_() for level in regions(VECTORS.roll(1, 0))]
+    names, sentences = VECTORS.roll(2, 0).clone().requires_grad_(), VECTORS[[1, 3, 0]].clone().requires_grad_()
+    torch.stack(aligner(levels, TARGETS, names, sentences, IMAGE, REGION)).sum().backward()
+    assert all(tensor.grad.any() for tensor in (*levels, names, sentences, aligner.classes.weight))
+    assert not any(level.grad[1, 2].any() for level in levels)  # padding
 
 
-def test_without_phrases(aligner, targets):
-    found = aligner(painted(targets, VECTORS), targets, VECTORS, VECTORS[:0], NOTHING, NOTHING)
+def test_without_phrases(aligner):
+    found = aligner(regions(VECTORS), TARGETS, VECTORS, VECTORS[:0], NOTHING, NOTHING)
     assert found.phrases.item() == 0
 
 
 def test_without_regions(aligner):
     """A batch of images whose segments are all crowds."""
-    nothing = Targets(
-        torch.zeros(2, 1, 16, 24), torch.zeros(2, 1, dtype=torch.bool), torch.zeros(2, 1, dtype=torch.int64)
-    )
-    found = aligner([torch.ones(2, WIDTH, 4, 6)] * 2, nothing, VECTORS, VECTORS[:0], NOTHING, NOTHING)
-    assert found.classes.item() == 0
+    nobody = Targets(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, dtype=torch.bool), torch.zeros(2, 1, dtype=torch.int64))
+    found = aligner([VECTORS[LABELS[:, :1]]], nobody, VECTORS, VECTORS[:0], NOTHING, NOTHING)
+    assert found.regions.item() == 0
     assert found.phrases.item() == 0
+
+
+def test_cell_shares():
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[0, 0, :5, :6] = 1
+    coarse, fine = cell_shares(mask, [Size(2, 2), Size(4, 4)])
+    assert coarse.tolist() == [[[1.0, 0.5, 0.25, 0.125]]]
+    assert fine[0, 0].view(4, 4).tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [0.5, 0.5, 0.5, 0], [0, 0, 0, 0]]

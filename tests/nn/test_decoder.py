@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import Decoder, PreviousMasks
 from seemkit.nn.heads import Embeddings
+from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import (
     MEMORY,
     OBJECT_QUERY,
@@ -41,11 +42,19 @@ OWNERS = [  # of each group's tokens; two objects, memory in turn
 class Scene:
     """A decoder with random weights, an image and tokens of all groups."""
 
-    def __init__(self, carry: bool = False) -> None:
+    def __init__(self, carry: bool = False, region_head: bool = False) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
+            head = RegionHead((WIDTH,) * 4, 8) if region_head else None
             self.decoder = Decoder(
-                WIDTH, 8, WIDTH, layers=LAYERS, heads=HEADS, hidden=20, values_carry_position=carry
+                WIDTH,
+                8,
+                WIDTH,
+                layers=LAYERS,
+                heads=HEADS,
+                hidden=20,
+                values_carry_position=carry,
+                region_head=head,
             ).eval()
             for parameter in self.decoder.parameters():
                 nn.init.normal_(parameter, std=0.5)
@@ -74,8 +83,8 @@ def torch_attention(ours: nn.Module, queries: Tensor, keys: Tensor, values: Tens
     return attention(queries, keys, values, attn_mask=~allowed)[0]
 
 
-def plainly(scene: Scene, carry: bool) -> list[dict[str, Tensor]]:
-    """Full-size mask logits [N, H, W] of every query group, for the first tokens and after each layer."""
+def plainly(scene: Scene, carry: bool) -> list[dict[str, tuple[Tensor, Tensor]]]:
+    """Full-size mask logits [N, H, W] and classes of every query group, for the first tokens and after each layer."""
     values = {t.group.name: t.values[0] for t in scene.tokens}
     found = [predict(scene, values)]
     for index, layer in enumerate(scene.decoder.layers):
@@ -84,7 +93,7 @@ def plainly(scene: Scene, carry: bool) -> list[dict[str, Tensor]]:
         for t in scene.tokens:
             if t.group.role is not Role.PROMPT:
                 seen = found[-1].get(t.group.name)
-                masks = scene.previous[0, t.owner[0, 0]] if seen is None else seen
+                masks = scene.previous[0, t.owner[0, 0]] if seen is None else seen[0]
                 inside = F.interpolate(masks[None], size=tuple(SHAPES[level]), mode="bilinear")[0].flatten(1)
                 allowed = inside.sigmoid() >= 0.5
                 allowed[~allowed.any(1)] = True
@@ -107,17 +116,32 @@ def plainly(scene: Scene, carry: bool) -> list[dict[str, Tensor]]:
     return found
 
 
-def predict(scene: Scene, values: dict[str, Tensor]) -> dict[str, Tensor]:
+def predict(scene: Scene, values: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
     found = {}
     for name in ("object_query", "text_query", "visual_query"):
-        embedding = scene.decoder.heads(values[name]).masks + scene.bias.get(name, 0)
-        found[name] = torch.einsum("nc,chw->nhw", embedding[0], scene.features[0])
+        classes, embedding = scene.decoder.heads(values[name])
+        masks = torch.einsum("nc,chw->nhw", (embedding + scene.bias.get(name, 0))[0], scene.features[0])
+        found[name] = masks, classes[0] + under(scene, masks)
     return found
 
 
-@pytest.mark.parametrize("carry", [False, True])
-def test_equals_the_reference_written_plainly(carry):
-    scene = Scene(carry)
+def under(scene: Scene, masks: Tensor) -> Tensor:
+    """What the region head makes of the features under full-size masks, [N, C]; zero without one."""
+    head = scene.decoder.region_head
+    if head is None:
+        return torch.zeros(())
+    maps = [level[0].T.unflatten(1, tuple(shape)) for level, shape in zip(scene.levels, SHAPES, strict=True)]
+    total = torch.zeros(())
+    for projection, features in zip(head.projections, [*maps, scene.features[0]], strict=True):
+        share = F.interpolate(masks[None], size=features.shape[-2:], mode="bilinear")[0].sigmoid()
+        mean = torch.einsum("nhw,chw->nc", share, features) / share.sum(dim=(1, 2))[:, None]
+        total = total + F.normalize(projection(mean), dim=1)
+    return head.gain * total / 4
+
+
+@pytest.mark.parametrize(("carry", "region_head"), [(False, False), (True, False), (False, True)])
+def test_equals_the_reference_written_plainly(carry, region_head):
+    scene = Scene(carry, region_head)
     slot = torch.tensor([[[0, 0, 1]]])
     with torch.no_grad():
         found = scene.decoder(scene.context, scene.tokens, PreviousMasks(scene.previous, slot), scene.bias)
@@ -125,7 +149,8 @@ def test_equals_the_reference_written_plainly(carry):
     assert len(found) == len(expected) == LAYERS + 1
     for ours, reference in zip(found, expected, strict=True):
         assert ours.keys() == reference.keys()
-        for name, masks in reference.items():
+        for name, (masks, classes) in reference.items():
+            torch.testing.assert_close(ours[name].classes[0], classes, atol=2e-3, rtol=1e-4)
             logits = torch.einsum("nc,chw->nhw", ours[name].masks[0], scene.features[0])
             torch.testing.assert_close(logits, masks, atol=2e-3, rtol=1e-4)
 
@@ -165,8 +190,9 @@ def test_where_a_query_looks():
     assert sight[3].all()  # all logits are 0
 
 
-def test_gradients_reach_every_weight_and_every_token():
-    scene = Scene()
+@pytest.mark.parametrize("region_head", [False, True])
+def test_gradients_reach_every_weight_and_every_token(region_head):
+    scene = Scene(region_head=region_head)
     for t in scene.tokens:
         for tensor in (*t.values, *t.positions):
             tensor.requires_grad_()

@@ -12,12 +12,18 @@ import torch
 from jsonargparse import ArgumentError
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from seemkit.errors import InputError
 from seemkit.module import SeemModule
 
 NOISE = ("does not have many workers", "LightningCLI's args parameter", "treespec, LeafSpec", "logging interval")
 """Warnings of Lightning that ask nothing of a user of seemkit."""
+
+_VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
+PARSER: dict[str, Any] = {"exit_on_error": False, **{verb: _VERB for verb in LightningCLI.subcommands()}}
+"""The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
 
 ADVERTISEMENTS = ("litlogger", "available: False")
 
@@ -37,7 +43,8 @@ class SeemCLI(LightningCLI):
         """
         try:
             super().parse_arguments(parser, args)
-        except ArgumentError as error:
+            self._resolve()
+        except (ArgumentError, OmegaConfBaseException) as error:
             raise InputError(_one_line(str(error))) from error
         verb = self.config[str(self.config.subcommand)]
         if verb.threads:
@@ -45,6 +52,14 @@ class SeemCLI(LightningCLI):
         checkpoint = verb.get("ckpt_path")
         if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
             _check_checkpoint(Path(checkpoint))
+
+    def _resolve(self) -> None:
+        """Replaces every ``${key}`` by the value of that key of the configuration."""
+        verb = str(self.config.subcommand)
+        parser = self._parser(verb)
+        text = parser.dump(self.config[verb], skip_validation=True)
+        if "${" in text:
+            self.config[verb] = parser.parse_object(OmegaConf.to_container(OmegaConf.create(text), resolve=True))
 
     def before_predict(self) -> None:
         """Keeps nothing of what `PanopticWriter` has written, however many images there are."""
@@ -76,14 +91,9 @@ def run(arguments: Sequence[str]) -> None:
         trainer_defaults={"use_distributed_sampler": False},
         save_config_kwargs={"overwrite": True},
         seed_everything_default=0,
-        parser_kwargs=_parser_options(),
+        parser_kwargs=PARSER,
         args=list(arguments),
     )
-
-
-def _parser_options() -> dict[str, Any]:
-    options = {"parser_mode": "omegaconf", "exit_on_error": False}
-    return {**options, **{verb: dict(options) for verb in LightningCLI.subcommands()}}
 
 
 def _check_checkpoint(path: Path) -> None:

@@ -18,7 +18,13 @@ from omegaconf.errors import OmegaConfBaseException
 from seemkit.errors import InputError
 from seemkit.module import SeemModule
 
-NOISE = ("does not have many workers", "LightningCLI's args parameter", "treespec, LeafSpec", "logging interval")
+NOISE = (
+    "does not have many workers",
+    "LightningCLI's args parameter",
+    "treespec, LeafSpec",
+    "logging interval",
+    "WeightAveraging doesn't support",
+)
 """Warnings of Lightning that ask nothing of a user of seemkit."""
 
 _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
@@ -57,7 +63,7 @@ class SeemCLI(LightningCLI):
         """Replaces every ``${key}`` by the value of that key of the configuration."""
         verb = str(self.config.subcommand)
         parser = self._parser(verb)
-        text = parser.dump(self.config[verb], skip_validation=True)
+        text = parser.dump(self.config[verb], skip_unset=False, skip_validation=True)
         if "${" in text:
             self.config[verb] = parser.parse_object(OmegaConf.to_container(OmegaConf.create(text), resolve=True))
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor
 
 from seemkit import SEEM
 from seemkit.cli import main
 from seemkit.data.scenes import write_scenes
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-TINY = Path(__file__).parents[1] / "configs" / "seem_tiny.yaml"
+FOLDER = Path(__file__).parents[1] / "configs"
+TINY = FOLDER / "seem_tiny.yaml"
+CONFIGS = [[path] for path in sorted(FOLDER.glob("*.yaml"))]
+OVERLAYS = [[TINY, path] for path in sorted((FOLDER / "overlays").glob("*.yaml"))]
 SMALL = {
     "model": {
         "architecture": {
@@ -41,12 +45,17 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fit(run: Path, scenes: Path, steps: int, *words: str) -> int:
     """The exit code of a short fit into the folder `run`."""
+    return main(["fit", *settings(run, scenes, steps), *words])
+
+
+def settings(run: Path, scenes: Path, steps: int) -> list[str]:
+    """The options that make a run short."""
     run.mkdir(exist_ok=True)
-    trainer = {"max_steps": steps, "default_root_dir": str(run), "val_check_interval": 2, "log_every_n_steps": 1}
+    trainer = {"max_steps": steps, "default_root_dir": str(run), "val_check_interval": 4, "log_every_n_steps": 1}
     data = {"class_path": "seemkit.data.datamodule.CocoDataModule", "init_args": {"root": str(scenes), "batch_size": 4}}
     config = run.parent / f"{run.name}.yaml"
     config.write_text(yaml.safe_dump({**SMALL, "trainer": trainer, "data": data}))
-    return main(["fit", "--config", str(TINY), "--config", str(config), *words])
+    return ["--config", str(TINY), "--config", str(config)]
 
 
 def weights_of(checkpoint: Path) -> dict[str, Tensor]:
@@ -70,6 +79,16 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
     network = SEEM.from_pretrained(run)
     assert network.vocabulary is not None
     assert "star" in network.vocabulary.names
+    last = ["--ckpt_path", str(run / "checkpoints" / "last.ckpt")]
+    before = (run / "metrics.json").read_text()
+    assert main(["test", *settings(run, scenes, 4), *last]) == 0
+    assert (run / "metrics.json").read_text() == before
+    assert main(["predict", *settings(run, scenes, 4), *last]) == 0
+    written = json.loads((run / "predictions" / "panoptic.json").read_text())
+    assert [row["image"] for row in written["annotations"]] == ["000000.png", "000001.png", "000002.png"]
+    for row in written["annotations"]:
+        ids = np.array(Image.open(run / "predictions" / row["file_name"])).astype(int) @ [1, 256, 65536]
+        assert set(np.unique(ids)) - {0} == {segment["id"] for segment in row["segments_info"]}
 
 
 @pytest.mark.slow
@@ -91,19 +110,14 @@ def test_a_resumed_run_is_bit_identical(scenes: Path, tmp_path: Path) -> None:
     assert not different
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_shipped_config_parses(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("configs", CONFIGS + OVERLAYS, ids=lambda paths: paths[-1].stem)
+def test_every_shipped_config_parses(configs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for path in configs for word in ("--config", str(path))]
     with pytest.raises(SystemExit) as stop:
-        main(["fit", "--config", str(config), "--print_config"])
+        main(["fit", *words, "--data.root", "/somewhere", "--print_config"])
     assert not stop.value.code
     printed = yaml.safe_load(capsys.readouterr().out)
     assert printed["model"]["architecture"]["queries"] > 0
-
-
-def test_interpolation_and_overrides(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["fit", "--config", str(TINY), "--trainer.default_root_dir", "elsewhere", "--print_config"])
-    assert "elsewhere/checkpoints" in capsys.readouterr().out.replace("${trainer.default_root_dir}", "elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A callback that ends a run early, for tests of resuming."""
+"""A callback that interrupts a run, for tests of resuming."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 
-class StopAfter(Callback):
-    """Stops after some optimiser steps."""
+class InterruptAfter(Callback):
+    """Does what Ctrl-C does, after some optimiser steps."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        trainer.should_stop = trainer.should_stop or trainer.global_step >= self.steps
+        if trainer.global_step == self.steps:
+            raise KeyboardInterrupt

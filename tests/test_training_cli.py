@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from torch import Tensor
 
 from seemkit import SEEM
 from seemkit.cli import main
@@ -58,10 +58,6 @@ def settings(run: Path, scenes: Path, steps: int) -> list[str]:
     return ["--config", str(TINY), "--config", str(config)]
 
 
-def weights_of(checkpoint: Path) -> dict[str, Tensor]:
-    return torch.load(checkpoint, weights_only=True)["state_dict"]
-
-
 @pytest.mark.slow
 def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
@@ -92,21 +88,24 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_resumed_run_is_bit_identical(scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_an_interrupted_run_resumes_bit_identically(steps: int, scenes: Path, tmp_path: Path) -> None:
     assert fit(tmp_path / "whole", scenes, 6) == 0
-    # the schedule spans all steps, so the first part must be told of them: it is stopped by a limit of its own
-    config = tmp_path / "stop.yaml"
     callbacks = yaml.safe_load(TINY.read_text())["trainer"]["callbacks"]
-    callbacks.append({"class_path": "tests.stopping.StopAfter", "init_args": {"steps": 3}})
+    callbacks.append({"class_path": "tests.stopping.InterruptAfter", "init_args": {"steps": steps}})
+    config = tmp_path / "interrupt.yaml"
     config.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
-    assert fit(tmp_path / "part", scenes, 6, "--config", str(config)) == 0
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit):
+            fit(tmp_path / "part", scenes, 6, "--config", str(config))
+    finally:
+        signal.signal(signal.SIGINT, handler)
     checkpoint = tmp_path / "part" / "checkpoints" / "last.ckpt"
-    assert torch.load(checkpoint, weights_only=True)["global_step"] == 3
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == steps
     assert fit(tmp_path / "part", scenes, 6, "--ckpt_path", str(checkpoint)) == 0
-    whole = weights_of(tmp_path / "whole" / "checkpoints" / "last.ckpt")
-    resumed = weights_of(tmp_path / "part" / "checkpoints" / "last.ckpt")
-    assert whole.keys() == resumed.keys()
-    different = [name for name in whole if not torch.equal(whole[name], resumed[name])]
+    whole, resumed = SEEM.from_pretrained(tmp_path / "whole"), SEEM.from_pretrained(tmp_path / "part")
+    different = [n for n, weight in whole.state_dict().items() if not torch.equal(weight, resumed.state_dict()[n])]
     assert not different
 
 

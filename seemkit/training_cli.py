@@ -28,7 +28,7 @@ NOISE = (
 """Warnings of Lightning that ask nothing of a user of seemkit."""
 
 _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
-PARSER: dict[str, Any] = {"exit_on_error": False, **{verb: _VERB for verb in LightningCLI.subcommands()}}
+PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
 """The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
 
 ADVERTISEMENTS = ("litlogger", "available: False")

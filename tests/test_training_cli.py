@@ -122,7 +122,7 @@ def test_every_shipped_config_parses(configs: list[Path], capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model.architecture.widht", "3"], "widht"),
+        (["--model.architecture.breadth", "3"], "breadth"),
         (["--model.optimisation.frozen", "[backbon]"], "backbon"),
         (["--ckpt_path", "nowhere.ckpt"], "nowhere.ckpt: no such file"),
         (["--data.root", "/nowhere"], "/nowhere"),

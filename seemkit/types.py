@@ -6,7 +6,6 @@ centres at +0.5. A *segment* is one thing instance or one stuff region of an ima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -162,11 +161,3 @@ class Prediction:
     mask: Tensor
     label: str
     score: float
-
-
-def pad_to(masks: Sequence[Tensor], size: Size) -> list[Tensor]:
-    """Each mask [N, H, W] padded on the right and at the bottom with zeros to `size`."""
-    return [
-        torch.nn.functional.pad(mask, (0, size.width - mask.shape[-1], 0, size.height - mask.shape[-2]))
-        for mask in masks
-    ]

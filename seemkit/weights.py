@@ -42,7 +42,8 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
     path = folder / ARCHITECTURE
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; expected a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` leaves it"
+            f"{path}: no such file; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, such as "
+            "`seemkit fit --config configs/seem_tiny.yaml` leaves in runs/seem_tiny"
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -49,7 +49,7 @@ class Report(Callback):
         results = {
             name.removeprefix(STAGE): round(float(value), 6)
             for name, value in trainer.callback_metrics.items()
-            if name.startswith(STAGE)
+            if name.startswith(STAGE) and not value.isnan()  # nothing of that kind in the data
         }
         if not trainer.is_global_zero or not results:
             return

@@ -110,6 +110,12 @@ class SeemModule(lightning.LightningModule):
         """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
         return self.validation_step(batch, index)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step."""
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
+            loader["batches"] = min(loader["batches"], done)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint of another architecture.
 
@@ -126,7 +132,7 @@ class SeemModule(lightning.LightningModule):
 
     def _generator(self) -> torch.Generator:
         """Draws that depend on seed, batch and rank only, so that a resumed run draws the same."""
-        batches = self.trainer.fit_loop.epoch_loop.total_batch_idx
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
         seed = ((self.seed + 1) * 1_000_003 + batches) * 1009 + self.global_rank
         return torch.Generator().manual_seed(seed)
 

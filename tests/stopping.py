@@ -8,11 +8,16 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class InterruptAfter(Callback):
-    """Does what Ctrl-C does, after some optimiser steps."""
+    """Does what Ctrl-C does, after some optimiser steps: behind a step or in the middle of the next."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, within: bool) -> None:
         self.steps = steps
+        self.within = within
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if self.within and trainer.global_step == self.steps:
+            raise KeyboardInterrupt
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if trainer.global_step == self.steps:
+        if not self.within and trainer.global_step == self.steps:
             raise KeyboardInterrupt

@@ -88,11 +88,11 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [2, 3, 4])
-def test_an_interrupted_run_resumes_bit_identically(steps: int, scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("steps", "within"), [(2, False), (3, False), (4, False), (2, True), (3, True), (4, True)])
+def test_an_interrupted_run_resumes_bit_identically(steps: int, within: bool, scenes: Path, tmp_path: Path) -> None:
     assert fit(tmp_path / "whole", scenes, 6) == 0
     callbacks = yaml.safe_load(TINY.read_text())["trainer"]["callbacks"]
-    callbacks.append({"class_path": "tests.stopping.InterruptAfter", "init_args": {"steps": steps}})
+    callbacks.append({"class_path": "tests.stopping.InterruptAfter", "init_args": {"steps": steps, "within": within}})
     config = tmp_path / "interrupt.yaml"
     config.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
     handler = signal.getsignal(signal.SIGINT)
@@ -105,7 +105,13 @@ def test_an_interrupted_run_resumes_bit_identically(steps: int, scenes: Path, tm
     assert torch.load(checkpoint, weights_only=True)["global_step"] == steps
     assert fit(tmp_path / "part", scenes, 6, "--ckpt_path", str(checkpoint)) == 0
     whole, resumed = SEEM.from_pretrained(tmp_path / "whole"), SEEM.from_pretrained(tmp_path / "part")
-    different = [n for n, weight in whole.state_dict().items() if not torch.equal(weight, resumed.state_dict()[n])]
+    # the forward pass of an interrupted step has moved the averages of batch norm, and moves them again
+    blind = ("running_mean", "running_var", "num_batches_tracked") if within else ()
+    different = [
+        name
+        for name, weight in whole.state_dict().items()
+        if not (blind and name.endswith(blind)) and not torch.equal(weight, resumed.state_dict()[name])
+    ]
     assert not different
 
 

@@ -112,7 +112,7 @@ class SeemModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step."""
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        done = self._batches.current.processed
         for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
             loader["batches"] = min(loader["batches"], done)
 
@@ -130,9 +130,14 @@ class SeemModule(lightning.LightningModule):
         schedule = build_schedule(optimiser, self.optimisation, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    @property
+    def _batches(self) -> Any:  # noqa: ANN401 (Lightning annotates a base class that lacks the counts)
+        """Lightning's counts of training batches, of this epoch and in all."""
+        return self.trainer.fit_loop.epoch_loop.batch_progress
+
     def _generator(self) -> torch.Generator:
         """Draws that depend on seed, batch and rank only, so that a resumed run draws the same."""
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        batches = self._batches.total.processed
         seed = ((self.seed + 1) * 1_000_003 + batches) * 1009 + self.global_rank
         return torch.Generator().manual_seed(seed)
 

@@ -1,0 +1,106 @@
+"""FocalNet as a feature pyramid, in the two forms that SEEM was trained with; the parts are timm's.
+
+timm's FocalNet has neither a norm a level nor the block with depthwise convolutions, and its stem pads by 2.
+Source: Yang et al., Focal Modulation Networks (arXiv 2203.11926).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtyping import Float
+from timm.layers.norm import LayerNorm2d
+from timm.models.focalnet import Downsample, FocalNetBlock
+from torch import Tensor, nn
+
+
+class _Norm(LayerNorm2d):
+    """timm's norm over channels, with the epsilon of the published models."""
+
+    def __init__(self, channels: int, **placement: Any) -> None:  # noqa: ANN401 (timm's device and dtype)
+        super().__init__(channels, eps=1e-5, **placement)
+
+
+class FocalBlock(FocalNetBlock):
+    """Focal modulation, then a feed-forward layer; each behind a norm and added to its input."""
+
+    def __init__(self, width: int, focal_level: int) -> None:
+        super().__init__(
+            width,
+            focal_level=focal_level,
+            focal_window=3,
+            use_post_norm=True,
+            normalize_modulator=True,
+            norm_layer=_Norm,
+        )
+
+
+class DepthwiseFocalBlock(FocalBlock):
+    """A focal block with a depthwise convolution before each half, and its norms behind the sums."""
+
+    def __init__(self, width: int, focal_level: int) -> None:
+        super().__init__(width, focal_level)
+        self.dw1 = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.dw2 = nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """The map after the block."""
+        x = x + self.dw1(x)
+        x = self.norm1_post(x + self.ls1(self.modulation(x)))
+        x = x + self.dw2(x)
+        return self.norm2_post(x + self.ls2(self.mlp(x)))
+
+
+class FocalStage(nn.Module):
+    """A halving of the resolution (not in the first stage), then blocks."""
+
+    def __init__(self, channels: int | None, width: int, depth: int, focal_level: int, *, depthwise: bool) -> None:
+        super().__init__()
+        halve = Downsample(channels, width, stride=2, overlap=True, norm_layer=_Norm) if channels else nn.Identity()
+        self.downsample = halve
+        block = DepthwiseFocalBlock if depthwise else FocalBlock
+        self.blocks = nn.Sequential(*(block(width, focal_level) for _ in range(depth)))
+
+    def forward(self, x: Float[Tensor, "B c H W"]) -> Float[Tensor, "B C h w"]:
+        """The map after the stage."""
+        return self.blocks(self.downsample(x))
+
+
+class FocalNet(nn.Module):
+    """Four maps, finest first, each behind a norm of its own that the next stage does not see.
+
+    Args:
+        width: channels of the first map; each further one has twice as many.
+        depths: blocks of each stage.
+        focal_level: levels of focal modulation.
+        depthwise: True for the form with depthwise convolutions (Focal-T), False for the plain one (Focal-L), whose
+            norms stand before the residual sums and whose stem pads by 2.
+
+    Attributes:
+        channels: channels of each map.
+        strides: stride of each map.
+    """
+
+    def __init__(
+        self, width: int = 96, depths: Sequence[int] = (2, 2, 6, 2), focal_level: int = 3, *, depthwise: bool = True
+    ) -> None:
+        super().__init__()
+        self.channels = [width * 2**i for i in range(len(depths))]
+        self.strides = [4 * 2**i for i in range(len(depths))]
+        self.stem = Downsample(3, width, stride=4, overlap=True, norm_layer=_Norm)
+        if depthwise:
+            self.stem.proj.padding = (3, 3)
+        self.stages = nn.ModuleList(
+            FocalStage(before, after, depth, focal_level, depthwise=depthwise)
+            for before, after, depth in zip([None, *self.channels], self.channels, depths, strict=False)
+        )
+        self.norms = nn.ModuleList(_Norm(channels) for channels in self.channels)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+        """The maps [B, C, H / stride, W / stride]."""
+        x, maps = self.stem(images), []
+        for stage, norm in zip(self.stages, self.norms, strict=True):
+            x = stage(x)
+            maps.append(norm(x))
+        return maps

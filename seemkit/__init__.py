@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from seemkit.network import SEEM
     from seemkit.prompts.encoder import PromptEncoder, RegionPrompt
     from seemkit.prompts.hooks import hookimpl
-    from seemkit.prompts.values import Point, Text
+    from seemkit.prompts.values import Mask, Point, RegionOf, Text
     from seemkit.session import Session
 
-__all__ = ["SEEM", "Point", "PromptEncoder", "RegionPrompt", "Session", "Text", "__version__", "hookimpl"]
+__all__ = [
+    "SEEM",
+    "Mask",
+    "Point",
+    "PromptEncoder",
+    "RegionOf",
+    "RegionPrompt",
+    "Session",
+    "Text",
+    "__version__",
+    "hookimpl",
+]
 
 _HOME = {
     "SEEM": "seemkit.network",
+    "Mask": "seemkit.prompts.values",
     "Point": "seemkit.prompts.values",
     "PromptEncoder": "seemkit.prompts.encoder",
+    "RegionOf": "seemkit.prompts.values",
     "RegionPrompt": "seemkit.prompts.encoder",
     "Session": "seemkit.session",
     "Text": "seemkit.prompts.values",

@@ -26,7 +26,7 @@ class TextEncoder(PromptEncoder[Text]):
         """The tokens of each text, start and end tokens included; the image does not matter."""
         features = context.language([prompt.text for prompt in prompts])
         return [
-            PromptTokens(tokens[valid], sentence)
+            PromptTokens([tokens[valid]], sentence)
             for tokens, valid, sentence in zip(features.tokens, features.valid, features.sentence, strict=True)
         ]
 

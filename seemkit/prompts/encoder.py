@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from seemkit.ops.region import Region
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
+if TYPE_CHECKING:
+    from seemkit.prompts.sampler import VisualSampler
+
 P = TypeVar("P", bound=Prompt)
 
 
@@ -27,10 +30,12 @@ class PromptContext:
     Attributes:
         images: the encoded images.
         language: the text tower.
+        sampler: samples features under regions, of these images or of another.
     """
 
     images: ImageContext
     language: LanguageTower
+    sampler: VisualSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,11 @@ class PromptTokens:
     """The tokens of one prompt.
 
     Attributes:
-        values: [n, C]; it is also the tokens' position.
+        values: one [n, C], or one a level where the group's tokens are fresh at each; they are also the positions.
         pooled: [C_pooled], the one vector that a query's prediction is compared with to choose the answer.
     """
 
-    values: Tensor
+    values: list[Tensor]
     pooled: Tensor
 
 

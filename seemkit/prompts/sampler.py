@@ -60,13 +60,17 @@ class VisualSampler(nn.Module):
         width: C, channels of the tokens.
         registry: the installed kinds.
         options: constructor arguments of single kinds, by name.
+        unmarked: every component of the vector of an object without positive points (the reference: -1, in v0 0).
     """
 
-    def __init__(self, width: int, registry: Registry, options: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, width: int, registry: Registry, options: Mapping[str, Mapping[str, Any]], unmarked: float = -1.0
+    ) -> None:
         super().__init__()
         for name in options:
             registry[name]
         self.registry = registry
+        self.unmarked = unmarked
         self.encoders = nn.ModuleDict(
             {name: kind.encoder(width, **options.get(name, {})) for name, kind in registry.kinds.items()}
         )
@@ -117,8 +121,30 @@ class VisualSampler(nn.Module):
         groups = self._own_tokens(others, context)
         if regions:
             united = {place: Region.union(parts) for place, parts in regions.items()}
-            groups[VISUAL_PROMPT.name] = self._sample(united, context.images)
+            sampled = self._sample(united, context.images)
+            own = groups.get(VISUAL_PROMPT.name)
+            groups[VISUAL_PROMPT.name] = sampled if own is None else _join(sampled, own)
         return groups
+
+    def describe(self, prompts: Sequence[Prompt], image: ImageContext) -> PromptTokens:
+        """The tokens of one region, to be used in any image.
+
+        Args:
+            prompts: what marks the region.
+            image: the one encoded image that it lies in.
+
+        Raises:
+            InputError: a prompt lies outside the image, or is of a kind that marks no pixels.
+        """
+        parts = []
+        for prompt in prompts:
+            encoder = self.encoder(prompt)
+            encoder.check(prompt, image.frames[0])
+            if not isinstance(encoder, RegionPrompt):
+                raise InputError(f"prompt kind {encoder.kind!r} marks no pixels, so it describes no region of an image")
+            parts.append(encoder.region(prompt, image.frames[0]))
+        sampled = self._sample({(0, 0): Region.union(parts)}, image)
+        return PromptTokens([values[0] for values in sampled.tokens.values], sampled.pooled[0, 0])
 
     def _own_tokens(
         self, found: Mapping[str, Sequence[tuple[Prompt, int, int]]], context: PromptContext
@@ -152,7 +178,7 @@ class VisualSampler(nn.Module):
             *(_means(features, slot, valid & (positive == sign), owners.shape[1]) for sign in (True, False)),
             strict=True,
         )
-        pooled = means[0].where(counts[0][..., None] > 0, -1.0)  # the reference's vector of an object without points
+        pooled = means[0].where(counts[0][..., None] > 0, self.unmarked)
         return EncodedGroup(tokens, owners, pooled, RegionFeatures(means[0], means[1], torch.stack(counts, dim=-1)))
 
 
@@ -215,21 +241,51 @@ def _pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch:
     for made, image, index in entries:
         rows[image].append((made, index))
     like = entries[0][0]
-    values = [torch.cat([t.values for t, _ in row]) if row else like.values[:0] for row in rows]
     shared = group == TEXT_PROMPT  # the reference lets the sentences of an image see each other
     owner = [
-        torch.cat([torch.full((len(t.values),), SHARED if shared else i) for t, i in row]) if row else owners[0, :0]
+        torch.cat([torch.full((len(t.values[0]),), SHARED if shared else i) for t, i in row]) if row else owners[0, :0]
         for row in rows
     ]
-    padded = pad_sequence(values, True)
-    owner_padded = pad_sequence(owner, True, ABSENT).to(padded.device)
+    values = [
+        pad_sequence(
+            [torch.cat([t.values[level] for t, _ in row]) if row else like.values[0][:0] for row in rows], True
+        )
+        for level in range(len(like.values))
+    ]
+    owner_padded = pad_sequence(owner, True, ABSENT).to(values[0].device)
     pooled = torch.stack(
         [torch.stack([_pool(row, int(o), like.pooled) for o in owners[b]]) for b, row in enumerate(rows)]
     )
-    tokens = Tokens(group, [padded], [padded], owner_padded[None], owner_padded != ABSENT)
-    return EncodedGroup(tokens, owners.to(padded.device), pooled)
+    tokens = Tokens(group, values, values, owner_padded[None], owner_padded != ABSENT)
+    return EncodedGroup(tokens, owners.to(values[0].device), pooled)
 
 
 def _pool(row: Sequence[tuple[PromptTokens, int]], owner: int, like: Tensor) -> Tensor:
     mine = [tokens.pooled for tokens, index in row if index == owner]
     return torch.stack(mine).mean(dim=0) if mine else torch.zeros_like(like)
+
+
+def _join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
+    """Tokens sampled in these images and tokens of kinds that made their own, as one group.
+
+    An object that has both is compared by the mean of both vectors.
+    """
+    pairs = zip(sampled.owners.tolist(), own.owners.tolist(), strict=True)
+    rows = [sorted({o for o in (*first, *second) if o != ABSENT}) for first, second in pairs]
+    owners = pad_sequence([torch.tensor(row, dtype=torch.int64) for row in rows], True, ABSENT).to(own.owners.device)
+    a, b = sampled.tokens, own.tokens
+    values = [torch.cat(pair, dim=1) for pair in zip(a.values, b.values, strict=True)]
+    tokens = Tokens(a.group, values, values, torch.cat((a.owner, b.owner), dim=2), torch.cat((a.valid, b.valid), dim=1))
+    here, there = _places(owners, sampled.owners, a.values[0].dtype), _places(owners, own.owners, a.values[0].dtype)
+    count = (here.sum(dim=2) + there.sum(dim=2)).clamp(min=1)
+    pooled = (here @ sampled.pooled + there @ own.pooled) / count[..., None]
+    found = sampled.regions
+    regions = (
+        None if found is None else RegionFeatures(*(here @ f for f in (found.positive, found.negative, found.counts)))
+    )
+    return EncodedGroup(tokens, owners, pooled, regions)
+
+
+def _places(wanted: Tensor, owners: Tensor, dtype: torch.dtype) -> Float[Tensor, "B W P"]:
+    """1 where an owner (column) is the wanted one (row), else 0."""
+    return ((wanted[:, :, None] == owners[:, None, :]) & (wanted[:, :, None] != ABSENT)).to(dtype)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from seemkit.nn.context import ImageContext
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -34,3 +38,29 @@ class Text(Prompt):
     """
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask(Prompt):
+    """A region of the image, given pixel by pixel.
+
+    Attributes:
+        mask: bool [H, W], of the size of the image.
+        positive: True if it lies on the object, False if it lies beside it.
+    """
+
+    mask: Tensor
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionOf(Prompt):
+    """A region of another image that shows what is looked for.
+
+    Attributes:
+        image: the other image, encoded alone by the same network (`SEEM.encode_image`, or the `context` of a session).
+        prompts: what marks the region in it: points, masks, or any other kinds that mark pixels.
+    """
+
+    image: ImageContext
+    prompts: tuple[Prompt, ...]

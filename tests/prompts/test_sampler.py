@@ -20,7 +20,7 @@ def sample(network, context, prompts, side: int = 1) -> dict[str, EncodedGroup]:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         sampler = VisualSampler(network.sampler.level_projection[0].shape[0], installed(), {"point": {"side": side}})
-        return sampler(prompts, PromptContext(context, network.language))
+        return sampler(prompts, PromptContext(context, network.language, network.sampler))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def pair(network):
 def test_tokens_are_the_features_under_the_points(network, context):
     points = [Point(40.5, 12.5), Point(3.5, 50.5), Point(80.5, 7.5, positive=False)]
     with torch.no_grad():
-        found = network.sampler([[points]], PromptContext(context, network.language))["visual_prompt"]
+        found = network.sampler([[points]], PromptContext(context, network.language, network.sampler))["visual_prompt"]
         places = [(12, 40), (50, 3), (7, 80)]  # positives in raster order, then negatives
         for level in range(3):
             cells = (context.levels[level] @ network.sampler.level_projection[level])[0]
@@ -162,4 +162,6 @@ def test_no_prompts_make_no_group(network, context):
 
 def test_a_kind_that_marks_pixels_makes_no_tokens_alone(network, context):
     with pytest.raises(TypeError, match="'point' marks pixels"):
-        network.sampler.kind("point").encode([Point(1, 1)], [0], PromptContext(context, network.language))
+        network.sampler.kind("point").encode(
+            [Point(1, 1)], [0], PromptContext(context, network.language, network.sampler)
+        )

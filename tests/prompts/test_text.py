@@ -30,10 +30,10 @@ def test_a_text_stays_as_it_is(encoder):
 def test_tokens_are_those_of_the_text_without_padding(encoder, network, context):
     texts = [Text("star"), Text("the small ring left of the star")]
     with torch.no_grad():
-        short, long = encoder.encode(texts, [0, 0], PromptContext(context, network.language))
+        short, long = encoder.encode(texts, [0, 0], PromptContext(context, network.language, network.sampler))
         alone = network.language(["star"])
-    assert (len(short.values), len(long.values)) == (3, 9)  # start, words, end
-    torch.testing.assert_close(short.values, alone.tokens[0], atol=1e-5, rtol=0)
+    assert (len(short.values[0]), len(long.values[0])) == (3, 9)  # start, words, end
+    torch.testing.assert_close(short.values[0], alone.tokens[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(short.pooled, alone.sentence[0], atol=1e-5, rtol=0)
 
 

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seemkit import Point, RegionOf, Text
+from seemkit.errors import InputError
+from seemkit.nn.tokens import ABSENT
+from tests.networks import decode, every_layer, picture
+
+
+@pytest.fixture
+def other(network):
+    with torch.no_grad():
+        return network.encode_image([picture(70, 50, seed=3)])
+
+
+CLICKS = (Point(10, 12), Point(30, 40, positive=False))
+
+
+def test_a_region_of_the_same_image_is_the_region_itself(tiny_network):
+    with torch.no_grad():
+        context = tiny_network.encode_image([picture(60, 90)])
+    here = decode(tiny_network, context, list(CLICKS))
+    referred = decode(tiny_network, context, [RegionOf(context, CLICKS)])
+    assert every_layer(here, referred, "visual_query")
+
+
+def test_it_is_the_other_image_that_counts(network, context, other):
+    first = decode(network, context, [RegionOf(other, CLICKS)])
+    second = decode(network, context, [RegionOf(other, CLICKS[:1])])
+    assert not every_layer(first, second, "visual_query")
+    pooled = network.sampler.describe(CLICKS, other).pooled
+    torch.testing.assert_close(first.prompts["visual_prompt"].pooled[0, 0], pooled)
+
+
+def test_beside_other_prompts_of_other_objects(network, context, other):
+    alone = decode(network, context, [RegionOf(other, CLICKS)])
+    beside = decode(network, context, [RegionOf(other, CLICKS)], [Point(50, 20)], [Text("star")])
+    owners = beside.prompts["visual_prompt"].owners
+    assert owners.tolist() == [[0, 1]]
+    for a, b in zip(alone.layers, beside.layers, strict=True):
+        torch.testing.assert_close(a["visual_query"].masks, b["visual_query"].masks[:, :3], atol=1e-4, rtol=1e-4)
+
+
+def test_one_object_marked_in_both_images(network, context, other):
+    here, there = [Point(50, 20)], RegionOf(other, CLICKS)
+    both = decode(network, context, [*here, there])
+    vectors = [decode(network, context, prompts).prompts["visual_prompt"].pooled for prompts in (here, [there])]
+    torch.testing.assert_close(both.prompts["visual_prompt"].pooled, (vectors[0] + vectors[1]) / 2)
+    assert both.prompts["visual_prompt"].tokens.count == 1 + 2 if network.sampler.kind("point").side == 1 else True
+
+
+def test_images_with_and_without(network, other):
+    with torch.no_grad():
+        context = network.encode_image([picture(60, 90), picture(60, 90, seed=1)])
+        found = network.decode(context, [[[Point(5, 5)]], [[], [RegionOf(other, CLICKS)]]])
+    assert found.prompts["visual_prompt"].owners.tolist() == [[0], [1]]
+    assert ABSENT not in found.prompts["visual_prompt"].owners
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [((), "no prompt marks"), ((Text("star"),), "'text' marks no pixels"), ((Point(60, 5),), "outside the image")],
+)
+def test_bad_regions(network, context, other, prompts, message):
+    with pytest.raises(InputError, match=message):
+        decode(network, context, [RegionOf(other, prompts)])
+
+
+def test_the_other_image_is_one_image(network, context):
+    with torch.no_grad():
+        two = network.encode_image([picture(40, 40)] * 2)
+    with pytest.raises(InputError, match="holds 2 images"):
+        decode(network, context, [RegionOf(two, CLICKS)])
+
+
+def test_not_on_a_command_line(network):
+    with pytest.raises(InputError, match="in Python"):
+        network.sampler.kind("region_of").parse("other.png")

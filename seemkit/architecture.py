@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from seemkit.errors import InputError
 
@@ -13,17 +13,21 @@ class Architecture:
     """Everything that is needed to build a network; the defaults are the full-size SEEM's decoder.
 
     Attributes:
-        backbone: timm's model name.
-        backbone_options: further arguments of `timm.create_model`.
-        backbone_levels: which four of its feature maps to use, finest first.
+        backbone: timm's model name, or ``focalnet`` for seemkit's own.
+        backbone_options: further arguments of `timm.create_model`, or of the own backbone.
+        backbone_levels: which four of its feature maps to use, finest first; one of stride 16 becomes a simple pyramid.
+        backbone_norm_eps: epsilon of its layer norms; None keeps timm's.
+        pixel_decoder: ``fpn``, with a transformer on the coarsest map, or ``deformable``, with attention over three.
         width: channels of the pyramid, the mask features, the tokens and the text embeddings.
         heads: attention heads of pixel decoder and decoder.
-        hidden: width of their feed-forward layers.
-        encoder_layers: transformer layers on the coarsest features.
+        hidden: width of the decoder's feed-forward layers.
+        encoder_hidden: width of those of the pixel decoder; None takes `hidden`.
+        encoder_layers: transformer layers of the pixel decoder.
         decoder_layers: layers of the decoder.
         queries: object queries.
         memory: memory slots.
         visual_queries: queries copied for each visually prompted object; 0 copies all (v0).
+        composed: let the object queries read all prompts, and have no other queries (the reference's demo).
         text_width: channels inside the text tower.
         text_layers: its depth.
         text_heads: its attention heads.
@@ -32,20 +36,25 @@ class Architecture:
         click_field: position channels of the click field; 0 switches it off, as in the reference.
         values_carry_position: add positions to the values of cross-attention; off in the reference.
         region_head: add the features under a query's mask to its class embedding; off in the reference.
+        multiple: images are padded to a multiple of this in height and width.
         prompts: constructor arguments of single prompt kinds, by name.
     """
 
     backbone: str = "davit_base"
     backbone_options: dict[str, Any] = field(default_factory=dict)
     backbone_levels: tuple[int, ...] = (0, 1, 2, 3)
+    backbone_norm_eps: float | None = None
+    pixel_decoder: Literal["fpn", "deformable"] = "fpn"
     width: int = 512
     heads: int = 8
     hidden: int = 2048
+    encoder_hidden: int | None = None
     encoder_layers: int = 6
     decoder_layers: int = 9
     queries: int = 101
     memory: int = 32
     visual_queries: int = 3
+    composed: bool = False
     text_width: int = 512
     text_layers: int = 12
     text_heads: int = 8
@@ -54,6 +63,7 @@ class Architecture:
     click_field: int = 0
     values_carry_position: bool = False
     region_head: bool = False
+    multiple: int = 32
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

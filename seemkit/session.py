@@ -16,7 +16,7 @@ from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.user import centre_click
 from seemkit.network import SEEM, Decoded
 from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY
+from seemkit.nn.tokens import TEXT_PROMPT, VISUAL_PROMPT
 from seemkit.prompts.values import Prompt, Text
 from seemkit.types import Prediction, Size, Vocabulary
 
@@ -136,7 +136,8 @@ class Session:
 
     def _candidates(self, decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
         """The mask logits [N, H_m, W_m], class embeddings [N, C] and scores [N] of all queries that compete."""
-        groups = [g for g in (VISUAL_QUERY.name, TEXT_QUERY.name) if g in decoded.layers[-1]]
+        answering = dict.fromkeys((self.network.visual_group, self.network.text_group))
+        groups = [group for group in answering if group in decoded.layers[-1]]
         found = [decoded.layers[-1][group] for group in groups]
         embeddings = torch.cat([f.masks for f in found], dim=1)
         classes = torch.cat([f.classes for f in found], dim=1)

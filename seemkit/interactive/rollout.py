@@ -15,7 +15,7 @@ from seemkit.inference.resize import restore
 from seemkit.interactive.clicker import Click, next_click
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import VISUAL_PROMPT, VISUAL_QUERY
+from seemkit.nn.tokens import VISUAL_PROMPT
 from seemkit.prompts.values import Point, Prompt
 
 
@@ -54,7 +54,7 @@ class Rollout:
         Objects without prompts have no row.
         """
         decoded = self.network.decode(self.context, self.prompts, previous=self.previous)
-        self.previous = decoded.chosen_masks(VISUAL_QUERY.name, self.network.choose_visual(decoded))
+        self.previous = decoded.chosen_masks(self.network.visual_group, self.network.choose_visual(decoded))
         owners = decoded.prompts[VISUAL_PROMPT.name].owners
         return [
             restore(logits[owner >= 0], self.context.padded, size, frame, mode="bilinear")

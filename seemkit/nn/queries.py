@@ -48,25 +48,25 @@ class LearnedQueries(nn.Module):
         batch, objects = owners.shape
         if indices is None:
             indices = self._draw(objects).to(owners.device)
-        owner = owners.repeat_interleave(self.copies, dim=1)
+        owner = _apart(owners).repeat_interleave(self.copies, dim=1)
         return Tokens(
             VISUAL_QUERY,
             [self.value.weight[indices].expand(batch, -1, -1)],
             [self.position.weight[indices].expand(batch, -1, -1)],
             owner[None],
-            owner >= 0,
+            torch.ones_like(owner, dtype=torch.bool),
         )
 
     def memory_tokens(self, owners: Int[Tensor, "B P"], slot: Int[Tensor, "L B M"]) -> Tokens:
         """The memory slots, each owned by the object that `slot` deals it to."""
         batch = owners.shape[0]
-        owner = owners[None].expand(len(slot), -1, -1).gather(2, slot)
+        owner = _apart(owners)[None].expand(len(slot), -1, -1).gather(2, slot)
         return Tokens(
             MEMORY,
             [self.memory_value.weight.expand(batch, -1, -1)],
             [self.memory_position.weight.expand(batch, -1, -1)],
             owner,
-            owner[0] >= 0,
+            torch.ones_like(owner[0], dtype=torch.bool),
         )
 
     def deal_memory(self, present: Bool[Tensor, "B P"]) -> Int[Tensor, "1 B M"]:
@@ -90,3 +90,8 @@ class LearnedQueries(nn.Module):
             return torch.arange(self.value.num_embeddings).repeat(objects)
         generator = torch.Generator().manual_seed(self.seed)
         return torch.randint(self.value.num_embeddings, (self.copies * objects,), generator=generator)
+
+
+def _apart(owners: Int[Tensor, "B P"]) -> Int[Tensor, "B P"]:
+    """The owners, with a negative number of its own for each absent object, so that its queries meet nobody else's."""
+    return owners.where(owners >= 0, ABSENT - 1 - torch.arange(owners.shape[1], device=owners.device))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -57,6 +57,17 @@ VISUAL_QUERY = Group("visual_query", Role.QUERY, reads=frozenset({"visual_prompt
 MEMORY = Group("memory", Role.MEMORY)
 TEXT_PROMPT = Group("text_prompt", Role.PROMPT, reads=frozenset({"text_query"}))
 VISUAL_PROMPT = Group("visual_prompt", Role.PROMPT, fresh=True)
+
+
+def composed(group: Group) -> Group:
+    """The group's row in the table of the reference's demo: object queries read every prompt, and are the only ones.
+
+    Prompts that read a query (texts) read the object queries instead.
+    """
+    if group.role is not Role.PROMPT:
+        return group
+    reads = frozenset({OBJECT_QUERY.name}) if group.reads else group.reads
+    return replace(group, reads=reads, read_by=frozenset({OBJECT_QUERY.name}))
 
 
 @dataclass(frozen=True, slots=True)

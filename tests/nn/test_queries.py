@@ -36,7 +36,7 @@ def test_memory_belongs_to_the_object_of_its_slot():
     owners = torch.tensor([[2, 5], [ABSENT, ABSENT]])
     found = queries.memory_tokens(owners, torch.tensor([[[0, 0, 1, 1], [0, 0, 0, 0]], [[1, 0, 1, 0], [0, 0, 0, 0]]]))
     assert found.owner[:, 0].tolist() == [[2, 2, 5, 5], [5, 2, 5, 2]]
-    assert found.valid.tolist() == [[True] * 4, [False] * 4]
+    assert bool((found.owner[:, 1] < ABSENT).all())
 
 
 def test_visual_queries_are_copies_of_object_queries():
@@ -62,9 +62,13 @@ def test_no_copies_means_all_queries():
     assert torch.equal(found.values[0], torch.cat([objects.values[0]] * 2, dim=1))
 
 
-def test_padding_objects_have_no_valid_query():
-    found = make(copies=2).visual_tokens(torch.tensor([[0, 3], [1, ABSENT]]))
-    assert found.valid.tolist() == [[True] * 4, [True, True, False, False]]
+def test_queries_of_absent_objects_belong_to_nobody_else():
+    found = make(copies=2).visual_tokens(torch.tensor([[0, 3, 4], [1, ABSENT, ABSENT]]))
+    assert found.owner[0].tolist()[0] == [0, 0, 3, 3, 4, 4]
+    first, _, second, same, third, _ = found.owner[0, 1].tolist()
+    assert (first, second) == (1, same)
+    assert len({first, second, third}) == 3
+    assert {second, third}.isdisjoint({SHARED, ABSENT, 0, 3, 4})
 
 
 def test_text_queries_equal_object_queries_at_first():

@@ -92,3 +92,16 @@ def test_objects_are_strangers():
             [False, False, True, False],
             [False, False, False, True],
         ]
+
+
+def test_the_demo_s_table():
+    sound = Group("sound", Role.PROMPT, read_by=frozenset({"visual_query"}))
+    groups = [t.composed(group) for group in (t.OBJECT_QUERY, t.TEXT_PROMPT, t.VISUAL_PROMPT, sound)]
+    seen = {a.name: {b.name for b in groups if a.sees(b)} - {a.name} for a in groups}
+    assert seen == {
+        "object_query": {"text_prompt", "visual_prompt", "sound"},
+        "text_prompt": {"object_query"},
+        "visual_prompt": set(),
+        "sound": set(),
+    }
+    assert [group.fresh for group in groups] == [False, False, True, False]

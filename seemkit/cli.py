@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser(name, help=text, add_help=False)
     _add_segment(verbs)
     _add_data(verbs)
+    _add_convert(verbs)
     plugins = verbs.add_parser("plugins", help="list the installed prompt kinds")
     plugins.set_defaults(run=_plugins)
     return parser
@@ -88,6 +89,27 @@ def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     scenes.add_argument("--seed", type=int, default=0)
     scenes.add_argument("--size", type=int, default=128, help="side of an image in pixels (default: %(default)s)")
     scenes.set_defaults(run=_scenes)
+
+
+def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    convert = verbs.add_parser("convert", help="bring weights of other programs into seemkit's format")
+    kinds = convert.add_subparsers(metavar="KIND", required=True)
+    for kind, text in (
+        ("official", "a checkpoint of the official SEEM code"),
+        ("xdecoder", "a checkpoint of X-Decoder, as a start for training"),
+    ):
+        parser = kinds.add_parser(kind, help=text)
+        parser.add_argument("checkpoint", type=Path, help="file, for example seem_focalt_v1.pt")
+        parser.add_argument("out", type=Path, help="folder to write")
+        parser.add_argument("--variant", help="published model, for example focal-t-v1 (default: guessed)")
+        parser.set_defaults(run=_convert, kind=kind)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from seemkit import converting
+
+    convert = converting.convert_official if options.kind == "official" else converting.convert_xdecoder
+    print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
 
 
 def _segment(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from seemkit import pretrained
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
@@ -21,7 +22,7 @@ from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
 from seemkit.types import Batch, Phrase, Size, Vocabulary
-from seemkit.weights import check_fit
+from seemkit.weights import check_fit, fill
 
 
 class SeemModule(lightning.LightningModule):
@@ -33,7 +34,7 @@ class SeemModule(lightning.LightningModule):
         sampling: what a step asks of each image.
         criterion: weights of the losses.
         alignment: the region-text guide for training from scratch.
-        weights: a folder of weights to start from; None starts from scratch.
+        weights: where to start from, as `SEEM.from_pretrained` takes it; None starts from scratch.
         seed: seeds the network's first weights and all draws of training.
     """
 
@@ -55,8 +56,15 @@ class SeemModule(lightning.LightningModule):
         self.seed = seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = SEEM(architecture) if weights is None else SEEM.from_pretrained(weights)
+            self.network = SEEM(architecture)
+        if weights is not None:
+            found = pretrained.find(weights)
+            fill(self.network, found.tensors, found.source)
         self.aligner: RegionAlignment | None = None
+        if architecture.composed:
+            raise InputError(
+                "model.architecture.composed: is for inference; train with false, the weights are the same"
+            )
         if alignment.weight and self.network.decoder.region_head is None:
             raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
         freeze(self.network, optimisation)

@@ -6,29 +6,30 @@ Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seemkit import weights
+from seemkit import pretrained, weights
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
 from seemkit.nn.click_field import ClickField
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import Decoder, PreviousMasks
+from seemkit.nn.deformable import DeformablePixelDecoder
 from seemkit.nn.heads import Embeddings, cosine_similarity, mask_logits
 from seemkit.nn.language import CLASS_TEMPLATES, LanguageTower
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import RegionHead
-from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Tokens
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Tokens, composed
 from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import EncodedGroup, ImagePrompts, VisualSampler
@@ -36,7 +37,7 @@ from seemkit.types import Size, Vocabulary
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
-STRIDE = 32
+PIXEL_DECODERS: Final = {"fpn": PixelDecoder, "deformable": DeformablePixelDecoder}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class SEEM(nn.Module):
     Args:
         architecture: its sizes and switches.
         vocabulary: the classes that a result is labelled with unless others are given.
+
+    Attributes:
+        visual_group: name of the query group that answers visual prompts.
+        text_group: name of the query group that answers texts.
     """
 
     pixel_mean: Tensor
@@ -95,14 +100,21 @@ class SEEM(nn.Module):
         self.vocabulary = vocabulary
         self.templates = a.templates or CLASS_TEMPLATES
         self.mask_width = a.width + a.click_field
-        self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels)
-        self.pixel_decoder = PixelDecoder(
-            self.backbone.channels, a.width, a.width, heads=a.heads, hidden=a.hidden, layers=a.encoder_layers
+        self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
+        self.pixel_decoder = PIXEL_DECODERS[a.pixel_decoder](
+            self.backbone.channels,
+            a.width,
+            a.width,
+            heads=a.heads,
+            hidden=a.encoder_hidden or a.hidden,
+            layers=a.encoder_layers,
         )
         self.language = LanguageTower(a.text_width, a.text_layers, a.text_heads, a.width, logit_scale=a.logit_scale)
         self.level_embedding = nn.Embedding(3, a.width)
         self.queries = LearnedQueries(a.width, a.queries, a.memory, a.visual_queries)
-        self.sampler = VisualSampler(a.width, installed(), a.prompts)
+        self.sampler = VisualSampler(a.width, installed(), a.prompts, unmarked=-1.0 if a.visual_queries else 0.0)
+        self.visual_group = OBJECT_QUERY.name if a.composed else VISUAL_QUERY.name
+        self.text_group = OBJECT_QUERY.name if a.composed else TEXT_QUERY.name
         self.decoder = Decoder(
             a.width,
             a.width,
@@ -118,18 +130,21 @@ class SEEM(nn.Module):
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> Self:
-        """The network that a folder holds, in evaluation mode.
+    def from_pretrained(cls, source: str | Path, variant: str | None = None) -> Self:
+        """A network with weights, in evaluation mode.
 
         Args:
-            source: a folder with ``architecture.yaml`` and ``model.safetensors``, as `save` leaves it.
+            source: a folder with ``architecture.yaml`` and ``model.safetensors``, as `save` leaves it; a ``.pt`` file
+                of the official code; or ``"organisation/name"`` on the Hugging Face Hub, for example
+                ``"xdecoder/SEEM"``.
+            variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
 
         Raises:
             InputError: a file is missing or does not fit.
         """
-        architecture, vocabulary = weights.read_architecture(Path(source))
-        network = cls(architecture, vocabulary)
-        weights.load_weights(network, Path(source))
+        found = pretrained.find(source, variant)
+        network = cls(found.architecture, found.vocabulary)
+        weights.fill(network, found.tensors, found.source)
         return network.eval()
 
     def save(self, folder: str | Path) -> None:
@@ -141,7 +156,8 @@ class SEEM(nn.Module):
 
         Args:
             images: each [3, H, W], RGB, 0..255, of any sizes; they are padded on the right and at the bottom with the
-                mean colour to a common multiple of 32.
+                mean colour to a common multiple of the
+                architecture's `multiple`.
             frames: sizes in whose pixels prompts will be given, where these are not the images' own.
         """
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
@@ -192,23 +208,28 @@ class SEEM(nn.Module):
         Raises:
             InputError: neither prompts nor objects are asked for, or a prompt is bad.
         """
-        encoded = self.sampler(prompts, PromptContext(context, self.language)) if prompts is not None else {}
+        encoded = (
+            self.sampler(prompts, PromptContext(context, self.language, self.sampler)) if prompts is not None else {}
+        )
         tokens = self._tokens(len(context), encoded, objects, previous is not None, draws or Draws())
         bias = {}
         visual = encoded.get(VISUAL_PROMPT.name)
         if self.click_field is not None and visual is not None and visual.regions is not None:
             bias[VISUAL_QUERY.name] = self.click_field(visual.regions)
         memory = None
-        if previous is not None and visual is not None:
+        if previous is not None and visual is not None and not self.architecture.composed:
             memory = PreviousMasks(previous, self._memory_slots(visual, draws or Draws()))
         return Decoded(self.decoder(context, tokens, memory, bias), encoded, context)
 
     def choose_visual(self, decoded: Decoded) -> Tensor:
         """For each visually prompted object, its query that fits the prompt best: int64 [B, P] into the group.
 
-        The score is the dot product of mask embedding and pooled vector; an object chooses among its own queries.
+        The score is the dot product of mask embedding and pooled vector; an object chooses among its own queries, or
+        among all where queries belong to nobody.
         """
-        scores = self.visual_scores(decoded.layers[-1][VISUAL_QUERY.name], decoded.prompts)
+        scores = self.visual_scores(decoded.layers[-1][self.visual_group], decoded.prompts)
+        if self.architecture.composed:
+            return scores.argmax(dim=2)
         own = scores.unflatten(2, (-1, self.queries.copies)).diagonal(dim1=1, dim2=2)  # [B, copies, P]
         first = torch.arange(scores.shape[1], device=scores.device) * self.queries.copies
         return own.argmax(dim=1) + first
@@ -226,7 +247,7 @@ class SEEM(nn.Module):
 
     def choose_text(self, decoded: Decoded) -> Tensor:
         """For each phrase the text query that fits it best: int64 [B, P] into the group."""
-        return self.text_scores(decoded.layers[-1][TEXT_QUERY.name], decoded.prompts).argmax(dim=2)
+        return self.text_scores(decoded.layers[-1][self.text_group], decoded.prompts).argmax(dim=2)
 
     def class_logits(self, queries: Embeddings, classes: Float[Tensor, "K1 C"]) -> Float[Tensor, "*L B N K1"]:
         """Logits of K classes and the background, for class vectors as `LanguageTower.embed_classes` returns them."""
@@ -248,6 +269,9 @@ class SEEM(nn.Module):
         self, batch: int, encoded: dict[str, EncodedGroup], objects: bool, remember: bool, draws: Draws
     ) -> list[Tokens]:
         """The groups that take part, those that look at the image first."""
+        if self.architecture.composed:
+            read = [replace(group.tokens, group=composed(group.tokens.group)) for group in encoded.values()]
+            return [self.queries.object_tokens(batch), *read]
         tokens = [self.queries.object_tokens(batch)] if objects else []
         if TEXT_PROMPT.name in encoded:
             tokens.append(self.queries.text_tokens(batch))
@@ -266,7 +290,8 @@ class SEEM(nn.Module):
         return draws.memory[:, None].expand(-1, len(visual.owners), -1)
 
     def _normalise(self, images: Sequence[Tensor], sizes: Sequence[Size]) -> Tensor:
-        height, width = (-(-max(side) // STRIDE) * STRIDE for side in zip(*sizes, strict=True))
+        multiple = self.architecture.multiple
+        height, width = (-(-max(side) // multiple) * multiple for side in zip(*sizes, strict=True))
         padded = [
             F.pad(
                 (image.to(self.pixel_mean) - self.pixel_mean) / self.pixel_std,

@@ -31,6 +31,7 @@ def save(network: nn.Module, architecture: Architecture, vocabulary: Vocabulary 
     with replacing(folder / WEIGHTS) as path:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         safetensors.torch.save_file(tensors, path)
+        path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors lets only the owner read its file
 
 
 def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
@@ -61,21 +62,29 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
         raise InputError(f"{path}: key 'vocabulary' needs lists 'names' and 'things' of equal length") from error
 
 
-def load_weights(network: nn.Module, folder: Path) -> None:
-    """Fills the network with a folder's weights; every key must fit.
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights that a folder holds.
 
     Raises:
-        InputError: the file is missing or broken, or its keys or shapes are not the network's.
+        InputError: the file is missing or broken.
     """
     path = folder / WEIGHTS
     if not path.is_file():
         raise InputError(f"{path}: no such file; a folder of weights holds {ARCHITECTURE} and {WEIGHTS}")
     try:
-        tensors = safetensors.torch.load_file(path)
+        return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise InputError(f"{path}: not a readable safetensors file: {error}") from error
-    check_fit(network.state_dict(), tensors, str(path))
-    network.load_state_dict(tensors)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Fills the network with weights; every name and shape must fit.
+
+    Raises:
+        InputError: one does not; the network is as it was.
+    """
+    check_fit(network.state_dict(), tensors, source)
+    network.load_state_dict(dict(tensors))
 
 
 def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:

@@ -1,0 +1,1 @@
+"""Weights of other programs, brought into seemkit's own format."""

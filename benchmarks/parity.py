@@ -113,22 +113,26 @@ def run(golden: Golden, network: SEEM, stored: dict[str, np.ndarray], index: dic
     """The differences of all stored arrays that seemkit computes."""
     scale = TOLERANCE_SINGLE if golden.architecture.backbone.startswith(SINGLE) else TOLERANCE
     found = {}
-    for name, compute in Scenarios(golden, network).run():
+    for name, compute in Scenarios(golden, network).run(stored):
         if name in stored and name not in found:
             entry = index.get(name) or {}
             cut = parse_slice(entry.get("slice")) if isinstance(entry, dict) else ()
-            found[name] = difference(name, compute()[cut].cpu().numpy(), stored, scale)
+            found[name] = difference(name, compute()[cut].cpu().numpy(), stored, scale, cut)
     return found
 
 
-def difference(name: str, ours: np.ndarray, stored: dict[str, np.ndarray], scale: float) -> Difference:
-    """How far an array is from the stored one."""
+def difference(
+    name: str, ours: np.ndarray, stored: dict[str, np.ndarray], scale: float, cut: tuple[slice, ...] = ()
+) -> Difference:
+    """How far an array, of which `cut` was taken, is from the stored one; what pads texts or prompts has no meaning."""
     theirs = stored[name]
-    if name.startswith("text/") and name.endswith(("_ids", "_token_emb")):  # padding has no meaning
-        valid = stored[name.rpartition("_token_emb")[0] + "_attn" if "token" in name else name.replace("_ids", "_attn")]
-        length = min(ours.shape[1], theirs.shape[1])
-        keep = valid[:, :length].astype(bool)
+    if name.startswith("text/") and name.endswith(("_ids", "_token_emb")):
+        length = min(ours.shape[1], theirs.shape[1])  # seemkit cuts the padding
+        keep = stored[name.replace("_ids", "_attn").replace("_token_emb", "_attn")][:, :length].astype(bool)
         ours, theirs = ours[:, :length][keep], theirs[:, :length][keep]
+    elif "src_spatial_queries" in name:
+        keep = ~stored[name.replace("queries", "maskings")].T[cut[0] if cut else slice(None)]
+        ours, theirs = ours[keep], theirs[keep]
     if ours.shape != theirs.shape:
         return Difference(float("inf"), 0.0)
     if theirs.dtype.kind in "bi":

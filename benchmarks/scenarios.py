@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -47,19 +47,26 @@ class Scenarios:
         self.flipped = network.encode_image([self.pixels.flip(-1)])
         self.classes = network.embed_vocabulary(network.vocabulary)
 
-    def run(self) -> Found:
-        """Every array of the configuration."""
-        if self.network.architecture.composed:
-            yield from self._demo()
-            return
-        yield from self._encoder()
-        yield from self._layers("generic", self.network.decode(self.context, objects=True))
-        yield from self._spatial()
-        yield from self._grounding()
-        yield from self._batch()
-        yield from self._referred()
-        yield from self._text()
-        yield from self._interactive()
+    def run(self, wanted: Collection[str]) -> Found:
+        """The arrays of all scenarios that have one of the `wanted` names."""
+        groups = {name.partition("/")[0] for name in wanted}
+        parts = {"": self._demo} if self.network.architecture.composed else self._parts()
+        for prefix, part in parts.items():
+            if any(group.startswith(prefix) for group in groups):
+                yield from part()
+
+    def _parts(self) -> dict[str, Callable[[], Found]]:
+        """Scenarios by the beginning of their names."""
+        return {
+            "enc": self._encoder,
+            "generic": lambda: self._layers("generic", self.network.decode(self.context, objects=True)),
+            "spatial": self._spatial,
+            "grounding": self._grounding,
+            "batch2": self._batch,
+            "refimg": self._referred,
+            "text": self._text,
+            "interactive": self._interactive,
+        }
 
     def _encoder(self) -> Found:
         network = self.network
@@ -115,7 +122,13 @@ class Scenarios:
         return Draws(*(None if value is None else torch.from_numpy(value) for value in found.values()))
 
     def _previous(self) -> Tensor:
-        return torch.from_numpy(self.stored["spatial_pos/prev_mask"]).to(self.pixels)
+        """The masks of the first round: the stored ones, or seemkit's where only a part of them is stored."""
+        stored = self.stored.get("spatial_pos/prev_mask")
+        if stored is not None and stored.shape[-2:] == self.context.mask_features.shape[-2:]:
+            return torch.from_numpy(stored).to(self.pixels)
+        prompts = self._arrange(self._objects("pos", negative=False))
+        images = self._images(self.context, len(self.masks["pos"]))
+        return self._chosen(self.network.decode(images, prompts, draws=self._draws("spatial_pos")))
 
     def _spatial(self) -> Found:
         settings = (("pos", "pos", False, False), ("posneg", "pos", True, False), ("memory", "pos2", True, True))

@@ -65,7 +65,7 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment.add_argument("image", type=Path, help="image file")
     segment.add_argument("--out", type=Path, required=True, help="folder for overlay.png, masks and result.json")
     segment.add_argument(
-        "--model", default=DEFAULT_MODEL, help="folder of weights or run folder (default: %(default)s)"
+        "--model", help=f"folder of weights, official .pt file, or ORGANISATION/NAME (default: {DEFAULT_MODEL})"
     )
     segment.add_argument(
         "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
@@ -121,8 +121,18 @@ def _segment(options: argparse.Namespace) -> None:
         *options.prompt,
     ]
     classes = options.classes.split(",") if options.classes else None
-    lines = segmenting.segment_file(options.image, options.model, prompts, classes, options.threshold, options.out)
+    model = options.model or _default_model()
+    lines = segmenting.segment_file(options.image, model, prompts, classes, options.threshold, options.out)
     print("\n".join(lines))  # noqa: T201
+
+
+def _default_model() -> str:
+    if not Path(DEFAULT_MODEL).is_dir():
+        raise InputError(
+            f"{DEFAULT_MODEL}: no such folder; make it with `seemkit fit --config configs/seem_tiny.yaml`, "
+            "or give --model"
+        )
+    return DEFAULT_MODEL
 
 
 def _scenes(options: argparse.Namespace) -> None:

@@ -145,11 +145,19 @@ class SEEM(nn.Module):
         found = pretrained.find(source, variant)
         network = cls(found.architecture, found.vocabulary)
         weights.fill(network, found.tensors, found.source)
-        return network.eval()
+        network.eval()
+        if found.classes is not None:
+            network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
+        return network
 
     def save(self, folder: str | Path) -> None:
-        """Writes ``architecture.yaml`` and ``model.safetensors`` into a folder."""
-        weights.save(self, self.architecture, self.vocabulary, Path(folder))
+        """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder."""
+        classes = None
+        if self.vocabulary is not None:
+            with torch.no_grad():
+                vectors = self.embed_vocabulary(self.vocabulary)
+            classes = weights.ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
+        weights.save(self, self.architecture, self.vocabulary, classes, Path(folder))
 
     def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
         """B images, ready for any number of decodes.

@@ -27,12 +27,14 @@ class Pretrained:
         architecture: of the network that they belong to.
         vocabulary: its class names; None if it has none of its own.
         tensors: the weights under seemkit's names.
+        classes: vectors of class names, if they were saved with the weights.
         source: where they come from, for messages.
     """
 
     architecture: Architecture
     vocabulary: Vocabulary | None
     tensors: dict[str, Tensor]
+    classes: weights.ClassVectors | None
     source: str
 
 
@@ -55,10 +57,14 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
         if variant is not None:
             raise InputError(f"{path}: a variant ({variant}) is only for checkpoints of the official code")
         architecture, vocabulary = weights.read_architecture(path)
-        return Pretrained(architecture, vocabulary, weights.read_weights(path), str(path / weights.WEIGHTS))
+        tensors, classes = weights.read_weights(path), weights.read_classes(path)
+        return Pretrained(architecture, vocabulary, tensors, classes, str(path / weights.WEIGHTS))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         return _from_hub(str(source), variant)
-    raise InputError(f"{source}: no such folder or file, and no name of a repository like 'organisation/name'")
+    raise InputError(
+        f"{source}: no such folder or file, and no name of a repository like 'organisation/name'; a model is a folder "
+        f"with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` and `seemkit convert` leave it"
+    )
 
 
 def from_official(path: Path, variant: str | None = None) -> Pretrained:
@@ -69,7 +75,7 @@ def from_official(path: Path, variant: str | None = None) -> Pretrained:
     """
     tensors = read_checkpoint(path)
     architecture = architecture_of(variant or guess_variant(tensors, str(path)))
-    return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture), str(path))
+    return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture), None, str(path))
 
 
 def _from_hub(repository: str, variant: str | None) -> Pretrained:

@@ -34,7 +34,7 @@ def segment_file(
 
     Args:
         image: an image file.
-        model: a folder of weights.
+        model: where the weights are, as `SEEM.from_pretrained` takes it.
         prompts: ``"kind=value"`` for each prompt; all describe one object. None: everything is segmented.
         classes: class names for labels; None takes the model's own.
         threshold: least class score of a segment when there is no prompt.

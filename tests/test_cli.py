@@ -74,7 +74,7 @@ def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_p
         (["--point", "200,10"], "outside the image of 90 x 70"),
         (["--point", "many"], "expected X,Y"),
         (["--text", " "], "text prompt is empty"),
-        (["--prompt", "lasso=1,2"], "prompt kind 'lasso' is not installed; installed: point, text"),
+        (["--prompt", "lasso=1,2"], "prompt kind 'lasso' is not installed; installed: mask, point, region_of, text"),
         (["--prompt", "lasso"], "expected KIND=VALUE"),
     ],
 )
@@ -120,3 +120,9 @@ def test_data_scenes_writes_coco(tmp_path: Path) -> None:
     assert main(["data", "scenes", "--out", str(tmp_path / "s"), "--images", "3", "--seed", "5"]) == 0
     content = json.loads((tmp_path / "s/annotations/panoptic_train.json").read_text())
     assert len(content["images"]) == 3
+
+
+def test_no_model_yet(photo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", str(photo), "--point", "1,1", "--out", str(tmp_path / "out")]) == 2
+    assert "runs/seem_tiny: no such folder; make it with `seemkit fit" in capsys.readouterr().err

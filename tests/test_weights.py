@@ -11,7 +11,7 @@ import yaml
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.network import SEEM
-from seemkit.weights import ARCHITECTURE, WEIGHTS
+from seemkit.weights import ARCHITECTURE, CLASSES, WEIGHTS
 from tests.networks import TINY, VOCABULARY, picture
 
 
@@ -53,7 +53,7 @@ def test_round_trip(network, tmp_path: Path):
     with torch.no_grad():
         decoded = [n.decode(n.encode_image([picture(64, 64)]), objects=True) for n in (network, loaded)]
     assert torch.equal(*(d.masks("object_query") for d in decoded))
-    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == [ARCHITECTURE, WEIGHTS]
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == [ARCHITECTURE, CLASSES, WEIGHTS]
 
 
 def test_without_a_vocabulary(tmp_path: Path):
@@ -74,7 +74,11 @@ def test_a_missing_file(folder, name):
 
 
 def test_a_missing_folder(tmp_path):
-    assert str(tmp_path / "nowhere" / ARCHITECTURE) in error(tmp_path / "nowhere")
+    assert error(tmp_path / "nowhere").startswith(f"{tmp_path / 'nowhere'}: no such folder or file")
+
+
+def test_a_folder_without_a_model(tmp_path):
+    assert error(tmp_path).startswith(f"{tmp_path / ARCHITECTURE}: no such file")
 
 
 def test_a_missing_key(folder):
@@ -166,3 +170,33 @@ def test_architecture_as_plain_data():
     assert Architecture.from_dict(plain) == changed
     with pytest.raises(InputError, match=r"my\.yaml: unknown key 'colour'"):
         Architecture.from_dict({"colour": 1}, "my.yaml")
+
+
+def test_class_vectors_come_with_the_weights(tiny_network, folder, monkeypatch):
+    with torch.no_grad():
+        expected = tiny_network.embed_vocabulary(VOCABULARY)
+        loaded = SEEM.from_pretrained(folder)
+        monkeypatch.setattr(loaded.language, "_embed_class", None)  # computing them would fail
+        torch.testing.assert_close(loaded.embed_vocabulary(VOCABULARY), expected)
+
+
+def test_class_vectors_of_other_names_are_not_used(folder):
+    content = yaml.safe_load((folder / ARCHITECTURE).read_text())
+    content["vocabulary"]["names"] = ["sea", "sand", "ring"]
+    (folder / ARCHITECTURE).write_text(yaml.safe_dump(content))
+    loaded = SEEM.from_pretrained(folder)
+    with torch.no_grad():
+        found = loaded.embed_vocabulary(loaded.vocabulary)
+        loaded.language.forget()
+        torch.testing.assert_close(found, loaded.embed_vocabulary(loaded.vocabulary))
+
+
+def test_broken_class_vectors(folder):
+    (folder / CLASSES).write_bytes(b"nothing")
+    assert f"{CLASSES}: not a readable file of class vectors; remove it" in error(folder)
+
+
+def test_old_class_vectors_do_not_outlive_their_weights(tiny_network, folder):
+    other = SEEM(TINY)
+    other.save(folder)
+    assert not (folder / CLASSES).exists()

@@ -6,9 +6,9 @@ attention is causal and everything is read at or before the first end-of-text to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -85,6 +85,8 @@ class LanguageTower(nn.Module):
         self.final_norm = norm(width)
         self.projection = nn.Parameter(torch.empty(width, output_width))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
+        self._known: dict[tuple[Hashable, ...], Tensor] = {}  # class vectors
+        self.register_load_state_dict_post_hook(lambda tower, _: tower.forget())  # type: ignore[no-untyped-call]
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
         nn.init.normal_(self.projection, std=width**-0.5)
@@ -113,13 +115,43 @@ class LanguageTower(nn.Module):
     def embed_classes(self, names: Sequence[str], templates: Sequence[str] = CLASS_TEMPLATES) -> Float[Tensor, "K1 C"]:
         """Unit vectors of K class names and, last, of the background.
 
-        Each is the mean over the templates of the normalised sentence vectors, normalised.
+        Each is the mean over the templates of the normalised sentence vectors, normalised. In evaluation mode and
+        without gradient they are computed once for the same names, until weights, mode, device or type change.
         """
-        texts = [t.format(_bare(name)) for name in (*names, BACKGROUND) for t in templates]
-        sentences = self(texts).sentence
-        units = sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)
-        mean = units.unflatten(0, (-1, len(templates))).mean(dim=1)
-        return mean / mean.norm(dim=-1, keepdim=True)
+        remembers = not self.training and not torch.is_grad_enabled()
+        key = self._key(names, templates)
+        if remembers and key in self._known:
+            return self._known[key]
+        vectors = torch.stack([self._embed_class(name, templates) for name in (*names, BACKGROUND)])
+        if remembers:
+            self._known[key] = vectors
+        return vectors
+
+    def _embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
+        sentences = self([template.format(_bare(name)) for template in templates]).sentence
+        mean = (sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)).mean(dim=0)
+        return mean / mean.norm()
+
+    def remember(self, names: Sequence[str], templates: Sequence[str], vectors: Float[Tensor, "K1 C"]) -> None:
+        """Takes class vectors that were computed earlier with the same weights, as `embed_classes` returns them."""
+        self._known[self._key(names, templates)] = vectors.to(self.projection)
+
+    def _key(self, names: Sequence[str], templates: Sequence[str]) -> tuple[Hashable, ...]:
+        """Names, templates and a mark of the weights, which averaging swaps without a word."""
+        return tuple(names), tuple(templates), float(self.projection.detach().sum())
+
+    def forget(self) -> None:
+        """Drops all class vectors, because something that they depend on changes."""
+        self._known.clear()
+
+    def train(self, mode: bool = True) -> Self:
+        """As in every module; class vectors are forgotten."""
+        self.forget()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.forget()
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def embed_classes_once(
         self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str] = CLASS_TEMPLATES

@@ -85,7 +85,7 @@ def sample_pixels(
         pixels: (row, column) indices.
         size: height and width of the image, padding included.
     """
-    scale = pixels.new_tensor([size.height, size.width])
-    grid = (2 * pixels / scale - 1).flip(-1).to(features.dtype)
+    scale = features.new_tensor([size.height, size.width])
+    grid = (2 * pixels.to(features.dtype) / scale - 1).flip(-1)
     sampled = F.grid_sample(features, grid[:, :, None], mode="bilinear", padding_mode="zeros", align_corners=True)
     return sampled[..., 0].transpose(1, 2)

@@ -178,3 +178,40 @@ def test_tower_computes_what_the_reference_does(golden, golden_folder):
             tokens[valid], golden.phrase1_token_emb[row][golden.phrase1_attn[row].bool()], atol=2e-4, rtol=1e-4
         )
     torch.testing.assert_close(classes.sentence, golden.class_emb_raw_unnorm, atol=2e-4, rtol=1e-4)
+
+
+NAMES, TEMPLATES = ("star", "tree-merged"), ("{}.", "a photo of {}.")
+
+
+def test_class_vectors_are_computed_once(tower, monkeypatch):
+    with torch.no_grad():
+        first = tower.embed_classes(NAMES, TEMPLATES)
+        monkeypatch.setattr(tower, "_embed_class", None)
+        assert tower.embed_classes(NAMES, TEMPLATES) is first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tower: tower.load_state_dict({k: 2 * v for k, v in tower.state_dict().items()}),
+        lambda tower: torch.nn.ModuleList([tower]).load_state_dict(
+            {f"0.{k}": 2 * v for k, v in tower.state_dict().items()}
+        ),
+        lambda tower: tower.double(),
+        lambda tower: tower.train().eval(),
+        lambda tower: tower.projection.data.mul_(2),
+    ],
+    ids=["weights", "weights of the whole", "type", "mode", "weights in place"],
+)
+def test_class_vectors_are_forgotten_with_what_they_depend_on(change):
+    changing = LanguageTower(16, 1, 2, 12).eval()
+    with torch.no_grad():
+        before = changing.embed_classes(NAMES, TEMPLATES)
+        change(changing)
+        assert changing.embed_classes(NAMES, TEMPLATES) is not before
+
+
+def test_class_vectors_with_gradient_are_new(tower):
+    with torch.no_grad():
+        tower.embed_classes(NAMES, TEMPLATES)
+    assert tower.embed_classes(NAMES, TEMPLATES).requires_grad

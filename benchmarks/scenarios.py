@@ -9,8 +9,9 @@ import torch
 from golden import CLASSES, PHRASES, Golden, inputs
 from torch import Tensor
 
+from seemkit.decoded import Decoded, Draws
 from seemkit.inference.resize import restore
-from seemkit.network import SEEM, Decoded, Draws
+from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
@@ -226,10 +227,8 @@ class Scenarios:
             previous = self._chosen(decoded)
             yield f"interactive/round{number}/prev_mask", lambda p=previous: p[..., ::2, ::2]
             full = restore(previous.flatten(0, 1), Size(*padded.shape[1:]), size, frame, mode="bilinear") > 0
-            yield (
-                f"interactive/mask_iou/{number}",
-                lambda f=full: torch.from_numpy(_iou(f.numpy(), stored["gt_orisize"])),
-            )
+            truth = stored["gt_orisize"]
+            yield f"interactive/mask_iou/{number}", lambda f=full, t=truth: torch.from_numpy(_iou(f.numpy(), t))
 
     def _pad(self, image: Tensor, size: Size) -> Tensor:
         multiple = self.network.architecture.multiple

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from seemkit import pretrained
 from seemkit.architecture import Architecture
+from seemkit.decoded import Decoded
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.criterion import Criterion, Targets
-from seemkit.network import SEEM, Decoded
+from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets

@@ -6,7 +6,7 @@ Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from seemkit import pretrained, weights
 from seemkit.architecture import Architecture
+from seemkit.decoded import Decoded, Draws
 from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
 from seemkit.nn.click_field import ClickField
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import Decoder, PreviousMasks
 from seemkit.nn.deformable import DeformablePixelDecoder
-from seemkit.nn.heads import Embeddings, cosine_similarity, mask_logits
+from seemkit.nn.heads import Embeddings, cosine_similarity
 from seemkit.nn.language import CLASS_TEMPLATES, LanguageTower
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
@@ -38,44 +39,6 @@ from seemkit.types import Size, Vocabulary
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 PIXEL_DECODERS: Final = {"fpn": PixelDecoder, "deformable": DeformablePixelDecoder}
-
-
-@dataclass(frozen=True, slots=True)
-class Draws:
-    """The random choices of the reference, given instead of drawn: for comparing numbers.
-
-    Attributes:
-        queries: int64 [R], which object queries the visual queries copy.
-        memory: int64 [L, M], the object that each memory slot belongs to at each layer.
-    """
-
-    queries: Tensor | None = None
-    memory: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What one decode found.
-
-    Attributes:
-        layers: embeddings of each query group (by name), for the initial queries and after each layer.
-        prompts: the encoded prompts by group name.
-        context: what was decoded.
-    """
-
-    layers: list[dict[str, Embeddings]]
-    prompts: dict[str, EncodedGroup]
-    context: ImageContext
-
-    def masks(self, group: str) -> Float[Tensor, "B N H W"]:
-        """Final mask logits of all queries of a group, at the resolution of the mask features."""
-        return mask_logits(self.layers[-1][group].masks, self.context.mask_features)
-
-    def chosen_masks(self, group: str, choice: Tensor) -> Float[Tensor, "B P H W"]:
-        """Final mask logits of the queries that `choice` [B, P] indexes; no other mask is computed."""
-        embeddings = self.layers[-1][group].masks
-        index = choice[:, :, None].expand(-1, -1, embeddings.shape[2])
-        return mask_logits(embeddings.gather(1, index), self.context.mask_features)
 
 
 class SEEM(nn.Module):
@@ -164,8 +127,7 @@ class SEEM(nn.Module):
 
         Args:
             images: each [3, H, W], RGB, 0..255, of any sizes; they are padded on the right and at the bottom with the
-                mean colour to a common multiple of the
-                architecture's `multiple`.
+                mean colour to a common size, a multiple of the architecture's `multiple`.
             frames: sizes in whose pixels prompts will be given, where these are not the images' own.
         """
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]

@@ -85,7 +85,7 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
     def fetch(name: str) -> Path:
         try:
             return Path(hf_hub_download(repository, name))
-        except (LocalEntryNotFoundError, OSError) as error:
+        except (LocalEntryNotFoundError, OSError, ValueError) as error:
             hint = "not in the local cache, and the Hugging Face Hub cannot be reached"
             if isinstance(error, HfHubHTTPError):
                 hint = f"the Hugging Face Hub answers: {str(error).splitlines()[0]}"

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from seemkit.data.images import read_image
+from seemkit.decoded import Decoded
 from seemkit.errors import InputError
 from seemkit.inference.resize import restore
 from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.user import centre_click
-from seemkit.network import SEEM, Decoded
+from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import TEXT_PROMPT, VISUAL_PROMPT
 from seemkit.prompts.values import Prompt, Text

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from seemkit.architecture import Architecture
-from seemkit.network import SEEM, Decoded
+from seemkit.decoded import Decoded
+from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
 from seemkit.types import Vocabulary

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from seemkit.decoded import Draws
 from seemkit.errors import InputError
-from seemkit.network import Draws
 from seemkit.prompts.values import Point, Text
 from tests.networks import TINY, VOCABULARY, build, decode, every_layer, picture
 

@@ -30,11 +30,13 @@ class PictureGrid(Callback):
     Args:
         images: number of rows.
         score_threshold: as in `PanopticEvaluation`.
+        overlap_threshold: as there.
     """
 
-    def __init__(self, images: int = 8, score_threshold: float = 0.8) -> None:
+    def __init__(self, images: int = 8, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
         self.images = images
         self.score_threshold = score_threshold
+        self.overlap_threshold = overlap_threshold
         self._rows: list[list[Cell]] = []
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,7 +80,9 @@ class PictureGrid(Callback):
         network = module.network
         probabilities, masks = network.panoptic_inputs(context, network.embed_vocabulary(module.vocabulary))
         full = restore(masks[0], context.padded, context.sizes[0], target.size)
-        found = panoptic_map(probabilities[0], full, module.vocabulary.things, self.score_threshold)
+        found = panoptic_map(
+            probabilities[0], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+        )
         return Panoptic(found.ids.cpu(), found.segments)
 
     @staticmethod

@@ -25,10 +25,12 @@ class PanopticWriter(Callback):
 
     Args:
         score_threshold: as in `PanopticEvaluation`.
+        overlap_threshold: as there.
     """
 
-    def __init__(self, score_threshold: float = 0.8) -> None:
+    def __init__(self, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
         self.score_threshold = score_threshold
+        self.overlap_threshold = overlap_threshold
 
     @torch.no_grad()
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -54,7 +56,9 @@ class PanopticWriter(Callback):
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(images.targets):
             full = restore(masks[index], context.padded, context.sizes[index], target.size)
-            found = panoptic_map(probabilities[index], full, module.vocabulary.things, self.score_threshold)
+            found = panoptic_map(
+                probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+            )
             name = f"{Path(target.name).stem}.png"
             with replacing(_folder(trainer) / name) as path:
                 _encode(found).save(path, format="PNG")

@@ -8,9 +8,10 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from seemkit.decoded import Decoded
 from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Matched, Targets
-from seemkit.network import SEEM, Decoded
+from seemkit.network import SEEM
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY
 from seemkit.training.lesson import Lesson, choose_targets

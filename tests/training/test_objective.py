@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from seemkit.decoded import Decoded
 from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Targets
-from seemkit.network import SEEM, Decoded
+from seemkit.network import SEEM
 from seemkit.prompts.values import Point, Text
 from seemkit.training.lesson import Lesson
 from seemkit.training.objective import Objective

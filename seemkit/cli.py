@@ -67,6 +67,7 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment.add_argument(
         "--model", help=f"folder of weights, official .pt file, or ORGANISATION/NAME (default: {DEFAULT_MODEL})"
     )
+    segment.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
     segment.add_argument(
         "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
     )
@@ -122,7 +123,9 @@ def _segment(options: argparse.Namespace) -> None:
     ]
     classes = options.classes.split(",") if options.classes else None
     model = options.model or _default_model()
-    lines = segmenting.segment_file(options.image, model, prompts, classes, options.threshold, options.out)
+    lines = segmenting.segment_file(
+        options.image, model, prompts, classes, options.threshold, options.out, options.variant
+    )
     print("\n".join(lines))  # noqa: T201
 
 

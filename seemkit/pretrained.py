@@ -12,7 +12,7 @@ from seemkit import weights
 from seemkit.architecture import Architecture
 from seemkit.convert.coco import COCO_PANOPTIC
 from seemkit.convert.official import architecture_of, guess_variant, read_checkpoint, rename
-from seemkit.convert.variants import PUBLISHED
+from seemkit.convert.variants import OFFICIAL, PUBLISHED
 from seemkit.errors import InputError
 from seemkit.types import Vocabulary
 
@@ -91,6 +91,8 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
                 hint = f"the Hugging Face Hub answers: {str(error).splitlines()[0]}"
             raise InputError(f"{repository}: {name}: {hint}; give a local folder or file instead") from error
 
+    if variant is None and repository == OFFICIAL:
+        raise InputError(f"{repository}: holds several models: give a variant, one of {', '.join(PUBLISHED)}")
     if variant is None:
         folder = fetch(weights.ARCHITECTURE).parent
         fetch(weights.WEIGHTS)

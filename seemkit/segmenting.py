@@ -28,7 +28,13 @@ from seemkit.types import Prediction, Vocabulary
 
 
 def segment_file(
-    image: Path, model: str, prompts: Sequence[str], classes: Sequence[str] | None, threshold: float, out: Path
+    image: Path,
+    model: str,
+    prompts: Sequence[str],
+    classes: Sequence[str] | None,
+    threshold: float,
+    out: Path,
+    variant: str | None = None,
 ) -> list[str]:
     """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
 
@@ -39,13 +45,14 @@ def segment_file(
         classes: class names for labels; None takes the model's own.
         threshold: least class score of a segment when there is no prompt.
         out: the folder; files of the same names are replaced, all together.
+        variant: which published model, for the official code's files.
 
     Raises:
         InputError: the image, a prompt or the model is bad.
     """
     pixels = read_image(image, upright=True)
     values = [_parse(prompt) for prompt in prompts]
-    network = SEEM.from_pretrained(model)
+    network = SEEM.from_pretrained(model, variant)
     vocabulary = _vocabulary(network, classes)
     session = Session(network, pixels, vocabulary)
     found = [session.add(*values).predict()] if values else everything(session, vocabulary, threshold)

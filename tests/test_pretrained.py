@@ -74,6 +74,12 @@ def test_offline(hub):
         pretrained.find("xdecoder/SEEM", "focal-t-v1")
 
 
+def test_the_official_repository_holds_several_models(hub):
+    with pytest.raises(InputError, match=r"xdecoder/SEEM: holds several models: give a variant, one of focal-t-v0"):
+        pretrained.find("xdecoder/SEEM")
+    assert hub == []
+
+
 def test_an_unpublished_variant(hub):
     with pytest.raises(InputError, match="no file of variant 'davit-d3-v1' is published"):
         pretrained.find("xdecoder/SEEM", "davit-d3-v1")

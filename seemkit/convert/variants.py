@@ -45,6 +45,9 @@ def _variants() -> dict[str, Architecture]:
 VARIANTS: Final[dict[str, Architecture]] = _variants()
 """Architecture of each published model, by name."""
 
+OFFICIAL: Final = "xdecoder/SEEM"
+"""The Hugging Face repository of the published models."""
+
 PUBLISHED: Final[dict[str, str]] = {
     "focal-t-v0": "seem_focalt_v0.pt",
     "focal-l-v0": "seem_focall_v0.pt",
@@ -55,4 +58,4 @@ PUBLISHED: Final[dict[str, str]] = {
     "samvit-b-v1": "seem_samvitb_v1.pt",
     "samvit-l-v1": "seem_samvitl_v1.pt",
 }
-"""File of each published model in the Hugging Face repository ``xdecoder/SEEM``."""
+"""File of each published model in that repository."""

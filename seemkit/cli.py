@@ -110,6 +110,7 @@ def _convert(options: argparse.Namespace) -> None:
     from seemkit import converting
 
     convert = converting.convert_official if options.kind == "official" else converting.convert_xdecoder
+    print("converting; the sentences around all class names take minutes on a CPU", flush=True)  # noqa: T201
     print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
 
 

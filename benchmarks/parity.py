@@ -88,10 +88,10 @@ def compare(golden: Golden) -> dict[str, Difference]:
     """Every stored array against seemkit's, in float32, and those that differ too much in float64."""
     stored, index = expected(golden), golden.index()
     network = golden.network()
-    found = run(golden, network, stored, index)
-    again = {name: stored[name] for name, value in found.items() if not value.passed and stored[name].dtype.kind == "f"}
+    found = run(golden, network, stored, index, set(stored))
+    again = {name for name, value in found.items() if not value.passed and stored[name].dtype.kind == "f"}
     if again:
-        double = run(golden, network.double(), again, index)
+        double = run(golden, network.double(), stored, index, again)
         found |= {name: replace(value, single=found[name].worst) for name, value in double.items()}
     return found | {name: Difference(float("inf"), 0.0) for name in stored.keys() - found.keys()}
 
@@ -109,12 +109,14 @@ def expected(golden: Golden) -> dict[str, np.ndarray]:
     return {k: v for k, v in found.items() if not k.endswith((*INPUTS, "indices0"))}
 
 
-def run(golden: Golden, network: SEEM, stored: dict[str, np.ndarray], index: dict[str, Any]) -> dict[str, Difference]:
-    """The differences of all stored arrays that seemkit computes."""
+def run(
+    golden: Golden, network: SEEM, stored: dict[str, np.ndarray], index: dict[str, Any], wanted: set[str]
+) -> dict[str, Difference]:
+    """The differences of the wanted arrays that seemkit computes."""
     scale = TOLERANCE_SINGLE if golden.architecture.backbone.startswith(SINGLE) else TOLERANCE
     found = {}
-    for name, compute in Scenarios(golden, network).run(stored):
-        if name in stored and name not in found:
+    for name, compute in Scenarios(golden, network).run(wanted):
+        if name in wanted and name not in found:
             entry = index.get(name) or {}
             cut = parse_slice(entry.get("slice")) if isinstance(entry, dict) else ()
             found[name] = difference(name, compute()[cut].cpu().numpy(), stored, scale, cut)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from seemkit import Mask, PromptEncoder, RegionPrompt, hookimpl
@@ -37,7 +37,7 @@ class MaskEncoder(RegionPrompt[Mask]):
         try:
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("L"))
-        except (OSError, UnidentifiedImageError) as error:
+        except OSError as error:
             raise InputError(f"mask {path}: not a readable image: {error}") from error
         return Mask(torch.from_numpy(pixels > 0), not text.startswith("-"))
 

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from seemkit.architecture import Architecture
 from seemkit.convert.official import architecture_of, guess_variant, read_checkpoint, rename
 from seemkit.convert.variants import VARIANTS
 from seemkit.errors import InputError
 from seemkit.network import SEEM
 from seemkit.weights import fill
 from tests.convert.official_names import SMALL, SMALL_DEFORMABLE, state_dict
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.parametrize("architecture", [SMALL, SMALL_DEFORMABLE], ids=["fpn", "deformable"])
@@ -122,6 +126,22 @@ def test_nothing_to_guess_from():
 def test_unknown_variant():
     with pytest.raises(InputError, match=r"variant 'focal-x'.*davit-d3-v1"):
         architecture_of("focal-x")
+
+
+@pytest.mark.parametrize(
+    ("config", "variant"),
+    [
+        ("seem_focal_t", "focal-t-v1"),
+        ("seem_focal_l", "focal-l-v1"),
+        ("seem_davit", "davit-d3-v1"),
+        ("seem_davit_d5", "davit-d5-v1"),
+        ("seem_samvit_b", "samvit-b-v1"),
+        ("seem_samvit_l", "samvit-l-v1"),
+    ],
+)
+def test_configs_hold_the_published_architectures(config, variant):
+    content = yaml.safe_load((CONFIGS / f"{config}.yaml").read_text())
+    assert Architecture.from_dict(content["model"]["architecture"]) == VARIANTS[variant]
 
 
 def test_the_published_models():

@@ -12,19 +12,25 @@ from seemkit._version import __version__
 
 if TYPE_CHECKING:
     from seemkit.network import SEEM
-    from seemkit.prompts.encoder import PromptEncoder, RegionPrompt
+    from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject
     from seemkit.prompts.hooks import hookimpl
-    from seemkit.prompts.values import Mask, Point, RegionOf, Text
+    from seemkit.prompts.values import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
     from seemkit.session import Session
 
 __all__ = [
     "SEEM",
+    "Box",
+    "Circle",
     "Mask",
     "Point",
+    "Polygon",
+    "Prompt",
     "PromptEncoder",
     "RegionOf",
     "RegionPrompt",
+    "Scribble",
     "Session",
+    "Subject",
     "Text",
     "__version__",
     "hookimpl",
@@ -32,12 +38,18 @@ __all__ = [
 
 _HOME = {
     "SEEM": "seemkit.network",
+    "Box": "seemkit.prompts.values",
+    "Circle": "seemkit.prompts.values",
     "Mask": "seemkit.prompts.values",
     "Point": "seemkit.prompts.values",
+    "Polygon": "seemkit.prompts.values",
+    "Prompt": "seemkit.prompts.values",
     "PromptEncoder": "seemkit.prompts.encoder",
     "RegionOf": "seemkit.prompts.values",
     "RegionPrompt": "seemkit.prompts.encoder",
+    "Scribble": "seemkit.prompts.values",
     "Session": "seemkit.session",
+    "Subject": "seemkit.prompts.encoder",
     "Text": "seemkit.prompts.values",
     "hookimpl": "seemkit.prompts.hooks",
 }

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
-from seemkit import Point, PromptEncoder, RegionPrompt, hookimpl
+from seemkit import Point, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
+from seemkit.interactive.clicker import centre_click
 from seemkit.ops.region import Region, square
+from seemkit.prompts.words import read_numbers
 from seemkit.types import Size
 
 
@@ -32,36 +33,36 @@ class PointEncoder(RegionPrompt[Point]):
         self.most = most
 
     def region(self, prompt: Point, size: Size) -> Region:
-        """The square around the pixel that holds the point."""
+        """The square around the pixel that holds the point.
+
+        Raises:
+            InputError: the point lies outside the image.
+        """
+        if not (0 <= prompt.x <= size.width and 0 <= prompt.y <= size.height):
+            raise InputError(
+                f"point {prompt.x:g},{prompt.y:g} lies outside the image of {size.width} x {size.height} pixels"
+            )
         row, column = min(int(prompt.y), size.height - 1), min(int(prompt.x), size.width - 1)
         return Region.of(square(row, column, self.side, size), positive=prompt.positive)
 
-    def simulate(self, mask: Tensor, generator: torch.Generator) -> list[Point]:
+    def simulate(self, subject: Subject, generator: torch.Generator) -> list[Point]:
         """1 to `most` random distinct pixels of the mask."""
-        pixels = mask.nonzero().cpu()
+        pixels = subject.mask.nonzero().cpu()
         if not len(pixels):
             return []
         count = int(torch.randint(1, min(self.most, len(pixels)) + 1, (1,), generator=generator))
         chosen = pixels[torch.randperm(len(pixels), generator=generator)[:count]]
         return [Point(column + 0.5, row + 0.5) for row, column in chosen.tolist()]
 
-    def parse(self, text: str) -> Point:
-        """``"120,80"`` is a click on the object at x 120, y 80; ``"-120,80"`` one beside it."""
-        positive = not text.startswith("-")
-        try:
-            x, y = (float(part) for part in text.removeprefix("-").split(","))
-        except ValueError:
-            raise InputError(
-                f"point {text!r}: expected X,Y in pixels, for example 120,80 (-120,80: not here)"
-            ) from None
-        return Point(x, y, positive)
+    def start(self, subject: Subject, generator: torch.Generator) -> list[Point]:
+        """The pixel of the mask that is farthest from its border."""
+        return [centre_click(subject.mask)] if bool(subject.mask.any()) else []
 
-    def check(self, prompt: Point, size: Size) -> None:
-        """Nothing, if the point lies on the image."""
-        if not (0 <= prompt.x <= size.width and 0 <= prompt.y <= size.height):
-            raise InputError(
-                f"point {prompt.x:g},{prompt.y:g} lies outside the image of {size.width} x {size.height} pixels"
-            )
+    @classmethod
+    def parse(cls, text: str) -> Point:
+        """``"120,80"`` is a click on the object at x 120, y 80; ``"-120,80"`` one beside it."""
+        positive, (x, y) = read_numbers("point", text, "X,Y", lambda n: n == 2)
+        return Point(x, y, positive)
 
 
 @hookimpl

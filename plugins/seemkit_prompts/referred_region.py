@@ -3,46 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from seemkit import PromptEncoder, RegionOf, hookimpl
+from seemkit import PromptEncoder, RegionOf, Subject, hookimpl
+from seemkit.data.images import read_image
 from seemkit.errors import InputError
+from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import VISUAL_PROMPT, Group
-from seemkit.prompts.encoder import PromptContext, PromptTokens
-from seemkit.types import Size
+from seemkit.prompts.encoder import EncodeImage, PromptContext, PromptTokens
+from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
 
 
 class ReferredRegionEncoder(PromptEncoder[RegionOf]):
     """The features under a region of another image, in the place of features of this one."""
 
-    kind: ClassVar[str] = "region_of"
+    kind: ClassVar[str] = "referred-region"
     accepts: ClassVar[type[RegionOf]] = RegionOf
     group: ClassVar[Group] = VISUAL_PROMPT
 
     def encode(self, prompts: Sequence[RegionOf], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
         """The tokens of each region, sampled in the image that it lies in."""
-        return [context.sampler.describe(prompt.prompts, prompt.image) for prompt in prompts]
+        found = [self.prepare(prompt, context.encode_image) for prompt in prompts]
+        return [context.sampler.describe(prompt.prompts, _encoded(prompt)) for prompt in found]
 
-    def simulate(self, mask: Tensor, generator: torch.Generator) -> list[RegionOf]:
-        """Nothing: a mask shows no other image."""
+    def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
+        """Nothing: a simulated user has one image."""
         return []
 
-    def parse(self, text: str) -> RegionOf:
-        """Not possible: a command line has no second encoded image."""
-        raise InputError("region_of: a region of another image can only be given in Python, as seemkit.RegionOf")
+    def prepare(self, prompt: RegionOf, encode_image: EncodeImage) -> RegionOf:
+        """The same region with its image encoded."""
+        image = prompt.image
+        if isinstance(image, ImageContext):
+            return prompt
+        pixels = image if isinstance(image, Tensor) else read_image(image, upright=True)
+        return replace(prompt, image=encode_image(pixels))
 
-    def check(self, prompt: RegionOf, size: Size) -> None:
-        """Nothing, if the other image is one image and something is marked in it."""
-        if len(prompt.image) != 1:
-            raise InputError(f"region_of: encode the other image alone; its context holds {len(prompt.image)} images")
-        if not prompt.prompts:
-            raise InputError("region_of: no prompt marks a region in the other image")
+    @classmethod
+    def parse(cls, text: str) -> RegionOf:
+        """``"other.png:point=40,30"`` is what is at x 40, y 30 of that file; several prompts are separated by ``;``."""
+        path, separator, words = text.rpartition(":")
+        if not separator or not words:
+            raise InputError(f"referred-region {text!r}: expected FILE:KIND=VALUE, for example other.png:point=40,30")
+        return RegionOf(path, tuple(parse_prompt(word) for word in words.split(";")))
+
+    @classmethod
+    def to_json(cls, prompt: RegionOf) -> dict[str, Any]:
+        """The file's name and the prompts in it.
+
+        Raises:
+            InputError: the image does not come from a file.
+        """
+        if not isinstance(prompt.image, (str, Path)):
+            raise InputError("referred-region: only a region of an image file can be written; this image is in memory")
+        return {"image": str(prompt.image), "prompts": [prompt_to_json(part) for part in prompt.prompts]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RegionOf:
+        """The region that `to_json` wrote."""
+        match values:
+            case {"image": str(image), "prompts": list(prompts), **rest} if not rest:
+                return RegionOf(image, tuple(prompt_from_json(part) for part in prompts))
+        raise InputError("referred-region: expected the fields 'image', a file name, and 'prompts', a list")
+
+
+def _encoded(prompt: RegionOf) -> ImageContext:
+    assert isinstance(prompt.image, ImageContext)
+    return prompt.image
 
 
 @hookimpl
 def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``region_of``."""
+    """Brings the kind ``referred-region``."""
     register(ReferredRegionEncoder)

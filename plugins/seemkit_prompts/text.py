@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
-from seemkit import PromptEncoder, Text, hookimpl
-from seemkit.errors import InputError
+from seemkit import PromptEncoder, Subject, Text, hookimpl
 from seemkit.nn.tokens import TEXT_PROMPT, Group
 from seemkit.prompts.encoder import PromptContext, PromptTokens
-from seemkit.types import Size
 
 
 class TextEncoder(PromptEncoder[Text]):
@@ -30,19 +27,15 @@ class TextEncoder(PromptEncoder[Text]):
             for tokens, valid, sentence in zip(features.tokens, features.valid, features.sentence, strict=True)
         ]
 
-    def simulate(self, mask: Tensor, generator: torch.Generator) -> list[Text]:
-        """Nothing: a mask does not say what it is called."""
-        return []
+    def simulate(self, subject: Subject, generator: torch.Generator) -> list[Text]:
+        """One of the object's phrases or its class name, all as likely; none if nothing is known."""
+        known = [*subject.phrases, *([] if subject.name is None else [subject.name])]
+        return [Text(known[int(torch.randint(len(known), (1,), generator=generator))])] if known else []
 
-    def parse(self, text: str) -> Text:
+    @classmethod
+    def parse(cls, text: str) -> Text:
         """The text as it stands."""
-        if not text.strip():
-            raise InputError("text prompt is empty: say what to look for, for example 'the red star'")
         return Text(text)
-
-    def check(self, prompt: Text, size: Size) -> None:
-        """Nothing, if the text is not empty."""
-        self.parse(prompt.text)
 
 
 @hookimpl

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
+
+from seemkit.ops.distance import exact_depth
+from seemkit.prompts.values import Point
+
+Depth = Callable[[NDArray[np.bool_]], NDArray[np.floating]]
+"""How deep each pixel lies within a mask, 0 outside of it; outside of the map nothing is in the mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,12 @@ def next_click(
     target: Bool[Tensor, "H W"],
     ignored: Bool[Tensor, "H W"] | None = None,
     clicked: Sequence[Click] = (),
+    depth: Depth = exact_depth,
 ) -> Click:
     """The click that corrects the deepest error: positive on missed pixels of the object, negative on false ones.
 
-    The depth of an error pixel is its exact Euclidean distance to the nearest pixel that is no error of this sign;
-    nothing outside the image is one. Of equally deep pixels the first in raster order is taken, of equally deep signs
+    The depth of an error pixel is its distance to the nearest pixel that is no error of this sign; nothing outside the
+    image is one. Of equally deep pixels the first in raster order is taken, of equally deep signs
     the negative one. A pixel is clicked once: its depth is then 0, while it still counts for its neighbours. Without
     any error left, the click is negative at (0, 0).
 
@@ -46,6 +52,7 @@ def next_click(
         target: the object.
         ignored: pixels that are neither object nor background.
         clicked: the earlier clicks on this object.
+        depth: measures it: by the exact Euclidean distance, or `ops.distance.kornia_depth` as in the official code.
 
     Raises:
         ValueError: the maps differ in size.
@@ -55,19 +62,25 @@ def next_click(
     missed, false = target & ~predicted, predicted & ~target
     if ignored is not None:
         missed, false = missed & ~ignored, false & ~ignored
-    missed_depth, missed_x, missed_y = _deepest(missed, clicked)
-    false_depth, false_x, false_y = _deepest(false, clicked)
+    missed_depth, missed_x, missed_y = _deepest(missed, clicked, depth)
+    false_depth, false_x, false_y = _deepest(false, clicked, depth)
     if missed_depth > false_depth:
         return Click(missed_x, missed_y, positive=True)
     return Click(false_x, false_y, positive=False)
 
 
-def first_click(mask: Bool[Tensor, "H W"]) -> Click:
+def first_click(mask: Bool[Tensor, "H W"], depth: Depth = exact_depth) -> Click:
     """The positive click on the deepest pixel of an object; see `next_click`."""
-    return next_click(torch.zeros_like(mask), mask)
+    return next_click(torch.zeros_like(mask), mask, depth=depth)
 
 
-def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click]) -> tuple[float, int, int]:
+def centre_click(mask: Bool[Tensor, "H W"]) -> Point:
+    """A positive click at the pixel of the mask that is farthest from its border."""
+    click = first_click(mask)
+    return Point(click.x + 0.5, click.y + 0.5)
+
+
+def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click], measure: Depth) -> tuple[float, int, int]:
     """Depth, x and y of the deepest pixel that was not clicked; zeros if there is none."""
     errors: NDArray[np.bool_] = error.cpu().numpy()
     rows, columns = np.flatnonzero(errors.any(axis=1)), np.flatnonzero(errors.any(axis=0))
@@ -75,7 +88,7 @@ def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click]) -> tuple[floa
         return 0.0, 0, 0
     top, left = int(rows[0]), int(columns[0])
     box = errors[top : rows[-1] + 1, left : columns[-1] + 1]
-    depth = _depth(box)
+    depth = measure(box)  # the box holds all errors, so what lies around it is no error
     for click in clicked:
         if 0 <= click.y - top < box.shape[0] and 0 <= click.x - left < box.shape[1]:
             depth[click.y - top, click.x - left] = 0
@@ -83,12 +96,3 @@ def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click]) -> tuple[floa
     if depth[y, x] == 0:
         return 0.0, 0, 0
     return float(depth[y, x]), left + int(x), top + int(y)
-
-
-def _depth(box: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance of each True pixel to the nearest False one; one row and column of False around the box is enough.
-
-    The box holds all errors, so whatever lies further out is further away than that ring.
-    """
-    depth: NDArray[np.float64] = distance_transform_edt(np.pad(box, 1))
-    return depth[1:-1, 1:-1]

@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seemkit.answering import Answer
+from seemkit.decoded import Draws
 from seemkit.inference.resize import restore
 from seemkit.interactive.clicker import Click, next_click
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import VISUAL_PROMPT
 from seemkit.prompts.values import Point, Prompt
 
 
@@ -26,11 +27,14 @@ class Rollout:
         network: answers.
         context: the encoded images.
         masks: for each image bool [P, H, W], the objects at the size in which prompts are given.
-        prompts: for each image and object the first prompts; none for an object that is left out.
+        prompts: for each image and object the first prompts, at least one of which is visual; none for an object that
+            is left out.
+        draws: random choices of the reference, to be the same in all rounds.
 
     Attributes:
         prompts: all prompts so far.
-        previous: [B, P, H_m, W_m], the mask logits of the last answer; None before the first.
+        found: the last answer; None before the first.
+        previous: [B, P, H_m, W_m], its mask logits.
     """
 
     def __init__(
@@ -39,11 +43,14 @@ class Rollout:
         context: ImageContext,
         masks: Sequence[Tensor],
         prompts: Sequence[Sequence[Sequence[Prompt]]],
+        draws: Draws | None = None,
     ) -> None:
         self.network = network
         self.context = context
         self.masks = [mask.cpu() for mask in masks]
         self.prompts = [[list(described) for described in image] for image in prompts]
+        self.draws = draws
+        self.found: Answer | None = None
         self.previous: Tensor | None = None
         self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
 
@@ -53,13 +60,13 @@ class Rollout:
 
         Objects without prompts have no row.
         """
-        decoded = self.network.decode(self.context, self.prompts, previous=self.previous)
-        self.previous = decoded.chosen_masks(self.network.visual_group, self.network.choose_visual(decoded))
-        owners = decoded.prompts[VISUAL_PROMPT.name].owners
+        decoded = self.network.decode(self.context, self.prompts, previous=self.previous, draws=self.draws)
+        self.found = self.network.answer(decoded)
+        masks = self.previous = self.found.masks()
         return [
             restore(logits[owner >= 0], self.context.padded, size, frame, mode="bilinear")
             for logits, owner, size, frame in zip(
-                self.previous, owners, self.context.sizes, self.context.frames, strict=True
+                masks, self.found.owners, self.context.sizes, self.context.frames, strict=True
             )
         ]
 

@@ -7,6 +7,8 @@ A package names its module under the entry-point group ``seemkit``; the module i
     @hookimpl
     def seemkit_register_prompts(register):
         register(ScribbleEncoder)
+
+and may say with ``SEEMKIT_API = 1`` which version of the interface it is written for.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import pluggy
 from seemkit.prompts.encoder import PromptEncoder
 
 PROJECT = "seemkit"
+API = 1
+"""Version of the plugin interface: it grows when plugins have to be changed."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

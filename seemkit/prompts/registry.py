@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
@@ -13,6 +17,9 @@ from seemkit.errors import InputError
 from seemkit.prompts import hooks
 from seemkit.prompts.encoder import PromptEncoder
 from seemkit.prompts.values import Prompt
+
+DISABLE = "SEEMKIT_DISABLE_PLUGINS"
+"""Environment variable: names of entry points or packages, separated by commas, that are not loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,10 @@ class Registry:
         """Takes in a kind.
 
         Raises:
-            InputError: another package already brought a kind of that name or for that prompt value.
+            InputError: it is no complete encoder class, or another package already brought a kind of that name or for
+                that prompt value.
         """
+        _refuse_incomplete(encoder, package)
         for name, kind in self.kinds.items():
             if name == encoder.kind or kind.encoder.accepts is encoder.accepts:
                 raise InputError(
@@ -73,7 +82,9 @@ class Registry:
             InputError: none does.
         """
         if type(prompt) not in self._names:
-            raise InputError(f"no installed prompt kind takes a {type(prompt).__name__}")
+            raise InputError(
+                f"no installed prompt kind takes a {type(prompt).__name__}; installed: {', '.join(sorted(self.kinds))}"
+            )
         return self._names[type(prompt)]
 
 
@@ -82,39 +93,106 @@ def installed() -> Registry:
     """The kinds of all installed packages, built-in ones through the same entry points as others.
 
     Raises:
-        InputError: a plugin does not load, misspells a hook, or clashes with another.
+        InputError: a plugin does not load, misspells a hook, needs another version of the interface, or clashes with
+            another; the message names its package.
     """
-    _refuse_equal_names()
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    try:
-        manager.load_setuptools_entrypoints(hooks.PROJECT)
-    except Exception as error:
-        raise InputError(f"a seemkit plugin does not load: {type(error).__name__}: {error}") from error
-    owners = {id(plugin): distribution for plugin, distribution in manager.list_plugin_distinfo()}
     registry = Registry()
-    for plugin in manager.get_plugins():
-        distribution = owners[id(plugin)]
-        package, version = distribution.project_name, distribution.version
-        caller = manager.subset_hook_caller(
-            "seemkit_register_prompts", [other for other in manager.get_plugins() if other is not plugin]
-        )
-        caller(register=lambda encoder, p=package, v=version: registry.add(encoder, p, v))
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise InputError(f"a seemkit plugin implements an unknown hook: {error}") from error
+    for point, package, version in _entry_points():
+        module = _load(point, package, version)
+        manager.register(module, name=point.name)
+        try:
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise InputError(
+                f"plugin {point.name!r} of package {package!r} implements an unknown hook: {error}"
+            ) from error
+        others = [other for other in manager.get_plugins() if other is not module]
+        hook = manager.subset_hook_caller("seemkit_register_prompts", others)
+        hook(register=lambda encoder, p=package, v=version: registry.add(encoder, p, v))
     return registry
 
 
-def _refuse_equal_names() -> None:
-    """Raises for two entry points of one name, of which pluggy would silently take the first."""
-    packages: dict[str, str] = {}
-    for point in entry_points(group=hooks.PROJECT):
-        package = point.dist.name if point.dist is not None else "unknown"
-        if point.name in packages:
+def parse_prompt(word: str) -> Prompt:
+    """The prompt of a command-line word ``KIND=VALUE``.
+
+    Raises:
+        InputError: the kind is not installed, or its value is unreadable.
+    """
+    kind, separator, value = word.partition("=")
+    if not separator:
+        raise InputError(f"prompt {word!r}: expected KIND=VALUE, for example point=120,80")
+    return installed()[kind].encoder.parse(value)
+
+
+def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
+    """The prompt as plain data: its kind and its fields."""
+    kind = installed().kind_of(prompt)
+    return {"kind": kind, **installed()[kind].encoder.to_json(prompt)}
+
+
+def prompt_from_json(values: object) -> Prompt:
+    """The prompt that `prompt_to_json` wrote.
+
+    Raises:
+        InputError: the kind is missing or not installed, or a field is wrong.
+    """
+    if not isinstance(values, dict) or not isinstance(values.get("kind"), str):
+        raise InputError(f"prompt {str(values)[:60]!r}: expected an object with the field 'kind'")
+    fields = {name: value for name, value in values.items() if name != "kind"}
+    return installed()[values["kind"]].encoder.from_json(fields)
+
+
+def _entry_points() -> Iterator[tuple[EntryPoint, str, str]]:
+    """Each plugin that is not disabled, with its package and version, by name.
+
+    Raises:
+        InputError: two packages have one of the same name.
+    """
+    disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
+    seen: dict[str, str] = {}
+    for point in sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name):
+        package, version = (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "?")
+        if disabled & {point.name, package}:
+            continue
+        if point.name in seen:
             raise InputError(
-                f"seemkit plugin {point.name!r} is brought by two packages, {packages[point.name]!r} and {package!r}: "
+                f"seemkit plugin {point.name!r} is brought by two packages, {seen[point.name]!r} and {package!r}: "
                 "uninstall one of the two"
             )
-        packages[point.name] = package
+        seen[point.name] = package
+        yield point, package, version
+
+
+def _load(point: EntryPoint, package: str, version: str) -> object:
+    """The plugin's module."""
+    advice = f"uninstall or update it, or set {DISABLE}={point.name}"
+    try:
+        module = point.load()
+    except Exception as error:  # a plugin can fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"plugin {point.name!r} of package {package!r} {version} does not load: {reason}; {advice}"
+        ) from error
+    wanted = getattr(module, "SEEMKIT_API", hooks.API)
+    if wanted != hooks.API:
+        raise InputError(
+            f"plugin {point.name!r} of package {package!r} {version} is written for version {wanted} of the plugin "
+            f"interface; this seemkit has version {hooks.API}; {advice}"
+        )
+    return module
+
+
+def _refuse_incomplete(encoder: object, package: str) -> None:
+    if not (isinstance(encoder, type) and issubclass(encoder, PromptEncoder)):
+        raise InputError(f"package {package!r} registers {encoder!r}, which is no subclass of PromptEncoder")
+    kind = getattr(encoder, "kind", None)
+    if not isinstance(kind, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
+        raise InputError(f"package {package!r}: {encoder.__name__}.kind is {kind!r}; expected a lower-case name")
+    accepts = getattr(encoder, "accepts", None)
+    if not (isinstance(accepts, type) and issubclass(accepts, Prompt)):
+        raise InputError(f"package {package!r}: {encoder.__name__}.accepts is {accepts!r}, no subclass of Prompt")
+    if inspect.isabstract(encoder):
+        missing = ", ".join(sorted(encoder.__abstractmethods__))
+        raise InputError(f"package {package!r}: prompt kind {kind!r} lacks {missing}")

@@ -1,12 +1,28 @@
-"""What a user can say about an object. Coordinates are (x, y) in pixels of the original image."""
+"""What a user can say about an object. Coordinates are (x, y) in pixels of the original image.
+
+A value that makes no sense in any image cannot be made: its constructor raises `InputError`. Whether it makes sense in
+one image is for the kind's encoder to check.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
+import torch
+from jaxtyping import Bool
+from PIL import Image
 from torch import Tensor
 
+from seemkit.errors import InputError
 from seemkit.nn.context import ImageContext
+
+Path2D = tuple[tuple[float, float], ...]
+"""Points (x, y) in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +38,137 @@ class Point(Prompt):
         x: column, 0..width; pixel centres are at +0.5.
         y: row, 0..height.
         positive: True if the object is here, False if it is not.
+
+    Raises:
+        InputError: a coordinate is no number.
     """
 
     x: float
     y: float
     positive: bool = True
 
+    def __post_init__(self) -> None:
+        _check_numbers("point", (self.x, self.y))
+
+
+@dataclass(frozen=True, slots=True)
+class Box(Prompt):
+    """A box that the object fills; what lies outside the image is cut off.
+
+    Attributes:
+        x0: left edge.
+        y0: top edge.
+        x1: right edge, greater than `x0`.
+        y1: bottom edge, greater than `y0`.
+        positive: False for a box beside the object.
+
+    Raises:
+        InputError: a coordinate is no number, or the box has no area.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        corners = (self.x0, self.y0, self.x1, self.y1)
+        _check_numbers("box", corners)
+        if not (self.x1 > self.x0 and self.y1 > self.y0):
+            said = ",".join(f"{value:g}" for value in corners)
+            raise InputError(
+                f"box {said} has no area: expected left, top, right, bottom with left < right, top < bottom"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scribble(Prompt):
+    """A line drawn on the object, or beside it.
+
+    Attributes:
+        points: its vertices; one makes a dot.
+        width: of the brush, in pixels.
+        positive: False for a line beside the object.
+        inside: bool [H, W]; paint outside of it does not count. For simulated users, who stay within the object.
+
+    Raises:
+        InputError: there is no vertex, a coordinate is no number, or the width is not positive.
+    """
+
+    points: Path2D
+    width: float = 3.0
+    positive: bool = True
+    inside: Bool[Tensor, "H W"] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _path("scribble", self.points, 1))
+        _check_positive("scribble", "width", self.width)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circle(Prompt):
+    """A disc on the object, or the blob that a disc leaves when it is moved like a brush.
+
+    Attributes:
+        points: where its centre is; of several, the path of the centre.
+        radius: in pixels.
+        positive: False for a blob beside the object.
+        inside: as for `Scribble`.
+
+    Raises:
+        InputError: there is no centre, a coordinate is no number, or the radius is not positive.
+    """
+
+    points: Path2D
+    radius: float
+    positive: bool = True
+    inside: Bool[Tensor, "H W"] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _path("circle", self.points, 1))
+        _check_positive("circle", "radius", self.radius)
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon(Prompt):
+    """The area within a closed line of straight edges; what lies outside the image is cut off.
+
+    Attributes:
+        points: its corners, at least three; one or two are allowed for a curve.
+        positive: False for an area beside the object.
+        curve: True marks a smooth closed curve through the points in the place of the area (SEEM's training does).
+
+    Raises:
+        InputError: there are too few corners, or a coordinate is no number.
+    """
+
+    points: Path2D
+    positive: bool = True
+    curve: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _path("polygon", self.points, 1 if self.curve else 3))
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Prompt):
-    """A class name or a referring expression.
+    """A class name or a referring expression, in any script.
+
+    The text tower reads the first 75 word pieces, so of a very long text only the beginning counts.
 
     Attributes:
-        text: for example ``"the red star left of the ring"``; not empty.
+        text: for example ``"the red star left of the ring"``.
+
+    Raises:
+        InputError: it is empty.
     """
 
     text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise InputError("text prompt is empty: say what to look for, for example 'the red star'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +176,41 @@ class Mask(Prompt):
     """A region of the image, given pixel by pixel.
 
     Attributes:
-        mask: bool [H, W], of the size of the image.
+        mask: bool [H, W], of the size of the image; a numpy array will do.
         positive: True if it lies on the object, False if it lies beside it.
+
+    Raises:
+        InputError: it is not boolean, has not two axes, or marks no pixel.
     """
 
-    mask: Tensor
+    mask: Bool[Tensor, "H W"]
     positive: bool = True
+
+    def __post_init__(self) -> None:
+        mask = torch.from_numpy(self.mask) if isinstance(self.mask, np.ndarray) else self.mask
+        if not isinstance(mask, Tensor):
+            raise InputError(f"mask: a {type(mask).__name__}; expected a boolean tensor or array [H, W]")
+        if mask.dtype != torch.bool or mask.ndim != 2:
+            raise InputError(f"mask: {mask.dtype} of shape {[*mask.shape]}; expected torch.bool of shape [H, W]")
+        if not bool(mask.any()):
+            raise InputError("mask: no pixel is set")
+        object.__setattr__(self, "mask", mask)
+
+    @classmethod
+    def read(cls, path: str | Path, *, positive: bool = True) -> Self:
+        """The mask of all pixels of an image file that are not black.
+
+        Raises:
+            InputError: the file is no readable image, or all black.
+        """
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("L"))
+        except OSError as error:
+            raise InputError(f"mask {path}: not a readable image: {error}") from error
+        if not pixels.any():
+            raise InputError(f"mask {path}: all pixels are black, so none is set")
+        return cls(torch.from_numpy(pixels > 0), positive)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +218,46 @@ class RegionOf(Prompt):
     """A region of another image that shows what is looked for.
 
     Attributes:
-        image: the other image, encoded alone by the same network (`SEEM.encode_image`, or the `context` of a session).
+        image: the other image: a file, a uint8 tensor [3, H, W], or encoded alone by the same network (the `context`
+            of a session), which saves encoding it again.
         prompts: what marks the region in it: points, masks, or any other kinds that mark pixels.
+
+    Raises:
+        InputError: no prompt marks a region.
     """
 
-    image: ImageContext
+    image: ImageContext | Tensor | str | Path
     prompts: tuple[Prompt, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        if not self.prompts:
+            raise InputError("referred-region: no prompt marks a region in the other image")
+        if isinstance(self.image, ImageContext) and len(self.image) != 1:
+            raise InputError(
+                f"referred-region: encode the other image alone; its context holds {len(self.image)} images"
+            )
+
+
+def _check_numbers(kind: str, values: Sequence[Any]) -> None:
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+            raise InputError(f"{kind}: coordinate {value!r} is no finite number")
+
+
+def _check_positive(kind: str, field: str, value: float) -> None:
+    _check_numbers(kind, (value,))
+    if value <= 0:
+        raise InputError(f"{kind}: {field} {value:g} is not positive")
+
+
+def _path(kind: str, points: Any, least: int) -> Path2D:  # noqa: ANN401 (lists and arrays are welcome)
+    """The points as floats, at least so many of them."""
+    try:
+        path = tuple((x, y) for x, y in (points.tolist() if hasattr(points, "tolist") else points))
+    except (TypeError, ValueError):
+        raise InputError(f"{kind}: points {points!r}: expected pairs of X and Y in pixels") from None
+    if len(path) < least:
+        raise InputError(f"{kind}: {len(path)} points; at least {least} are needed")
+    _check_numbers(kind, [value for pair in path for value in pair])
+    return tuple((float(x), float(y)) for x, y in path)

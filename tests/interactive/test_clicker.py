@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seemkit.interactive.clicker import Click, first_click, next_click
+from seemkit.ops.distance import kornia_depth
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 CASES, GOLDEN = SHARED / "metrics" / "interactive", SHARED / "golden" / "click.golden.npz"
@@ -112,6 +113,16 @@ def test_equals_reference_clicks(case, expected):
     assert clicks[:-1] == wanted
     x, y, positive = expected["next_click_after_round_20"]
     assert clicks[-1] == Click(x, y, bool(positive))
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason=f"no reference clicks at {GOLDEN}")
+def test_equals_the_reference_with_its_distance_transform():
+    with np.load(GOLDEN) as file:
+        for object_mask, depth, (y, x) in zip(file["masks"], file["dt"], file["argmax_yx"], strict=True):
+            np.testing.assert_allclose(kornia_depth(object_mask), depth, atol=1e-5)
+            found = first_click(torch.from_numpy(object_mask), depth=kornia_depth)
+            assert (found.y, found.x) == (y, x)
+            assert found.positive is bool(object_mask.any())
 
 
 @pytest.mark.skipif(not GOLDEN.exists(), reason=f"no reference clicks at {GOLDEN}")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from seemkit.inference.resize import restore
+from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.user import centre_click
 from seemkit.prompts.values import Point
 from seemkit.types import Size
 from tests.networks import picture
@@ -45,7 +45,7 @@ def test_the_answer_is_what_the_network_says(rollout):
     answer, prompts = rollout.answer(), [[list(d) for d in image] for image in rollout.prompts]
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, prompts)
-        masks = decoded.chosen_masks("visual_query", rollout.network.choose_visual(decoded))
+        masks = rollout.network.answer(decoded).masks()
     expected = restore(masks[0], rollout.context.padded, Size(60, 90), FRAMES[0], mode="bilinear")
     torch.testing.assert_close(answer[0], expected)
     torch.testing.assert_close(rollout.previous, masks)
@@ -57,7 +57,7 @@ def test_the_next_answer_remembers_this_one(rollout):
     rollout.answer()
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, rollout.prompts, previous=first)
-        expected = decoded.chosen_masks("visual_query", rollout.network.choose_visual(decoded))
+        expected = rollout.network.answer(decoded).masks()
     torch.testing.assert_close(rollout.previous, expected)
     assert (rollout.previous - first)[0].abs().max() > 1e-3
 

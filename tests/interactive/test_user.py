@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seemkit import Scribble, Subject, Text
 from seemkit.errors import InputError
-from seemkit.interactive.user import SimulatedUser, centre_click
+from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.user import SimulatedUser
 from seemkit.prompts.values import Point
 
 
@@ -16,7 +18,12 @@ def mask() -> torch.Tensor:
 
 
 def prompts(user: SimulatedUser, mask, network, count: int = 40) -> list[list[Point]]:
-    return [user.first_prompt(mask, network.sampler, torch.Generator().manual_seed(seed)) for seed in range(count)]
+    return [
+        user.first_prompts(
+            Subject(mask, "star", ("the red star",)), network.sampler, torch.Generator().manual_seed(seed)
+        )
+        for seed in range(count)
+    ]
 
 
 def test_centre_click_is_the_deepest_pixel(mask):
@@ -28,18 +35,18 @@ def test_always_the_centre(mask, tiny_network):
 
 
 def test_never_the_centre(mask, tiny_network):
-    found = prompts(SimulatedUser(), mask, tiny_network)
+    found = prompts(SimulatedUser(kinds={"point": 1}), mask, tiny_network)
     assert all(points and all(mask[int(p.y), int(p.x)] for p in points) for points in found)
     assert max(len(points) for points in found) > 10
 
 
 def test_sometimes_the_centre(mask, tiny_network):
-    found = prompts(SimulatedUser(centre=0.5), mask, tiny_network, 100)
+    found = prompts(SimulatedUser(centre=0.5, kinds={"point": 1}), mask, tiny_network, 100)
     assert 30 < sum(points == [centre_click(mask)] for points in found) < 70
 
 
 def test_kinds_by_their_frequency(mask, tiny_network):
-    user = SimulatedUser(kinds={"point": 1.0, "text": 3.0})  # a text cannot be drawn from a mask
+    user = SimulatedUser(kinds={"point": 1.0, "referred-region": 3.0})  # which needs another image
     found = prompts(user, mask, tiny_network, 100)
     assert 60 < sum(points == [] for points in found) < 90
 
@@ -53,3 +60,17 @@ def test_objects_that_are_too_small(tiny_network):
     mask = torch.zeros(30, 40, dtype=torch.bool)
     mask[3, 4:13] = True
     assert prompts(SimulatedUser(centre=0.5), mask, tiny_network, 3) == [[], [], []]
+
+
+def test_the_reference_s_kinds_are_all_drawn(mask, tiny_network):
+    names = {type(prompt).__name__ for found in prompts(SimulatedUser(), mask, tiny_network) for prompt in found}
+    assert names == {"Point", "Polygon", "Scribble", "Circle"}
+
+
+def test_some_objects_are_also_described(mask, tiny_network):
+    user = SimulatedUser(kinds={"scribble": 1.0}, described=0.5)
+    found = prompts(user, mask, tiny_network, 100)
+    texts = [prompt.text for given in found for prompt in given if isinstance(prompt, Text)]
+    assert 30 < len(texts) < 70
+    assert set(texts) == {"star", "the red star"}
+    assert all(isinstance(given[0], Scribble) for given in found)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seemkit import Mask
+from seemkit import Mask, Subject
 from seemkit.errors import InputError
 from seemkit.types import Size
 
@@ -31,8 +31,8 @@ def test_all_its_pixels(encoder, mask, positive):
 
 
 def test_simulated_from_an_object(encoder, mask):
-    assert torch.equal(encoder.simulate(mask, torch.Generator())[0].mask, mask)
-    assert encoder.simulate(torch.zeros_like(mask), torch.Generator()) == []
+    assert torch.equal(encoder.simulate(Subject(mask), torch.Generator())[0].mask, mask)
+    assert encoder.simulate(Subject(torch.zeros_like(mask)), torch.Generator()) == []
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
@@ -54,7 +54,7 @@ def test_bad_files(encoder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda mask: mask[:50], r"shape \[50, 90\]; this image takes torch.bool of shape \[60, 90\]"),
+        (lambda mask: mask[:50], r"shape \[50, 90\]; this image takes a mask of shape \[60, 90\]"),
         (lambda mask: mask.float(), "float32"),
         (torch.zeros_like, "no pixel is set"),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seemkit import Subject
 from seemkit.errors import InputError
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
@@ -29,9 +30,22 @@ def test_parse(word, point):
     assert encoder().parse(word) == point
 
 
+@pytest.mark.parametrize("point", [(float("nan"), 3), (3, float("inf")), ("3", 4), (None, 1), (True, 2)])
+def test_coordinates_are_numbers(point):
+    with pytest.raises(InputError, match=r"point: coordinate .* is no finite number"):
+        Point(*point)
+
+
+def test_an_evaluation_starts_in_the_middle():
+    mask = torch.zeros(20, 30, dtype=torch.bool)
+    assert encoder().start(Subject(mask), torch.Generator()) == []
+    mask[4:9, 10:15] = True
+    assert encoder().start(Subject(mask), torch.Generator()) == [Point(12.5, 6.5)]
+
+
 @pytest.mark.parametrize("word", ["", "-", "1", "1,2,3", "a,b", "1;2", "1,"])
 def test_parse_says_what_it_expects(word):
-    with pytest.raises(InputError, match="expected X,Y in pixels") as error:
+    with pytest.raises(InputError, match="expected X,Y in pixels; with - before it: not here") as error:
         encoder().parse(word)
     assert repr(word) in str(error.value)
     assert "\n" not in str(error.value)
@@ -44,7 +58,7 @@ def test_points_on_the_image(point):
 
 @pytest.mark.parametrize(
     "point",
-    [Point(-0.5, 3), Point(30.5, 3), Point(3, 20.5), Point(3, -1), Point(float("nan"), 3), Point(3, float("inf"))],
+    [Point(-0.5, 3), Point(30.5, 3), Point(3, 20.5), Point(3, -1)],
 )
 def test_points_beside_the_image(point):
     with pytest.raises(InputError, match=r"point .* lies outside the image of 30 x 20 pixels"):
@@ -78,7 +92,7 @@ def test_simulated_points_are_distinct_pixels_of_the_mask():
     mask[4:9, 10:16] = True
     counts = set()
     for seed in range(60):
-        points = encoder(most=5).simulate(mask, torch.Generator().manual_seed(seed))
+        points = encoder(most=5).simulate(Subject(mask), torch.Generator().manual_seed(seed))
         assert all(point.positive and mask[int(point.y), int(point.x)] for point in points)
         assert all((point.x % 1, point.y % 1) == (0.5, 0.5) for point in points)
         assert len({(point.x, point.y) for point in points}) == len(points)
@@ -88,12 +102,12 @@ def test_simulated_points_are_distinct_pixels_of_the_mask():
 
 def test_simulate_few_pixels():
     mask = torch.zeros(20, 30, dtype=torch.bool)
-    assert encoder().simulate(mask, torch.Generator()) == []
+    assert encoder().simulate(Subject(mask), torch.Generator()) == []
     mask[3, 4] = True
-    assert encoder().simulate(mask, torch.Generator().manual_seed(0)) == [Point(4.5, 3.5)]
+    assert encoder().simulate(Subject(mask), torch.Generator().manual_seed(0)) == [Point(4.5, 3.5)]
 
 
 def test_simulate_repeats_with_its_generator():
     mask = torch.ones(20, 30, dtype=torch.bool)
-    first, second, other = (encoder().simulate(mask, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    first, second, other = (encoder().simulate(Subject(mask), torch.Generator().manual_seed(s)) for s in (1, 1, 2))
     assert first == second != other

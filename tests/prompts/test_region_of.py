@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from seemkit import Point, RegionOf, Text
+from seemkit import Point, RegionOf, Session, Text
 from seemkit.errors import InputError
 from seemkit.nn.tokens import ABSENT
+from seemkit.prompts.registry import installed
 from tests.networks import decode, every_layer, picture
 
 
@@ -60,21 +63,53 @@ def test_images_with_and_without(network, other):
 
 
 @pytest.mark.parametrize(
-    ("prompts", "message"),
-    [((), "no prompt marks"), ((Text("star"),), "'text' marks no pixels"), ((Point(60, 5),), "outside the image")],
+    ("prompts", "message"), [((Text("star"),), "'text' marks no pixels"), ((Point(60, 5),), "outside the image")]
 )
 def test_bad_regions(network, context, other, prompts, message):
     with pytest.raises(InputError, match=message):
         decode(network, context, [RegionOf(other, prompts)])
 
 
-def test_the_other_image_is_one_image(network, context):
+def test_nothing_is_marked():
+    with pytest.raises(InputError, match="no prompt marks"):
+        RegionOf("other.png", ())
+
+
+def test_the_other_image_is_one_image(network):
     with torch.no_grad():
         two = network.encode_image([picture(40, 40)] * 2)
     with pytest.raises(InputError, match="holds 2 images"):
-        decode(network, context, [RegionOf(two, CLICKS)])
+        RegionOf(two, CLICKS)
 
 
-def test_not_on_a_command_line(network):
-    with pytest.raises(InputError, match="in Python"):
-        network.sampler.kind("region_of").parse("other.png")
+def test_of_a_file_or_of_pixels(network, context, other, tmp_path):
+    pixels = picture(70, 50, seed=3)
+    Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())).save(tmp_path / "other.png")
+    expected = decode(network, context, [RegionOf(other, CLICKS)])
+    for image in (pixels, tmp_path / "other.png", str(tmp_path / "other.png")):
+        assert every_layer(decode(network, context, [RegionOf(image, CLICKS)]), expected, "visual_query")
+
+
+def test_a_session_encodes_the_other_image_once(network, monkeypatch):
+    calls = []
+    session = Session(network, picture(60, 90))
+    forward = network.backbone.forward
+    monkeypatch.setattr(network.backbone, "forward", lambda pixels: calls.append(1) or forward(pixels))
+    session.add(RegionOf(picture(70, 50, seed=3), CLICKS)).predict()
+    session.add(Point(5, 5)).predict()
+    assert len(calls) == 1
+
+
+def test_words():
+    encoder = installed()["referred-region"].encoder
+    found = encoder.parse("a:b/other.png:point=40,30;point=-3,4")
+    assert (found.image, found.prompts) == ("a:b/other.png", (Point(40, 30), Point(3, 4, positive=False)))
+    assert encoder.from_json(encoder.to_json(found)).prompts == found.prompts
+    for word in ("other.png", "other.png:", "other.png:point", "other.png:nose=3"):
+        with pytest.raises(InputError):
+            encoder.parse(word)
+
+
+def test_only_files_are_written():
+    with pytest.raises(InputError, match="in memory"):
+        installed()["referred-region"].encoder.to_json(RegionOf(picture(40, 40), CLICKS))

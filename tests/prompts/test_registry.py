@@ -30,8 +30,9 @@ class LassoEncoder(RegionPrompt[Lasso]):
     kind = "{kind}"
     accepts = Lasso
     def region(self, prompt, size): return Region.of(square(prompt.row, 0, 1, size), positive=True)
-    def simulate(self, mask, generator): return []
-    def parse(self, text): return Lasso(int(text))
+    def simulate(self, subject, generator): return []
+    @classmethod
+    def parse(cls, text): return Lasso(int(text))
 
 @hookimpl
 def {hook}(register):
@@ -63,7 +64,8 @@ def fresh() -> Registry:
 
 def test_built_in_kinds_come_from_this_package():
     kinds = installed().kinds
-    assert {"point", "text"} <= set(kinds)
+    built_in = "box circle mask point polygon referred-region scribble text"
+    assert set(built_in.split()) <= set(kinds)
     assert {kinds["point"].package, kinds["text"].package} == {"seemkit"}
     assert kinds["point"].version == importlib.metadata.version("seemkit")
     assert installed().kind_of(Point(1, 2)) == "point"
@@ -135,13 +137,50 @@ def test_two_kinds_for_one_value():
 
 def test_a_misspelt_hook(install):
     install("seemkit-lasso", LASSO.format(kind="lasso", hook="seemkit_register_promts"))
-    with pytest.raises(InputError, match="seemkit_register_promts"):
+    with pytest.raises(InputError, match=r"'seemkit-lasso' implements an unknown hook.*seemkit_register_promts"):
         fresh()
+
+
+def test_a_plugin_for_another_interface(install):
+    source = LASSO.format(kind="lasso", hook="seemkit_register_prompts")
+    install("seemkit-lasso", f"{source}\nSEEMKIT_API = 2\n")
+    with pytest.raises(InputError, match=r"'seemkit-lasso' 2.5 is written for version 2 .* has version 1; uninstall"):
+        fresh()
+
+
+@pytest.mark.parametrize("blocked", ["seemkit-broken", "other, lasso-entry ,text"])
+def test_plugins_can_be_disabled(install, monkeypatch, blocked):
+    install("seemkit-broken", "import no_such_module_anywhere\n", entry="lasso-entry")
+    monkeypatch.setenv("SEEMKIT_DISABLE_PLUGINS", blocked)
+    kinds = fresh().kinds
+    assert "point" in kinds
+    assert ("text" in kinds) is (blocked == "seemkit-broken")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("def parse", "def prase"), "prompt kind 'lasso' lacks parse"),
+        (('kind = "lasso"', 'kind = "Las.so"'), "kind is 'Las.so'; expected a lower-case name"),
+        (("accepts = Lasso", "accepts = int"), "accepts is <class 'int'>, no subclass of Prompt"),
+        (("register(LassoEncoder)", "register(Lasso)"), "no subclass of PromptEncoder"),
+    ],
+)
+def test_incomplete_kinds(install, change, message):
+    source = LASSO.format(kind="lasso", hook="seemkit_register_prompts")
+    assert change[0] in source
+    install("seemkit-lasso", source.replace(*change))
+    with pytest.raises(InputError, match=message) as error:
+        fresh()
+    assert "'seemkit-lasso'" in str(error.value)
 
 
 def test_a_plugin_that_does_not_load(install):
     install("seemkit-broken", "import no_such_module_anywhere\n")
-    with pytest.raises(InputError, match=r"plugin does not load.*no_such_module_anywhere"):
+    with pytest.raises(
+        InputError,
+        match=r"'seemkit-broken' 2.5 does not load.*no_such_module_anywhere.*SEEMKIT_DISABLE_PLUGINS=seemkit-broken",
+    ):
         fresh()
 
 
@@ -150,3 +189,5 @@ def test_names_of_kinds_are_options_of_the_architecture():
     encoder = network.sampler.kind("point")
     assert (encoder.side, encoder.most) == (5, 2)
     assert Architecture().prompts == {}
+    with pytest.raises(InputError, match=r"architecture.prompts.point: .*'sides'"):
+        SEEM(replace(TINY, prompts={"point": {"sides": 5}}))

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seemkit import Subject
 from seemkit.errors import InputError
 from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Text
-from seemkit.types import Size
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_an_empty_text_is_an_error(encoder, text):
     with pytest.raises(InputError, match="text prompt is empty"):
         encoder.parse(text)
     with pytest.raises(InputError, match="text prompt is empty"):
-        encoder.check(Text(text), Size(32, 32))
+        Text(text)
 
 
 def test_a_text_stays_as_it_is(encoder):
@@ -30,12 +30,30 @@ def test_a_text_stays_as_it_is(encoder):
 def test_tokens_are_those_of_the_text_without_padding(encoder, network, context):
     texts = [Text("star"), Text("the small ring left of the star")]
     with torch.no_grad():
-        short, long = encoder.encode(texts, [0, 0], PromptContext(context, network.language, network.sampler))
+        short, long = encoder.encode(
+            texts, [0, 0], PromptContext(context, network.language, network.sampler, network.encode_alone)
+        )
         alone = network.language(["star"])
     assert (len(short.values[0]), len(long.values[0])) == (3, 9)  # start, words, end
     torch.testing.assert_close(short.values[0], alone.tokens[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(short.pooled, alone.sentence[0], atol=1e-5, rtol=0)
 
 
-def test_a_mask_does_not_say_what_it_is_called(encoder):
-    assert encoder.simulate(torch.ones(40, 40, dtype=torch.bool), torch.Generator()) == []
+def test_simulated_texts_are_the_object_s_phrases_and_name(encoder):
+    mask = torch.ones(40, 40, dtype=torch.bool)
+    subject = Subject(mask, "star", ("the red star", "the left star"))
+    generator = torch.Generator().manual_seed(0)
+    said = [encoder.simulate(subject, generator)[0].text for _ in range(60)]
+    assert set(said) == {"star", "the red star", "the left star"}
+    assert encoder.simulate(Subject(mask), generator) == []
+
+
+def test_of_a_long_text_the_beginning_counts(encoder, network, context):
+    texts = [Text("star " * 75), Text("star " * 500), Text("star " * 74)]
+    with torch.no_grad():
+        first, second, shorter = encoder.encode(
+            texts, [0, 0, 0], PromptContext(context, network.language, network.sampler, network.encode_alone)
+        )
+    assert len(second.values[0]) == 77
+    assert torch.equal(first.pooled, second.pooled)
+    assert not torch.allclose(first.pooled, shorter.pooled)

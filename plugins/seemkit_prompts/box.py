@@ -1,0 +1,72 @@
+"""Boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from seemkit import Box, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit.ops.region import Region
+from seemkit.prompts.words import read_numbers
+from seemkit.types import Size
+
+NOISE = 0.1
+MOST_NOISE = 20.0
+
+
+class BoxEncoder(RegionPrompt[Box]):
+    """All pixels of a box. The reference neither trains boxes nor uses them as such in evaluation."""
+
+    kind: ClassVar[str] = "box"
+    accepts: ClassVar[type[Box]] = Box
+
+    def region(self, prompt: Box, size: Size) -> Region:
+        """The pixels whose centres lie in the box; of a box that holds none, the pixel at its middle."""
+        rows = _centres(prompt.y0, prompt.y1, size.height)
+        columns = _centres(prompt.x0, prompt.x1, size.width)
+        grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
+        return Region.of(grid.reshape(-1, 2), positive=prompt.positive)
+
+    def simulate(self, subject: Subject, generator: torch.Generator) -> list[Box]:
+        """The tight box, each edge moved at random by about a tenth of its side, at most 20 pixels.
+
+        Source of the noise: Segment Anything (arXiv 2304.02643), section "training algorithm" of the appendix.
+        """
+        found = self.start(subject, generator)
+        if not found:
+            return []
+        tight = np.array([found[0].x0, found[0].y0, found[0].x1, found[0].y1])
+        noise = np.minimum(NOISE * np.tile(tight[2:] - tight[:2], 2), MOST_NOISE)
+        moved = tight + noise * torch.randn(4, generator=generator).clamp(-3, 3).numpy()
+        height, width = subject.size
+        x0, y0, x1, y1 = np.clip(moved, 0, [width, height, width, height]).tolist()
+        return [Box(x0, y0, x1, y1)] if x1 - x0 >= 1 and y1 - y0 >= 1 else found
+
+    def start(self, subject: Subject, generator: torch.Generator) -> list[Box]:
+        """The tight box."""
+        rows, columns = (subject.mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
+        return [Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)] if rows else []
+
+    @classmethod
+    def parse(cls, text: str) -> Box:
+        """``"10,20,110,90"`` is the box from x 10, y 20 to x 110, y 90; with ``-`` before it, one beside the object."""
+        positive, (x0, y0, x1, y1) = read_numbers("box", text, "LEFT,TOP,RIGHT,BOTTOM", lambda n: n == 4)
+        return Box(x0, y0, x1, y1, positive)
+
+
+def _centres(low: float, high: float, length: int) -> np.ndarray:
+    """The indices of the pixels of a row of `length` whose centres lie between two places."""
+    first, last = max(0, math.ceil(low - 0.5)), min(length, math.ceil(high - 0.5))
+    if first >= last and 0 <= (middle := math.floor((low + high) / 2)) < length:
+        first, last = middle, middle + 1
+    return np.arange(first, last)
+
+
+@hookimpl
+def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
+    """Brings the kind ``box``."""
+    register(BoxEncoder)

@@ -1,0 +1,50 @@
+"""Masks as COCO's run lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from pycocotools import mask as coco_mask
+from torch import Tensor
+
+
+def encode_mask(mask: Bool[Tensor, "H W"]) -> dict[str, Any]:
+    """The mask as ``{"size": [H, W], "counts": "..."}``, which COCO's tools read."""
+    encoded = coco_mask.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))
+    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+
+
+def decode_mask(encoded: Mapping[str, Any]) -> Bool[Tensor, "H W"]:
+    """The mask of a `encode_mask`.
+
+    Raises:
+        ValueError: it is none, or its runs do not fill its size.
+    """
+    size, counts = encoded.get("size"), encoded.get("counts")
+    if not (isinstance(size, list) and len(size) == 2 and all(isinstance(v, int) and 0 < v < 2**16 for v in size)):
+        raise ValueError("'size' of a run-length mask is no [height, width]")
+    if not isinstance(counts, str) or sum(_runs(counts)) != size[0] * size[1]:
+        raise ValueError("'counts' of a run-length mask do not fill its size")
+    return torch.from_numpy(coco_mask.decode({"size": size, "counts": counts.encode("ascii")}).astype(np.bool_))
+
+
+def _runs(counts: str) -> list[int]:
+    """The lengths of the runs that COCO's compressed string stands for; its own decoder trusts the string."""
+    runs: list[int] = []
+    value = shift = 0
+    for letter in counts:
+        code = ord(letter) - 48
+        if not 0 <= code < 64:
+            return []
+        value |= (code & 0x1F) << shift
+        shift += 5
+        if not code & 0x20:
+            if code & 0x10:
+                value -= 1 << shift
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    return runs if all(run >= 0 for run in runs) else []

@@ -1,0 +1,175 @@
+"""What every prompt kind must do, as a test for authors of plugins.
+
+from seemkit.testing import check_prompt_encoder
+
+def test_lasso():
+    check_prompt_encoder(LassoEncoder(8), [Lasso(((10, 10), (40, 12), (20, 50)))])
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seemkit.architecture import Architecture
+from seemkit.errors import InputError
+from seemkit.network import SEEM
+from seemkit.nn.tokens import answered_by
+from seemkit.ops.region import Region
+from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject
+from seemkit.prompts.registry import installed
+from seemkit.prompts.values import Prompt
+from seemkit.types import Size
+
+SIZE = Size(64, 96)
+"""Of the image in which examples must make sense."""
+_NONSENSE = ("", "=", "nonsense,1,nan", "1e999,1e999")
+
+SMALL = Architecture(
+    backbone="resnet10t",
+    backbone_options={"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8},
+    backbone_levels=(1, 2, 3, 4),
+    width=32,
+    heads=4,
+    hidden=48,
+    encoder_layers=1,
+    decoder_layers=3,
+    queries=10,
+    memory=8,
+    text_width=16,
+    text_layers=1,
+    text_heads=2,
+    templates=("{}",),
+)
+
+
+def check_prompt_encoder(
+    encoder: PromptEncoder[Any], examples: Sequence[Prompt], words: Sequence[str] = (), width: int = 32
+) -> None:
+    """Nothing, if a prompt kind keeps to the interface; raises AssertionError with what it breaks.
+
+    Its values are frozen and can be copied; they survive the way through JSON; simulated prompts repeat with their
+    generator, are accepted by the kind itself and are none for an empty mask; unreadable words raise `InputError`;
+    regions lie in the image; and in a small random network, which needs the kind to be installed, a prompt gives
+    masks without NaN, alone and beside other prompts.
+
+    Args:
+        encoder: of the kind, with any options.
+        examples: prompts that make sense in an image of 64 rows and 96 columns; at least one.
+        words: command-line words that the kind reads.
+        width: channels of the small network; `encoder` need not have it.
+    """
+    assert examples, "give at least one example"
+    _check_class(encoder)
+    for prompt in examples:
+        _check_value(encoder, prompt)
+        encoder.check(prompt, SIZE)
+    _check_words(encoder, words)
+    _check_simulation(encoder)
+    if isinstance(encoder, RegionPrompt):
+        for prompt in examples:
+            _check_region(encoder.mark(prompt, SIZE), SIZE)
+    _check_in_network(encoder, examples, width)
+
+
+def _check_class(encoder: PromptEncoder[Any]) -> None:
+    kind = type(encoder)
+    assert answered_by(kind.group) is not None, f"group {kind.group.name!r} is read by no query: fill in read_by"
+    assert dataclasses.is_dataclass(kind.accepts), f"{kind.accepts.__name__} is no dataclass"
+    assert issubclass(kind.accepts, Prompt), f"{kind.accepts.__name__} is no subclass of Prompt"
+    parameters = kind.accepts.__dataclass_params__  # type: ignore[attr-defined]
+    assert parameters.frozen, f"{kind.accepts.__name__} is not frozen"
+
+
+def _check_value(encoder: PromptEncoder[Any], prompt: Prompt) -> None:
+    assert type(prompt) is encoder.accepts, f"{prompt} is no {encoder.accepts.__name__}"
+    written = encoder.to_json(prompt)
+    assert "kind" not in written, "the field 'kind' is taken"
+    again = encoder.from_json(json.loads(json.dumps(written)))
+    assert same(again, prompt), f"{prompt} comes back from JSON as {again}"
+    assert same(pickle.loads(pickle.dumps(prompt)), prompt), f"{prompt} is another after pickling"
+    try:
+        encoder.from_json({**written, "no_such_field": 1})
+    except InputError:
+        return
+    raise AssertionError("from_json takes an unknown field without InputError")
+
+
+def _check_words(encoder: PromptEncoder[Any], words: Sequence[str]) -> None:
+    for word in words:
+        prompt = encoder.parse(word)
+        assert type(prompt) is encoder.accepts, f"parse({word!r}) returns {prompt}"
+    for word in _NONSENSE:
+        try:
+            encoder.parse(word)
+        except InputError as error:
+            said = str(error)
+            assert "\n" not in said, f"parse({word!r}): a message is one line"
+
+
+def _check_simulation(encoder: PromptEncoder[Any]) -> None:
+    mask = torch.zeros(SIZE, dtype=torch.bool)
+    nothing = Subject(mask)
+    for draw in (encoder.simulate, encoder.start):
+        assert draw(nothing, torch.Generator().manual_seed(0)) == [], f"{draw.__name__}: prompts for an empty mask"
+    mask = mask.clone()
+    mask[10:50, 20:70] = True
+    subject = Subject(mask, "star", ("the red star",))
+    state = torch.get_rng_state()
+    for draw in (encoder.simulate, encoder.start):
+        for seed in range(5):
+            first, second = (draw(subject, torch.Generator().manual_seed(seed)) for _ in range(2))
+            equal = len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
+            assert equal, f"{draw.__name__}: another result from the same generator"
+            for prompt in first:
+                encoder.check(prompt, SIZE)
+                _check_value(encoder, prompt)
+    assert torch.equal(state, torch.get_rng_state()), "simulation draws from torch's global generator"
+
+
+def _check_region(region: Region, size: Size) -> None:
+    for pixels in (region.positive, region.negative):
+        assert pixels.ndim == 2, "a region is (row, column) pairs"
+        assert pixels.shape[1] == 2, "a region is (row, column) pairs"
+        assert pixels.dtype.kind == "i", "a region's pixels are integers"
+        assert ((pixels >= 0) & (pixels < size)).all(), "a region leaves the image"
+
+
+def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], width: int) -> None:
+    kind = encoder.kind
+    assert type(encoder) is installed()[kind].encoder, f"{kind!r} is installed from another class"
+    architecture = dataclasses.replace(SMALL, width=width, prompts={kind: {}})
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        network = SEEM(architecture).eval()
+        generator = torch.Generator().manual_seed(0)
+        image = torch.randint(0, 256, (3, *SIZE), generator=generator, dtype=torch.uint8)
+        context = network.encode_image([image])
+        text = installed()["text"].encoder.parse("the red star")
+        click = installed()["point"].encoder.parse("30,20")
+        for prompts in ([*examples], [*examples, click], [*examples, text], [*examples, click, text]):
+            masks = network.answer(network.decode(context, [[prompts]])).masks()
+            assert masks.shape[:2] == (1, 1), "one object gets one mask"
+            assert bool(masks.isfinite().all()), f"a mask of {prompts} is not finite"
+
+
+def same(first: object, second: object) -> bool:
+    """Whether two prompt values are equal, tensors within them too."""
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and torch.equal(first, second)
+    if isinstance(first, (tuple, list)):
+        return (
+            type(first) is type(second)
+            and len(first) == len(second)
+            and all(same(a, b) for a, b in zip(first, second, strict=True))
+        )
+    if dataclasses.is_dataclass(first):
+        names = [field.name for field in dataclasses.fields(first)]
+        return type(first) is type(second) and all(same(getattr(first, n), getattr(second, n)) for n in names)
+    return first == second

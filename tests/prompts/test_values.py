@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seemkit import Box, Circle, Mask, Polygon, Scribble, Text
+from seemkit.errors import InputError
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Box(1, 1, 1, 5), "box 1,1,1,5 has no area"),
+        (lambda: Box(5, 1, 1, 5), "has no area"),
+        (lambda: Box(1, 1, 5, NAN), "box: coordinate nan is no finite number"),
+        (lambda: Polygon(((1, 1), (2, 2))), "polygon: 2 points; at least 3 are needed"),
+        (lambda: Polygon(((1, 1), (2, 2), (NAN, 3))), "polygon: coordinate nan"),
+        (lambda: Polygon((), curve=True), "polygon: 0 points; at least 1"),
+        (lambda: Scribble(()), "scribble: 0 points"),
+        (lambda: Scribble(((1, 2),), 0), "scribble: width 0 is not positive"),
+        (lambda: Scribble(((1, 2),), NAN), "scribble: coordinate nan"),
+        (lambda: Scribble((1, 2)), "expected pairs of X and Y"),
+        (lambda: Scribble(5), "expected pairs of X and Y"),
+        (lambda: Circle(((1, float("inf")),), 3), "circle: coordinate inf"),
+        (lambda: Circle(((1, 1),), -3), "circle: radius -3 is not positive"),
+        (lambda: Text("  "), "text prompt is empty"),
+        (lambda: Mask(torch.zeros(4, 5, dtype=torch.bool)), "mask: no pixel is set"),
+        (lambda: Mask(torch.ones(4, 5)), "mask: torch.float32 of shape"),
+        (lambda: Mask(torch.ones(1, 4, 5, dtype=torch.bool)), r"shape \[1, 4, 5\]; expected torch.bool"),
+    ],
+)  # fmt: skip
+def test_nonsense_cannot_be_made(make, message):
+    with pytest.raises(InputError, match=message) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_points_may_be_lists_and_arrays():
+    expected = ((1.0, 2.0), (3.0, 4.0), (5.0, 7.0))
+    assert Polygon([[1, 2], [3, 4], [5, 7]]).points == expected
+    assert Polygon(np.array([[1, 2], [3, 4], [5, 7]])).points == expected
+    assert Scribble(torch.tensor([[1, 2], [3, 4], [5, 7]])).points == expected
+
+
+def test_a_mask_may_be_an_array():
+    mask = np.zeros((4, 5), dtype=bool)
+    mask[1, 2] = True
+    assert Mask(mask).mask.nonzero().tolist() == [[1, 2]]

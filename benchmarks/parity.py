@@ -104,7 +104,7 @@ def expected(golden: Golden) -> dict[str, np.ndarray]:
             found |= {f"interactive/mask_iou/{number}": array[:, number] for number in range(array.shape[1])}
         elif name.endswith("prev_mask"):
             found[f"interactive/{name}"] = array
-    if not golden.architecture.composed:
+    if golden.architecture.table != "composed":
         found |= golden.shared("text")
     return {k: v for k, v in found.items() if not k.endswith((*INPUTS, "indices0"))}
 

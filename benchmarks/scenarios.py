@@ -15,7 +15,6 @@ from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
-from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.sampler import EncodedGroup
 from seemkit.prompts.values import Mask, Prompt, RegionOf, Text
 from seemkit.types import Size
@@ -43,7 +42,7 @@ class Scenarios:
         self.network = network
         self.stored = golden.arrays()
         self.pixels, self.masks = inputs(golden, network)
-        self.one_each = network.architecture.visual_queries == 0 and not network.architecture.composed
+        self.one_each = network.architecture.visual_queries == 0 and network.architecture.table != "composed"
         self.context = network.encode_image([self.pixels])
         self.flipped = network.encode_image([self.pixels.flip(-1)])
         self.classes = network.embed_vocabulary(network.vocabulary)
@@ -51,7 +50,7 @@ class Scenarios:
     def run(self, wanted: Collection[str]) -> Found:
         """The arrays of all scenarios that have one of the `wanted` names."""
         groups = {name.partition("/")[0] for name in wanted}
-        parts = {"": self._demo} if self.network.architecture.composed else self._parts()
+        parts = {"": self._demo} if self.network.architecture.table == "composed" else self._parts()
         for prefix, part in parts.items():
             if any(group.startswith(prefix) for group in groups):
                 yield from part()
@@ -144,18 +143,17 @@ class Scenarios:
                 yield f"{scenario}/prev_mask", lambda d=decoded: self._chosen(d)
 
     def _chosen(self, decoded: Decoded) -> Tensor:
-        return decoded.chosen_masks(self.network.visual_group, self.network.choose_visual(decoded))
+        return self.network.answer(decoded).masks()
 
     def _grounding(self) -> Found:
         for number, phrases in enumerate((PHRASES[:1], PHRASES)):
             decoded = self.network.decode(self.context, [[[Text(phrase)] for phrase in phrases]], objects=True)
             yield from self._layers(f"grounding{number}", decoded)
-            group = self.network.text_group
-            scores = self.network.text_scores(decoded.layers[-1][group], decoded.prompts)[0]
-            chosen = self.network.choose_text(decoded)
+            scores = self.network.text_scores(decoded.layers[-1]["text_query"], decoded.prompts)[0]
+            answer = self.network.answer(decoded)
             yield f"grounding{number}/similarity", lambda s=scores: s.T
-            yield f"grounding{number}/matched_id", lambda c=chosen: c[0]
-            yield f"grounding{number}/mask", lambda d=decoded, c=chosen: d.chosen_masks("text_query", c)[0]
+            yield f"grounding{number}/matched_id", lambda a=answer: a.choice[0]
+            yield f"grounding{number}/mask", lambda a=answer: a.masks()[0]
 
     def _batch(self) -> Found:
         """Two images: both objects and phrase 0; the flipped first object (v0: second) and phrase 1; memory."""
@@ -178,8 +176,7 @@ class Scenarios:
     def _referred(self) -> Found:
         objects = self._objects("pos", negative=True)
         images = self._images(self.context, 2)
-        context = PromptContext(images, self.network.language, self.network.sampler)
-        group = self.network.sampler(self._arrange(objects), context)["visual_prompt"]
+        group = self.network.encode_prompts(images, self._arrange(objects))["visual_prompt"]
         yield "refimg_tokens/spatial_query_pos", lambda: group.pooled.transpose(0, 1)
         yield "refimg_tokens/spatial_query_neg", lambda: self._negative(group).transpose(0, 1)
         for level in range(3):
@@ -279,14 +276,10 @@ class Scenarios:
             yield from self._layers(name, decoded)
             features = decoded.context.mask_features
             final = decoded.layers[-1]["object_query"].masks
-            picks = {}
-            if "visual_prompt" in decoded.prompts:
-                visual = decoded.prompts["visual_prompt"]
-                picks["referred" if name == "referred" else "stroke"] = self.network.choose_visual(decoded)[0, 0]
-                if name == "referred":
-                    yield f"{name}/pred_pvisuals", lambda v=visual: v.pooled
-            if "text_prompt" in decoded.prompts:
-                picks["text"] = self.network.choose_text(decoded)[0, 0]
+            asked = {"none": [], "stroke_text": ["stroke", "text"]}.get(name, [name])
+            picks = dict(zip(asked, self.network.answer(decoded).choice[0], strict=True)) if asked else {}
+            if name == "referred":
+                yield f"{name}/pred_pvisuals", lambda v=decoded.prompts["visual_prompt"]: v.pooled
             for by, pick in picks.items():
                 yield f"{name}/picked_by_{by}", lambda p=pick: p
                 yield f"{name}/mask_by_{by}", lambda p=pick, e=final, f=features: mask_logits(e[:, p : p + 1], f)[0, 0]

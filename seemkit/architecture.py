@@ -27,7 +27,9 @@ class Architecture:
         queries: object queries.
         memory: memory slots.
         visual_queries: queries copied for each visually prompted object; 0 copies all (v0).
-        composed: let the object queries read all prompts, and have no other queries (the reference's demo).
+        table: who reads whom. ``separate``: visual queries read visual prompts, text queries read texts, as in the
+            reference; ``joint``: visual queries also read the texts of their own object; ``composed``: there are object
+            queries only, and they read every prompt (the reference's demo).
         text_width: channels inside the text tower.
         text_layers: its depth.
         text_heads: its attention heads.
@@ -36,8 +38,10 @@ class Architecture:
         click_field: position channels of the click field; 0 switches it off, as in the reference.
         values_carry_position: add positions to the values of cross-attention; off in the reference.
         region_head: add the features under a query's mask to its class embedding; off in the reference.
+        visual_points: most sampled pixels of one sign in an image, shared by its objects.
         multiple: images are padded to a multiple of this in height and width.
-        prompts: constructor arguments of single prompt kinds, by name.
+        prompts: constructor arguments of single prompt kinds, by name. Kinds that are named must be installed; a kind
+            with weights of its own takes part only if it is named.
     """
 
     backbone: str = "davit_base"
@@ -54,7 +58,7 @@ class Architecture:
     queries: int = 101
     memory: int = 32
     visual_queries: int = 3
-    composed: bool = False
+    table: Literal["separate", "joint", "composed"] = "separate"
     text_width: int = 512
     text_layers: int = 12
     text_heads: int = 8
@@ -63,6 +67,7 @@ class Architecture:
     click_field: int = 0
     values_carry_position: bool = False
     region_head: bool = False
+    visual_points: int = 512
     multiple: int = 32
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -51,8 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_segment(verbs)
     _add_data(verbs)
     _add_convert(verbs)
-    plugins = verbs.add_parser("plugins", help="list the installed prompt kinds")
-    plugins.set_defaults(run=_plugins)
+    _add_plugins(verbs)
     return parser
 
 
@@ -71,12 +70,23 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment.add_argument(
         "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
     )
+    segment.add_argument(
+        "--box", action="append", default=[], metavar="X0,Y0,X1,Y1", help="box: left, top, right, bottom"
+    )
     segment.add_argument("--text", action="append", default=[], help="class name or phrase")
     segment.add_argument(
-        "--prompt", action="append", default=[], metavar="KIND=VALUE", help="a prompt of any installed kind"
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="KIND=VALUE",
+        help="a prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
+    )
+    segment.add_argument(
+        "--prompts", type=Path, metavar="FILE", help="JSON of the prompts of several objects, such as a result.json"
     )
     segment.add_argument("--classes", help="own class names for labels, separated by commas")
     segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
+    segment.add_argument("--seed", type=int, default=0, help="of the session (default: %(default)s)")
     segment.set_defaults(run=_segment)
 
 
@@ -106,6 +116,18 @@ def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.set_defaults(run=_convert, kind=kind)
 
 
+def _add_plugins(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plugins = verbs.add_parser("plugins", help="list the installed prompt kinds, or start a new one")
+    plugins.set_defaults(run=_plugins)
+    kinds = plugins.add_subparsers(metavar="WHAT")
+    new = kinds.add_parser("new", help="write the skeleton of a package with a prompt kind")
+    new.add_argument("name", metavar="NAME", help="of the kind, for example lasso; the package is seemkit-NAME")
+    new.add_argument(
+        "--out", type=Path, default=Path(), help="folder to write the package's folder into (default: here)"
+    )
+    new.set_defaults(run=_new_plugin)
+
+
 def _convert(options: argparse.Namespace) -> None:
     from seemkit import converting
 
@@ -119,14 +141,14 @@ def _segment(options: argparse.Namespace) -> None:
 
     prompts = [
         *(f"point={text}" for text in options.point),
+        *(f"box={text}" for text in options.box),
         *(f"text={text}" for text in options.text),
         *options.prompt,
     ]
     classes = options.classes.split(",") if options.classes else None
     model = options.model or _default_model()
-    lines = segmenting.segment_file(
-        options.image, model, prompts, classes, options.threshold, options.out, options.variant
-    )
+    request = segmenting.Request(prompts, options.prompts, classes, options.threshold, options.seed)
+    lines = segmenting.segment_file(options.image, model, request, options.out, options.variant)
     print("\n".join(lines))  # noqa: T201
 
 
@@ -150,5 +172,15 @@ def _scenes(options: argparse.Namespace) -> None:
 def _plugins(_: argparse.Namespace) -> None:
     from seemkit.prompts.registry import installed
 
-    for name, kind in installed().kinds.items():
-        print(f"{name:<12}{kind.encoder.group.name:<16}{kind.package} {kind.version}")  # noqa: T201
+    rows = [("kind", "group", "package", "version")]
+    rows += [(name, kind.encoder.group.name, kind.package, kind.version) for name, kind in installed().kinds.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def _new_plugin(options: argparse.Namespace) -> None:
+    from seemkit import skeleton
+
+    folder = skeleton.write(options.name, options.out)
+    print(f"{folder}: written; next: pip install -e {folder} && pytest {folder}")  # noqa: T201

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, mask_logits
-from seemkit.prompts.sampler import EncodedGroup
+from seemkit.prompts.groups import EncodedGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,3 @@ class Decoded:
     def masks(self, group: str) -> Float[Tensor, "B N H W"]:
         """Final mask logits of all queries of a group, at the resolution of the mask features."""
         return mask_logits(self.layers[-1][group].masks, self.context.mask_features)
-
-    def chosen_masks(self, group: str, choice: Tensor) -> Float[Tensor, "B P H W"]:
-        """Final mask logits of the queries that `choice` [B, P] indexes; no other mask is computed."""
-        embeddings = self.layers[-1][group].masks
-        index = choice[:, :, None].expand(-1, -1, embeddings.shape[2])
-        return mask_logits(embeddings.gather(1, index), self.context.mask_features)

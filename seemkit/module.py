@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -23,7 +24,7 @@ from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
 from seemkit.types import Batch, Phrase, Size, Vocabulary
-from seemkit.weights import check_fit, fill
+from seemkit.weights import PACKAGES, check_fit, fill, packages
 
 
 class SeemModule(lightning.LightningModule):
@@ -55,6 +56,8 @@ class SeemModule(lightning.LightningModule):
         self.criterion = criterion
         self.alignment = alignment
         self.seed = seed
+        drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
+        architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
@@ -62,9 +65,9 @@ class SeemModule(lightning.LightningModule):
             found = pretrained.find(weights)
             fill(self.network, found.tensors, found.source)
         self.aligner: RegionAlignment | None = None
-        if architecture.composed:
+        if architecture.table == "composed":
             raise InputError(
-                "model.architecture.composed: is for inference; train with false, the weights are the same"
+                "model.architecture.table: composed is for inference; train with separate, the weights are the same"
             )
         if alignment.weight and self.network.decoder.region_head is None:
             raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
@@ -120,7 +123,11 @@ class SeemModule(lightning.LightningModule):
         return self.validation_step(batch, index)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step."""
+        """Notes the packages of the prompt kinds in use, for `training_cli` to see before it builds anything.
+
+        Also makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step.
+        """
+        checkpoint[PACKAGES] = packages(self.network.architecture)
         done = self._batches.current.processed
         for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
             loader["batches"] = min(loader["batches"], done)
@@ -179,8 +186,9 @@ class SeemModule(lightning.LightningModule):
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
         for _ in range(rounds if any(lesson.first_prompts) else 0):
             rollout.correct(rollout.answer())
+        # phrases come first: texts of clicked objects are not learned from and stand behind as if they were padding
         prompts: list[list[list[Prompt]]] = [
-            [*described, *(_said(phrase) for phrase in phrases)]
+            [*(_said(phrase) for phrase in phrases), *described]
             for described, phrases in zip(rollout.prompts, lesson.phrases, strict=True)
         ]
         return self.network.decode(context, prompts, objects=True, previous=rollout.previous)

@@ -6,7 +6,6 @@ Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit import pretrained, weights
+from seemkit.answering import Answer, answer, family, scores
 from seemkit.architecture import Architecture
 from seemkit.decoded import Decoded, Draws
 from seemkit.errors import InputError
@@ -30,10 +30,19 @@ from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import RegionHead
-from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Tokens, composed
+from seemkit.nn.tokens import (
+    OBJECT_QUERY,
+    TABLES,
+    TEXT_PROMPT,
+    TEXT_QUERY,
+    VISUAL_PROMPT,
+    VISUAL_QUERY,
+    Tokens,
+)
 from seemkit.prompts.encoder import PromptContext
+from seemkit.prompts.groups import EncodedGroup, spread
 from seemkit.prompts.registry import installed
-from seemkit.prompts.sampler import EncodedGroup, ImagePrompts, VisualSampler
+from seemkit.prompts.sampler import ImagePrompts, VisualSampler
 from seemkit.types import Size, Vocabulary
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -47,10 +56,6 @@ class SEEM(nn.Module):
     Args:
         architecture: its sizes and switches.
         vocabulary: the classes that a result is labelled with unless others are given.
-
-    Attributes:
-        visual_group: name of the query group that answers visual prompts.
-        text_group: name of the query group that answers texts.
     """
 
     pixel_mean: Tensor
@@ -75,9 +80,10 @@ class SEEM(nn.Module):
         self.language = LanguageTower(a.text_width, a.text_layers, a.text_heads, a.width, logit_scale=a.logit_scale)
         self.level_embedding = nn.Embedding(3, a.width)
         self.queries = LearnedQueries(a.width, a.queries, a.memory, a.visual_queries)
-        self.sampler = VisualSampler(a.width, installed(), a.prompts, unmarked=-1.0 if a.visual_queries else 0.0)
-        self.visual_group = OBJECT_QUERY.name if a.composed else VISUAL_QUERY.name
-        self.text_group = OBJECT_QUERY.name if a.composed else TEXT_QUERY.name
+        unmarked = -1.0 if a.visual_queries else 0.0
+        self.sampler = VisualSampler(a.width, installed(), a.prompts, a.visual_points, unmarked)
+        self.seat = TABLES[a.table]
+        self.composed = a.table == "composed"
         self.decoder = Decoder(
             a.width,
             a.width,
@@ -88,7 +94,10 @@ class SEEM(nn.Module):
             values_carry_position=a.values_carry_position,
             region_head=RegionHead((*(a.width,) * 3, self.mask_width), a.width) if a.region_head else None,
         )
-        self.click_field = ClickField(a.width, a.click_field, self.queries.copies) if a.click_field else None
+        words = a.width if a.table == "joint" else 0
+        self.click_field = (
+            ClickField(a.width, a.click_field, self.queries.copies, words=words) if a.click_field else None
+        )
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
@@ -178,46 +187,30 @@ class SEEM(nn.Module):
         Raises:
             InputError: neither prompts nor objects are asked for, or a prompt is bad.
         """
-        encoded = (
-            self.sampler(prompts, PromptContext(context, self.language, self.sampler)) if prompts is not None else {}
-        )
-        tokens = self._tokens(len(context), encoded, objects, previous is not None, draws or Draws())
-        bias = {}
-        visual = encoded.get(VISUAL_PROMPT.name)
-        if self.click_field is not None and visual is not None and visual.regions is not None:
-            bias[VISUAL_QUERY.name] = self.click_field(visual.regions)
-        memory = None
-        if previous is not None and visual is not None and not self.architecture.composed:
-            memory = PreviousMasks(previous, self._memory_slots(visual, draws or Draws()))
-        return Decoded(self.decoder(context, tokens, memory, bias), encoded, context)
+        draws = draws or Draws()
+        encoded = self.encode_prompts(context, prompts) if prompts is not None else {}
+        owners = self._visual_owners(encoded)
+        slots = None if owners is None or previous is None else self._memory_slots(owners, draws)
+        tokens = self._tokens(len(context), encoded, objects, owners, slots, draws)
+        memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
+        return Decoded(self.decoder(context, tokens, memory, self._mask_bias(encoded)), encoded, context)
 
-    def choose_visual(self, decoded: Decoded) -> Tensor:
-        """For each visually prompted object, its query that fits the prompt best: int64 [B, P] into the group.
+    def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:
+        """The prompts as token groups, by group name; see `decode` for what is given."""
+        return self.sampler(prompts, PromptContext(context, self.language, self.sampler, self.encode_alone))
 
-        The score is the dot product of mask embedding and pooled vector; an object chooses among its own queries, or
-        among all where queries belong to nobody.
-        """
-        scores = self.visual_scores(decoded.layers[-1][self.visual_group], decoded.prompts)
-        if self.architecture.composed:
-            return scores.argmax(dim=2)
-        own = scores.unflatten(2, (-1, self.queries.copies)).diagonal(dim1=1, dim2=2)  # [B, copies, P]
-        first = torch.arange(scores.shape[1], device=scores.device) * self.queries.copies
-        return own.argmax(dim=1) + first
+    def answer(self, decoded: Decoded) -> Answer:
+        """The chosen query for every object that prompts describe; see `seemkit.answering`."""
+        scale, copies = self.language.phrase_scale, self.queries.copies
+        return answer(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
 
     def visual_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P R"]:
-        """The score of every visual query for every visually prompted object: the dot product with its features."""
-        pooled = prompts[VISUAL_PROMPT.name].pooled
-        return pooled @ queries.masks.transpose(-1, -2)
+        """The score of every visual query for every object that visual queries answer for."""
+        return scores(queries, family(prompts, VISUAL_QUERY), self.language.phrase_scale)
 
     def text_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P Q"]:
-        """The score of every text query for every phrase: the scaled cosine of its class embedding."""
-        pooled = prompts[TEXT_PROMPT.name].pooled
-        similarity = cosine_similarity(queries.classes, pooled, self.language.phrase_scale)
-        return similarity.transpose(-1, -2)
-
-    def choose_text(self, decoded: Decoded) -> Tensor:
-        """For each phrase the text query that fits it best: int64 [B, P] into the group."""
-        return self.text_scores(decoded.layers[-1][self.text_group], decoded.prompts).argmax(dim=2)
+        """The score of every text query for every object that text queries answer for."""
+        return scores(queries, family(prompts, TEXT_QUERY), self.language.phrase_scale)
 
     def class_logits(self, queries: Embeddings, classes: Float[Tensor, "K1 C"]) -> Float[Tensor, "*L B N K1"]:
         """Logits of K classes and the background, for class vectors as `LanguageTower.embed_classes` returns them."""
@@ -235,29 +228,52 @@ class SEEM(nn.Module):
         """Class vectors of a vocabulary and the background, averaged over the templates."""
         return self.language.embed_classes(vocabulary.names, self.templates)
 
+    def _visual_owners(self, encoded: dict[str, EncodedGroup]) -> Tensor | None:
+        """The objects [B, P] that get visual queries."""
+        groups = [] if self.composed else family(encoded, VISUAL_QUERY)
+        return groups[0].owners if groups else None
+
+    def _mask_bias(self, encoded: dict[str, EncodedGroup]) -> dict[str, Tensor]:
+        """What the click field adds to the masks of the visual queries."""
+        visual = encoded.get(VISUAL_PROMPT.name)
+        if self.click_field is None or visual is None or visual.regions is None:
+            return {}
+        texts = encoded.get(TEXT_PROMPT.name)
+        said = None
+        if texts is not None:
+            said = spread(texts.owners, visual.owners, texts.pooled.dtype) @ texts.pooled
+        return {VISUAL_QUERY.name: self.click_field(visual.regions, said)}
+
     def _tokens(
-        self, batch: int, encoded: dict[str, EncodedGroup], objects: bool, remember: bool, draws: Draws
+        self,
+        batch: int,
+        encoded: dict[str, EncodedGroup],
+        objects: bool,
+        owners: Tensor | None,
+        slots: Tensor | None,
+        draws: Draws,
     ) -> list[Tokens]:
         """The groups that take part, those that look at the image first."""
-        if self.architecture.composed:
-            read = [replace(group.tokens, group=composed(group.tokens.group)) for group in encoded.values()]
-            return [self.queries.object_tokens(batch), *read]
-        tokens = [self.queries.object_tokens(batch)] if objects else []
-        if TEXT_PROMPT.name in encoded:
+        tokens = [self.queries.object_tokens(batch)] if objects or self.composed else []
+        if not self.composed and family(encoded, TEXT_QUERY):
             tokens.append(self.queries.text_tokens(batch))
-        visual = encoded.get(VISUAL_PROMPT.name)
-        if visual is not None:
-            tokens.append(self.queries.visual_tokens(visual.owners, draws.queries))
-            if remember:
-                tokens.append(self.queries.memory_tokens(visual.owners, self._memory_slots(visual, draws)))
+        if owners is not None:
+            tokens.append(self.queries.visual_tokens(owners, draws.queries))
+            if slots is not None:
+                tokens.append(self.queries.memory_tokens(owners, slots))
         if not tokens:
             raise InputError("nothing to decode: give prompts or objects=True")
-        return tokens + [group.tokens for group in encoded.values()]
+        tokens += [group.tokens for group in encoded.values()]
+        return [t.seated(self.seat(t.group)) for t in tokens]
 
-    def _memory_slots(self, visual: EncodedGroup, draws: Draws) -> Tensor:
+    def _memory_slots(self, owners: Tensor, draws: Draws) -> Tensor:
         if draws.memory is None:
-            return self.queries.deal_memory(visual.owners >= 0)
-        return draws.memory[:, None].expand(-1, len(visual.owners), -1)
+            return self.queries.deal_memory(owners >= 0)
+        return draws.memory[:, None].expand(-1, len(owners), -1)
+
+    def encode_alone(self, image: Tensor) -> ImageContext:
+        """One image as a context of its own."""
+        return self.encode_image([image.to(self.pixel_mean.device)])
 
     def _normalise(self, images: Sequence[Tensor], sizes: Sequence[Size]) -> Tensor:
         multiple = self.architecture.multiple

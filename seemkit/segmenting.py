@@ -6,44 +6,53 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from seemkit.data.images import read_image
+from seemkit.data.json_file import read_json
 from seemkit.drawing import dots, overlay, to_pil
 from seemkit.errors import InputError
-from seemkit.inference.panoptic import panoptic_map
-from seemkit.inference.resize import restore
 from seemkit.network import SEEM
-from seemkit.prompts.registry import installed
+from seemkit.prediction import Prediction
+from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
 from seemkit.prompts.values import Point, Prompt
 from seemkit.session import Session
-from seemkit.types import Prediction, Vocabulary
+from seemkit.types import Vocabulary
 
 
-def segment_file(
-    image: Path,
-    model: str,
-    prompts: Sequence[str],
-    classes: Sequence[str] | None,
-    threshold: float,
-    out: Path,
-    variant: str | None = None,
-) -> list[str]:
+@dataclass(frozen=True)
+class Request:
+    """What is asked of an image.
+
+    Attributes:
+        words: ``"kind=value"`` for each prompt; all describe one object.
+        file: a JSON file of the prompts of named objects, as `read_prompts` reads it.
+        classes: class names for labels; None takes the model's own.
+        threshold: least class score of a segment when there is no prompt.
+        seed: of the session.
+    """
+
+    words: Sequence[str] = ()
+    file: Path | None = None
+    classes: Sequence[str] | None = None
+    threshold: float = 0.5
+    seed: int = 0
+
+
+def segment_file(image: Path, model: str, request: Request, out: Path, variant: str | None = None) -> list[str]:
     """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
 
     Args:
         image: an image file.
         model: where the weights are, as `SEEM.from_pretrained` takes it.
-        prompts: ``"kind=value"`` for each prompt; all describe one object. None: everything is segmented.
-        classes: class names for labels; None takes the model's own.
-        threshold: least class score of a segment when there is no prompt.
+        request: the prompts; without any, everything is segmented.
         out: the folder; files of the same names are replaced, all together.
         variant: which published model, for the official code's files.
 
@@ -51,38 +60,37 @@ def segment_file(
         InputError: the image, a prompt or the model is bad.
     """
     pixels = read_image(image, upright=True)
-    values = [_parse(prompt) for prompt in prompts]
+    objects = read_prompts(request.file) if request.file is not None else {}
+    if request.words:
+        objects["object"] = (*objects.get("object", ()), *(parse_prompt(word) for word in request.words))
     network = SEEM.from_pretrained(model, variant)
-    vocabulary = _vocabulary(network, classes)
-    session = Session(network, pixels, vocabulary)
-    found = [session.add(*values).predict()] if values else everything(session, vocabulary, threshold)
-    _write(out, image, pixels, values, found)
-    return [f"{p.label}  score {p.score:.3f}  {int(p.mask.sum())} pixels" for p in found] + [f"written to {out}"]
+    session = Session(network, pixels, request.seed, _vocabulary(network, request.classes))
+    for name, prompts in objects.items():
+        session.add(*prompts, name=name)
+    found = list(session.predict_all().values()) if objects else session.panoptic(threshold=request.threshold)
+    _write(out, image, pixels, objects, found)
+    return [f"{p.label}  score {p.score:.3f}  {p.area} pixels" for p in found] + [f"written to {out}"]
 
 
-@torch.inference_mode()
-def everything(session: Session, vocabulary: Vocabulary | None, threshold: float) -> list[Prediction]:
-    """All segments of the image, largest first.
+def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
+    """The prompts of each object of a file ``{"prompts": {NAME: [{"kind": KIND, ...}, ...], ...}}``.
+
+    ``result.json`` of an earlier call is such a file.
 
     Raises:
-        InputError: there are no class names.
+        InputError: the file is missing or no JSON, or a prompt is wrong.
     """
-    if vocabulary is None:
-        raise InputError("--classes: the model has no class names of its own; name some, for example --classes cat,dog")
-    network, context = session.network, session.context
-    probabilities, masks = network.panoptic_inputs(context, network.embed_vocabulary(vocabulary))
-    full = restore(masks[0], context.padded, context.sizes[0], session.size)
-    panoptic = panoptic_map(probabilities[0], full, vocabulary.things, threshold)
-    found = [Prediction((panoptic.ids == s.id).cpu(), vocabulary.names[s.label], s.score) for s in panoptic.segments]
-    return sorted(found, key=lambda prediction: -int(prediction.mask.sum()))
-
-
-def _parse(prompt: str) -> Prompt:
-    kind, separator, value = prompt.partition("=")
-    if not separator:
-        raise InputError(f"--prompt {prompt!r}: expected KIND=VALUE, for example point=120,80")
-    registry = installed()
-    return registry[kind].encoder(1).parse(value)
+    objects = read_json(path).get("prompts")
+    if not isinstance(objects, dict) or not all(isinstance(prompts, list) for prompts in objects.values()):
+        raise InputError(f'{path}: expected prompts as {{"prompts": {{NAME: [{{"kind": KIND, ...}}, ...]}}}}')
+    try:
+        found = {name: tuple(prompt_from_json(values) for values in prompts) for name, prompts in objects.items()}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    empty = [name for name, prompts in found.items() if not prompts]
+    if empty:
+        raise InputError(f"{path}: object {empty[0]!r} has no prompt")
+    return found
 
 
 def _vocabulary(network: SEEM, classes: Sequence[str] | None) -> Vocabulary | None:
@@ -94,10 +102,12 @@ def _vocabulary(network: SEEM, classes: Sequence[str] | None) -> Vocabulary | No
     return Vocabulary(names, (True,) * len(names))
 
 
-def _write(out: Path, image: Path, pixels: Tensor, prompts: Sequence[Prompt], found: Sequence[Prediction]) -> None:
+def _write(
+    out: Path, image: Path, pixels: Tensor, objects: dict[str, tuple[Prompt, ...]], found: Sequence[Prediction]
+) -> None:
     """All files, made in a temporary folder beside `out` and moved when they are whole."""
     masks = torch.stack([p.mask for p in found]) if found else torch.zeros((0, *pixels.shape[1:]), dtype=torch.bool)
-    points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
+    points = [(p.x, p.y, p.positive) for prompts in objects.values() for p in prompts if isinstance(p, Point)]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
@@ -106,7 +116,8 @@ def _write(out: Path, image: Path, pixels: Tensor, prompts: Sequence[Prompt], fo
                 Image.fromarray(mask.numpy().astype(np.uint8) * 255).save(Path(folder) / name)
             to_pil(dots(overlay(pixels, masks), points)).save(Path(folder) / "overlay.png")
             rows = [_record(name, p) for name, p in zip(names, found, strict=True)]
-            text = json.dumps({"image": str(image), "objects": rows}, indent=2)
+            said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
+            text = json.dumps({"image": str(image), "prompts": said, "objects": rows}, indent=2)
             (Path(folder) / "result.json").write_text(text + "\n")
             for path in sorted(Path(folder).iterdir()):
                 shutil.move(path, out / path.name)
@@ -115,12 +126,12 @@ def _write(out: Path, image: Path, pixels: Tensor, prompts: Sequence[Prompt], fo
 
 
 def _record(name: str, prediction: Prediction) -> dict[str, Any]:
-    encoded = coco_mask.encode(np.asfortranarray(prediction.mask.numpy().astype(np.uint8)))
+    left, top, right, bottom = prediction.box or (0, 0, 0, 0)
     return {
         "label": prediction.label,
         "score": round(prediction.score, 6),
-        "area": int(prediction.mask.sum()),
-        "bbox": [float(v) for v in coco_mask.toBbox(encoded)],
-        "segmentation": {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")},
+        "area": prediction.area,
+        "bbox": [float(left), float(top), float(right - left), float(bottom - top)],
+        "segmentation": prediction.rle,
         "mask": name,
     }

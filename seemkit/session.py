@@ -7,157 +7,256 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seemkit.data.images import read_image
-from seemkit.decoded import Decoded
+from seemkit.decoded import Draws
 from seemkit.errors import InputError
+from seemkit.history import History, Round
 from seemkit.inference.resize import restore
+from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.user import centre_click
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import TEXT_PROMPT, VISUAL_PROMPT
-from seemkit.prompts.values import Prompt, Text
-from seemkit.types import Prediction, Size, Vocabulary
+from seemkit.nn.heads import cosine_similarity
+from seemkit.prediction import Prediction
+from seemkit.prompts.values import Mask, Prompt, Text
+from seemkit.types import Size, Vocabulary
+from seemkit.unprompted import Unprompted
+
+Classes = Vocabulary | Sequence[str] | None
+"""Class names for labels: any words; as a plain list all are things. None takes the session's own."""
 
 
 class Session:
-    """One image and the prompts so far for one object in it.
+    """One image and the prompts so far for objects in it, each known by a name.
+
+    Every `add` is a *round* of its object: what the network answers to the rounds before is its memory. An answer
+    depends on the image, the rounds of its object and the seed; neither on other objects nor on what was asked when.
 
     Args:
         network: in evaluation mode, as `SEEM.from_pretrained` returns it.
         image: a file, or a uint8 tensor [3, H, W], RGB.
+        seed: of the choice of the object queries that visual queries copy.
         vocabulary: class names for labels; None takes the network's own.
 
     Raises:
         InputError: the file is no readable image, or the image is smaller than 32 pixels.
     """
 
-    def __init__(self, network: SEEM, image: str | Path | Tensor, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self, network: SEEM, image: str | Path | Tensor, seed: int = 0, vocabulary: Vocabulary | None = None
+    ) -> None:
         pixels = image if isinstance(image, Tensor) else read_image(image, upright=True)
         if pixels.ndim != 3 or pixels.shape[0] != 3 or min(pixels.shape[1:]) < 32:
             raise InputError(f"image: shape {tuple(pixels.shape)}; expected [3, H, W] with sides of at least 32 pixels")
         with torch.inference_mode():
             context = network.encode_image([pixels.to(network.pixel_mean.device)])
-        self._begin(network, context, vocabulary)
+        self._begin(network, context, seed, vocabulary)
 
     @classmethod
-    def of(cls, network: SEEM, context: ImageContext, vocabulary: Vocabulary | None = None) -> Self:
+    def of(cls, network: SEEM, context: ImageContext, seed: int = 0, vocabulary: Vocabulary | None = None) -> Self:
         """A session with an image that is encoded already."""
         session = cls.__new__(cls)
-        session._begin(network, context, vocabulary)
+        session._begin(network, context, seed, vocabulary)
         return session
 
-    def _begin(self, network: SEEM, context: ImageContext, vocabulary: Vocabulary | None) -> None:
+    def _begin(self, network: SEEM, context: ImageContext, seed: int, vocabulary: Vocabulary | None) -> None:
         self.network = network
         self.context = context
         self.vocabulary = vocabulary or network.vocabulary
-        self.prompts: list[Prompt] = []
-        self._remembered: list[Tensor | None] = []  # for each prompt the answer of the round before it
-        self._answer: Tensor | None = None
-        self._classes: Tensor | None = None
+        self._draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
+        self._history = History()
+        self._unprompted = Unprompted(network, context)
 
     @property
     def size(self) -> Size:
         """Height and width of the image."""
         return self.context.frames[0]
 
-    def add(self, *prompts: Prompt) -> Self:
-        """Adds prompts for the object; what `predict` returned last is remembered as the round before.
+    @property
+    def prompts(self) -> dict[str, tuple[Prompt, ...]]:
+        """The prompts so far of each object, by name."""
+        return {name: round_.prompts for name, round_ in self._history.now.items()}
+
+    def add(self, *prompts: Prompt, name: str = "object") -> Self:
+        """Adds prompts for an object, as one round and one step to undo.
+
+        Args:
+            prompts: of any kinds, all for the same object.
+            name: which object; a new name starts a new one.
 
         Raises:
-            InputError: a prompt lies outside the image, is empty, or is of a kind that is not installed.
+            InputError: no prompt is given, or one lies outside the image or is of a kind that is not installed; the
+                session is as it was.
         """
-        for prompt in prompts:
-            self.network.sampler.encoder(prompt).check(prompt, self.size)
-        for prompt in prompts:
-            self.prompts.append(prompt)
-            self._remembered.append(self._answer)
+        if not prompts:
+            raise InputError("add: give at least one prompt")
+        self._history.add(self._prepared(prompts), name)
         return self
 
     def undo(self) -> Self:
-        """Takes the last prompt back, and what was remembered since.
+        """Takes the last `add` or `reset` back.
 
         Raises:
             InputError: there is none.
         """
-        if not self.prompts:
-            raise InputError("undo: there is no prompt to take back")
-        self.prompts.pop()
-        self._answer = self._remembered.pop()
+        self._history.undo()
         return self
 
-    def clear(self) -> Self:
-        """Forgets all prompts and rounds: the next prompt is for another object."""
-        self.prompts, self._remembered, self._answer = [], [], None
+    def redo(self) -> Self:
+        """Does again what `undo` took back; `predict` then gives the same masks as before.
+
+        Raises:
+            InputError: nothing was taken back since the last `add` or `reset`.
+        """
+        self._history.redo()
+        return self
+
+    def reset(self, name: str | None = None) -> Self:
+        """Forgets the prompts and rounds of one object, or of all; this can be undone.
+
+        Raises:
+            InputError: there is no object of that name.
+        """
+        self._history.drop(name)
         return self
 
     @torch.inference_mode()
-    def predict(self) -> Prediction:
-        """The mask of the object that the prompts describe, with its label and a confidence.
+    def predict(self, *prompts: Prompt, name: str | None = None) -> Prediction:
+        """The mask of an object, with its label and a confidence.
 
-        With visual prompts the answer is one of the object's own queries, with text one of the text queries; with both,
-        all of these compete and the sum of both log-probabilities decides.
+        Args:
+            prompts: if given, the object that they describe is predicted on its own and the session stays as it is.
+            name: which object of the session; None takes the one that was added to last.
 
         Raises:
-            InputError: there is no prompt.
+            InputError: there is no prompt, all prompts are negative, or one is bad.
         """
-        if not self.prompts:
+        if prompts:
+            return self._predict("predict", Round(self._prepared(prompts)))
+        if name is None and not self._history.now:
             raise InputError("predict: add a prompt first")
-        decoded = self.network.decode(self.context, [[self.prompts]], previous=self._usable_memory())
-        masks, classes, scores = self._candidates(decoded)
-        best = int(scores.argmax())
-        self._answer = masks[best][None, None]
-        logits = restore(masks[best][None], self.context.padded, self.context.sizes[0], self.size, mode="bilinear")[0]
-        mask = logits > 0
-        sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
-        return Prediction(mask.cpu(), self._label(classes[best]), float(sure))
+        name = name or next(reversed(self._history.now))
+        return self._predict(name, self._history[name])
 
-    def say(self, text: str) -> Prediction:
-        """The mask of a phrase, leaving the session's own prompts as they are."""
-        return Session.of(self.network, self.context, self.vocabulary).add(Text(text)).predict()
+    def predict_all(self) -> dict[str, Prediction]:
+        """The prediction of every object of the session, by name."""
+        return {name: self.predict(name=name) for name in self._history.now}
 
-    def simulate(self, truth: Tensor, rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
-        """What a simulated user gets who wants the mask `truth` (bool [H, W]) and corrects the largest error each time.
+    @torch.inference_mode()
+    def panoptic(
+        self, classes: Classes = None, threshold: float = 0.5, overlap_threshold: float = 0.8
+    ) -> list[Prediction]:
+        """All segments of the image, which do not overlap, largest first.
+
+        Args:
+            classes: names for labels. Only a `Vocabulary` knows stuff, of which all segments of a class are one.
+            threshold: least class probability of a segment.
+            overlap_threshold: least share of its own mask that a segment must win.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
+
+    @torch.inference_mode()
+    def instances(self, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
+        """The things of the image with a score of at least `threshold`, best first; their masks may overlap.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.instances(self._vocabulary(classes), threshold)
+
+    @torch.inference_mode()
+    def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
+        """For every pixel the index of its class in the list of names.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.semantic(self._vocabulary(classes))
+
+    @torch.inference_mode()
+    def label(self, mask: Bool[Tensor, "H W"], classes: Classes = None) -> list[tuple[str, float]]:
+        """Class names for what a mask shows, with probabilities among these names, likeliest first.
+
+        Raises:
+            InputError: the mask is empty or of another size, or there are no class names.
+        """
+        _, embedding = self._ask(Round(self._prepared((Mask(mask),))))
+        return self._name(embedding, self._vocabulary(classes))
+
+    def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
+        """What a simulated user gets who wants the mask `truth` and corrects the deepest error each time.
 
         Yields:
             The prediction of each round and the prompts that led to it.
         """
-        rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]])
+        rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]], self._draws)
         for _ in range(rounds):
-            user = Session.of(self.network, self.context, self.vocabulary).add(*rollout.prompts[0][0])
-            user._remembered[-1] = rollout.previous
-            yield user.predict(), tuple(rollout.prompts[0][0])
-            rollout.correct(rollout.answer())
+            answer = rollout.answer()
+            prompts = tuple(rollout.prompts[0][0])
+            assert rollout.found is not None
+            yield self._prediction(answer[0][0], rollout.found.queries.classes[0, 0], prompts), prompts
+            rollout.correct(answer)
 
-    def _usable_memory(self) -> Tensor | None:
-        visual = any(self.network.sampler.encoder(p).group.name == VISUAL_PROMPT.name for p in self.prompts)
-        return self._remembered[-1] if visual else None
+    def _prepared(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+        """The prompts, checked, with what they need loaded."""
+        made = []
+        with torch.inference_mode():
+            for prompt in prompts:
+                encoder = self.network.sampler.encoder(prompt)
+                encoder.check(prompt, self.size)
+                made.append(encoder.prepare(prompt, self.network.encode_alone))
+        return tuple(made)
 
-    def _candidates(self, decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
-        """The mask logits [N, H_m, W_m], class embeddings [N, C] and scores [N] of all queries that compete."""
-        answering = dict.fromkeys((self.network.visual_group, self.network.text_group))
-        groups = [group for group in answering if group in decoded.layers[-1]]
-        found = [decoded.layers[-1][group] for group in groups]
-        embeddings = torch.cat([f.masks for f in found], dim=1)
-        classes = torch.cat([f.classes for f in found], dim=1)
-        scores = torch.zeros(classes.shape[1], device=classes.device)
-        joint = type(found[0])(classes, embeddings)
-        if VISUAL_PROMPT.name in decoded.prompts:
-            scores = scores + self.network.visual_scores(joint, decoded.prompts)[0, 0].log_softmax(dim=0)
-        if TEXT_PROMPT.name in decoded.prompts:
-            scores = scores + self.network.text_scores(joint, decoded.prompts)[0, 0].log_softmax(dim=0)
-        masks = torch.einsum("nc,chw->nhw", embeddings[0], decoded.context.mask_features[0])
-        return masks, classes[0], scores
+    def _predict(self, name: str, last: Round) -> Prediction:
+        if not any(getattr(prompt, "positive", True) for prompt in last.prompts):
+            raise InputError(f"{name}: all prompts are negative; add one that says where or what the object is")
+        masks, embedding = self._ask(last)
+        logits = restore(masks[None], self.context.padded, self.context.sizes[0], self.size, mode="bilinear")[0]
+        return self._prediction(logits, embedding, last.prompts)
 
-    def _label(self, embedding: Tensor) -> str:
-        """The phrase if there is one, else the class whose text is nearest."""
-        texts = [prompt.text for prompt in self.prompts if isinstance(prompt, Text)]
+    def _ask(self, last: Round) -> tuple[Tensor, Tensor]:
+        """The answer to a round, after those before it."""
+        for step in last.unanswered():
+            previous = None
+            if step.before is not None and step.before.answer is not None:
+                previous = step.before.answer[0][None, None]
+            decoded = self.network.decode(self.context, [[step.prompts]], previous=previous, draws=self._draws)
+            answer = self.network.answer(decoded)
+            step.answer = (answer.masks()[0, 0], answer.queries.classes[0, 0])
+        assert last.answer is not None
+        return last.answer
+
+    @torch.inference_mode()
+    def _prediction(self, logits: Float[Tensor, "H W"], embedding: Tensor, prompts: Sequence[Prompt]) -> Prediction:
+        mask = logits > 0
+        sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
+        texts = [prompt.text for prompt in prompts if isinstance(prompt, Text)]
         if texts:
-            return texts[-1]
+            label = texts[-1]
+        else:
+            label = "object" if self.vocabulary is None else self._name(embedding, self.vocabulary)[0][0]
+        return Prediction(mask.cpu(), logits.cpu(), label, float(sure))
+
+    def _name(self, embedding: Tensor, vocabulary: Vocabulary) -> list[tuple[str, float]]:
+        """The names, likeliest first, with probabilities."""
+        vectors = self._unprompted.embed(vocabulary)[:-1]
+        found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
+        return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
+
+    def _vocabulary(self, classes: Classes) -> Vocabulary:
+        if isinstance(classes, Vocabulary):
+            return classes
+        if classes is not None:
+            names = tuple(classes)
+            if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
+                raise InputError(f"classes: {classes!r}; expected a list of names that are not empty")
+            return Vocabulary(names, (True,) * len(names))
         if self.vocabulary is None:
-            return "object"
-        if self._classes is None:
-            self._classes = self.network.embed_vocabulary(self.vocabulary)[:-1]
-        return self.vocabulary.names[int((self._classes @ embedding).argmax())]
+            raise InputError("classes: the model has no class names of its own; give some, for example ['cat', 'dog']")
+        return self.vocabulary

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seemkit.errors import InputError
 from seemkit.module import SeemModule
+from seemkit.weights import PACKAGES, require
 
 NOISE = (
     "does not have many workers",
@@ -112,6 +113,7 @@ def _check_checkpoint(path: Path) -> None:
         raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key 'state_dict' is missing")
+    require(content.get(PACKAGES), f"--ckpt_path {path}")
 
 
 def _one_line(message: str) -> str:

@@ -1,4 +1,4 @@
-"""The plain data that travels between the parts of seemkit: sizes, classes, targets, batches, predictions.
+"""The plain data that travels between the parts of seemkit: sizes, classes, targets, batches, panoptic maps.
 
 Nothing here computes with a model. Coordinates are (x, y) in pixels of the original image, origin top-left, pixel
 centres at +0.5. A *segment* is one thing instance or one stuff region of an image.
@@ -146,18 +146,3 @@ class Panoptic:
             ids[mask] = index
         pairs = zip(target.labels.tolist(), target.crowd.tolist(), strict=True)
         return cls(ids, [Segment(index, label, crowd) for index, (label, crowd) in enumerate(pairs, start=1)])
-
-
-@dataclass(slots=True)
-class Prediction:
-    """One mask that a prompt asked for.
-
-    Attributes:
-        mask: bool [H, W] at the original size of the image.
-        label: the class name or phrase that describes it.
-        score: confidence 0..1.
-    """
-
-    mask: Tensor
-    label: str
-    score: float

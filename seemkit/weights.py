@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.ops.files import replacing
+from seemkit.prompts.registry import installed
 from seemkit.types import Vocabulary
 
 ARCHITECTURE = "architecture.yaml"
 WEIGHTS = "model.safetensors"
 CLASSES = "classes.safetensors"
+PACKAGES = "prompt_kinds"
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ def save(
     classes: ClassVectors | None,
     folder: Path,
 ) -> None:
-    """Writes the files, each under a temporary name first."""
+    """Writes the files, each under a temporary name first, and names the packages of the prompt kinds in use."""
     folder.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = {"architecture": architecture.to_dict()}
+    content: dict[str, Any] = {"architecture": architecture.to_dict(), PACKAGES: packages(architecture)}
     if vocabulary is not None:
         content["vocabulary"] = {"names": list(vocabulary.names), "things": list(vocabulary.things)}
     with replacing(folder / ARCHITECTURE) as path:
@@ -72,7 +74,7 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
     """The architecture and vocabulary that a folder holds.
 
     Raises:
-        InputError: the file is missing, is no YAML, or has an unknown key.
+        InputError: the file is missing, is no YAML, has an unknown key, or needs a prompt kind that is not installed.
     """
     path = folder / ARCHITECTURE
     if not path.is_file():
@@ -86,6 +88,7 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not isinstance(content.get("architecture"), dict):
         raise InputError(f"{path}: key 'architecture' is missing or no mapping")
+    require(content.get(PACKAGES), str(path))
     architecture = Architecture.from_dict(content["architecture"], str(path))
     if content.get("vocabulary") is None:
         return architecture, None
@@ -94,6 +97,26 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
         return architecture, Vocabulary(tuple(names), tuple(things))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: key 'vocabulary' needs lists 'names' and 'things' of equal length") from error
+
+
+def packages(architecture: Architecture) -> dict[str, str]:
+    """The package of each prompt kind that the architecture names."""
+    return {name: installed()[name].package for name in architecture.prompts}
+
+
+def require(needed: object, source: str) -> None:
+    """Nothing, if all prompt kinds are installed.
+
+    Args:
+        needed: what `packages` returned when the file was written; None if it says nothing.
+        source: the file, for the message.
+
+    Raises:
+        InputError: one is not; the message says which package brings it.
+    """
+    for name, package in needed.items() if isinstance(needed, dict) else ():
+        if name not in installed().kinds:
+            raise InputError(f"{source}: needs prompt kind {name!r}: pip install {package}")
 
 
 def read_classes(folder: Path) -> ClassVectors | None:

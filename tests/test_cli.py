@@ -74,8 +74,15 @@ def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_p
         (["--point", "200,10"], "outside the image of 90 x 70"),
         (["--point", "many"], "expected X,Y"),
         (["--text", " "], "text prompt is empty"),
-        (["--prompt", "lasso=1,2"], "prompt kind 'lasso' is not installed; installed: mask, point, region_of, text"),
+        (
+            ["--prompt", "nose=1,2"],
+            "prompt kind 'nose' is not installed; installed: box, circle, mask, point, polygon, ",
+        ),
         (["--prompt", "lasso"], "expected KIND=VALUE"),
+        (["--prompt", "box=1,1,1,5"], "box 1,1,1,5 has no area"),
+        (["--prompt", "polygon=1,2,3,4"], "polygon '1,2,3,4': expected X,Y,X,Y,… of at least 3 points"),
+        (["--point=-20,30"], "all prompts are negative"),
+        (["--prompts", "absent.json"], "absent.json: no such file"),
     ],
 )
 def test_bad_prompts_are_one_line_and_leave_nothing(

@@ -119,9 +119,10 @@ def test_two_images_are_two_batches_of_one_if_padded_alike(network):
                 torch.testing.assert_close(
                     both.masks(group)[index, :count], single.masks(group)[0], atol=1e-3, rtol=1e-4
                 )
-            chosen = network.choose_visual(single)[0]
-            assert network.choose_visual(both)[index, : len(chosen)].tolist() == chosen.tolist()
-            assert network.choose_text(both)[index, :1].tolist() == network.choose_text(single)[0].tolist()
+            alone, beside = network.answer(single), network.answer(both)
+            chosen = alone.owners[0] >= 0
+            assert beside.owners[index, : len(chosen)].tolist() == alone.owners[0].tolist()
+            torch.testing.assert_close(beside.masks()[index, : len(chosen)], alone.masks()[0], atol=1e-4, rtol=1e-4)
 
 
 def test_repeat_is_a_batch_of_the_same_image(network):

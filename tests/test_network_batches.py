@@ -18,7 +18,7 @@ PHRASES = ("star", "the small ring left of the star")
 
 @pytest.fixture(
     scope="module",
-    params=[{}, {"visual_queries": 0}, {"pixel_decoder": "deformable"}, {"visual_queries": 0, "composed": True}],
+    params=[{}, {"visual_queries": 0}, {"pixel_decoder": "deformable"}, {"visual_queries": 0, "table": "composed"}],
     ids=["v1", "v0", "deformable", "demo"],
 )
 def network(request) -> SEEM:
@@ -35,7 +35,7 @@ def image(index: int) -> torch.Tensor:
 
 @torch.no_grad()
 def test_two_images_together_and_alone(network):
-    objects = [OBJECTS[0], OBJECTS[1]] if not network.architecture.composed else [OBJECTS[0][:1], OBJECTS[1]]
+    objects = [OBJECTS[0], OBJECTS[1]] if network.architecture.table != "composed" else [OBJECTS[0][:1], OBJECTS[1]]
     prompts = [[*mine, [Text(phrase)]] for mine, phrase in zip(objects, PHRASES, strict=True)]
     previous = torch.randn(2, 2, 24, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     both = network.decode(

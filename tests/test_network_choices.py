@@ -102,7 +102,8 @@ def test_choose_visual_among_the_own_queries(network, context):
     decoded = decode(network, context, *objects)
     masks = decoded.layers[-1]["visual_query"].masks[0]
     pooled, copies = decoded.prompts["visual_prompt"].pooled[0], network.queries.copies
-    chosen = network.choose_visual(decoded)
+    answer = network.answer(decoded)
+    chosen = answer.choice
     assert chosen.shape == (1, len(objects))
     best_of_all = []
     for index in range(len(objects)):
@@ -111,8 +112,7 @@ def test_choose_visual_among_the_own_queries(network, context):
         assert int(chosen[0, index]) == max(own, key=scores.__getitem__)
         best_of_all.append(max(range(len(masks)), key=scores.__getitem__))
     assert best_of_all != chosen[0].tolist()  # or the restriction was not put to the test
-    found = decoded.chosen_masks("visual_query", chosen)[0]
-    torch.testing.assert_close(found, decoded.masks("visual_query")[0, chosen[0]], atol=1e-5, rtol=0)
+    torch.testing.assert_close(answer.masks()[0], decoded.masks("visual_query")[0, chosen[0]], atol=1e-5, rtol=0)
 
 
 def test_choose_text_by_cosine(network, context):
@@ -122,7 +122,7 @@ def test_choose_text_by_cosine(network, context):
     with torch.no_grad():
         sentences = network.language(phrases).sentence
     likeness = torch.nn.functional.cosine_similarity(sentences[:, None], classes[None], dim=2)
-    assert network.choose_text(decoded)[0].tolist() == likeness.argmax(dim=1).tolist()
+    assert network.answer(decoded).choice[0].tolist() == likeness.argmax(dim=1).tolist()
 
 
 def test_class_logits_are_scaled_cosines(network, context):
@@ -166,7 +166,7 @@ def test_v0_copies_all_queries():
     first = decoded.layers[0]
     objects = first["object_query"].classes
     torch.testing.assert_close(first["visual_query"].classes, torch.cat([objects, objects], dim=1), atol=1e-5, rtol=0)
-    assert int(network.choose_visual(decoded)[0, 1]) >= 10
+    assert int(network.answer(decoded).choice[0, 1]) >= 10
 
 
 def test_a_click_acts_where_it_is_made():

@@ -18,7 +18,7 @@ CLICK = [Point(10, 12), Point(30, 40, positive=False)]
 
 @pytest.fixture(scope="module")
 def demo() -> SEEM:
-    return build(replace(TINY, visual_queries=0, composed=True))
+    return build(replace(TINY, visual_queries=0, table="composed"))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_best_of_all_queries_answers(demo, image):
     found = decode(demo, image, CLICK)
     pooled = found.prompts["visual_prompt"].pooled[0, 0]
     scores = found.layers[-1]["object_query"].masks[0] @ pooled
-    assert demo.choose_visual(found).tolist() == [[int(scores.argmax())]]
+    assert demo.answer(found).choice.tolist() == [[int(scores.argmax())]]
 
 
 def test_no_memory(demo, image):
@@ -65,5 +65,5 @@ def test_sessions(demo):
 
 
 def test_training_needs_the_other_table():
-    with pytest.raises(InputError, match=r"composed: is for inference"):
-        SeemModule(replace(TINY, composed=True))
+    with pytest.raises(InputError, match=r"table: composed is for inference"):
+        SeemModule(replace(TINY, table="composed"))

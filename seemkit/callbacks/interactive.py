@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from seemkit.callbacks.evaluation import Evaluation
+from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.user import MIN_AREA, centre_click
+from seemkit.interactive.user import MIN_AREA
 from seemkit.metrics.interactive import InteractiveIoU
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext

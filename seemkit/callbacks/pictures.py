@@ -15,7 +15,7 @@ from seemkit.inference.resize import restore
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
 from seemkit.ops.files import replacing
-from seemkit.prompts.values import Point
+from seemkit.prompts.values import Point, Text
 from seemkit.session import Session
 from seemkit.types import Batch, Panoptic, Target
 
@@ -73,7 +73,7 @@ class PictureGrid(Callback):
         session = Session.of(module.network, context)
         if target.phrases:
             phrase = target.phrases[0].text
-            row.append((overlay(image, session.say(phrase).mask[None]), phrase))
+            row.append((overlay(image, session.predict(Text(phrase)).mask[None]), phrase))
         return row + self._clicks(module, session, image, target)
 
     def _panoptic(self, module: SeemModule, context: ImageContext, target: Target) -> Panoptic:

@@ -12,7 +12,6 @@ from seemkit.inference.resize import restore
 from seemkit.metrics.referring import ReferringIoU
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import TEXT_PROMPT
 from seemkit.prompts.values import Text
 from seemkit.types import Batch
 
@@ -37,8 +36,8 @@ class ReferringEvaluation(Evaluation):
         for turn in range(most):
             prompts = [[[Text(p.text)] for p in target.phrases[turn : turn + 1]] for target in batch.targets]
             decoded = module.network.decode(context, prompts)
-            masks = decoded.chosen_masks(module.network.text_group, module.network.choose_text(decoded))
-            owners = decoded.prompts[TEXT_PROMPT.name].owners
+            answer = module.network.answer(decoded)
+            masks, owners = answer.masks(), answer.owners
             for index, target in enumerate(batch.targets):
                 asked = target.phrases[turn : turn + 1]
                 if not asked:

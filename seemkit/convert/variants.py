@@ -27,7 +27,7 @@ _SAM: Final[dict[str, Any]] = {
 _DECODERS: Final[dict[str, dict[str, Any]]] = {
     "v1": {},
     "v0": {"visual_queries": 0},
-    "demo": {"visual_queries": 0, "composed": True},
+    "demo": {"visual_queries": 0, "table": "composed"},
 }
 
 

@@ -18,11 +18,13 @@ class Instances:
         masks: bool [N, H, W]; they may overlap.
         labels: int64 [N], index into the vocabulary.
         scores: float [N], confidence 0..1, highest first.
+        queries: int64 [N], the query of each.
     """
 
     masks: Tensor
     labels: Tensor
     scores: Tensor
+    queries: Tensor
 
 
 def instances(
@@ -53,4 +55,4 @@ def instances(
     # + 1e-6: an empty mask has the score 0
     quality = (mask_logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
     scores, order = (scores * quality[queries]).sort(descending=True, stable=True)
-    return Instances(masks[queries[order]], labels[order], scores)
+    return Instances(masks[queries[order]], labels[order], scores, queries[order])

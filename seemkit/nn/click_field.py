@@ -12,10 +12,14 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.nn.position import pixel_centres
+
+MOST_BUMPS = 16
+"""A region of more points raises the mask no more than this many clicks; it is wide as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class ClickField(nn.Module):
         copies: queries an object; each has its own weights.
         bandwidths: cycles a image side of the two families of bumps (a Gaussian of sigma 1 / (2 pi b) of the image).
         strength: initial height of a bump, in logits.
+        words: C_text, channels of the vector of a text that adds a term too; 0 for none.
     """
 
     frequencies: Tensor
@@ -53,6 +58,7 @@ class ClickField(nn.Module):
         copies: int,
         bandwidths: tuple[float, float] = (1.4, 3.2),
         strength: float = 2.0,
+        words: int = 0,
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(0)
@@ -64,6 +70,7 @@ class ClickField(nn.Module):
         self.negative = nn.Parameter(torch.zeros(copies, width, width))
         self.raise_ = nn.Parameter(torch.full((copies,), strength))
         self.lower = nn.Parameter(torch.full((copies,), strength))
+        self.words = nn.Parameter(torch.zeros(copies, words, width)) if words else None
 
     def append_positions(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CF H W"]:
         """The mask features with the position channels behind them."""
@@ -73,14 +80,23 @@ class ClickField(nn.Module):
         waves = torch.cat((angle.cos(), angle.sin())) / math.sqrt(len(self.frequencies) / 2)
         return torch.cat((features, waves.expand(batch, -1, -1, -1)), dim=1)
 
-    def forward(self, regions: RegionFeatures) -> Float[Tensor, "B R CF"]:
-        """The term to add to the mask embedding of each visual query (R = P times copies, object by object)."""
+    def forward(self, regions: RegionFeatures, texts: Float[Tensor, "B P Ct"] | None = None) -> Float[Tensor, "B R CF"]:
+        """The term to add to the mask embedding of each visual query (R = P times copies, object by object).
+
+        Args:
+            regions: the features under the objects' regions.
+            texts: the vectors of the objects' texts, zero where there is none.
+        """
         seen = self._weigh(regions.positive, regions.counts[..., :1], self.positive, self.raise_)
         avoided = self._weigh(regions.negative, regions.counts[..., 1:], self.negative, -self.lower)
-        return (seen + avoided).flatten(1, 2)
+        term = seen + avoided
+        if self.words is not None and texts is not None:
+            said = torch.einsum("bpc,kcd->bpkd", F.normalize(texts, dim=-1), self.words)
+            term = term + F.pad(said, (0, self.channels))
+        return term.flatten(1, 2)
 
     def _weigh(self, mean: Tensor, count: Tensor, weight: Tensor, height: Tensor) -> Tensor:
         content, position = mean.split((mean.shape[-1] - self.channels, self.channels), dim=-1)
         content = torch.einsum("bpc,kcd->bpkd", content, weight)
-        position = torch.einsum("bpf,k->bpkf", position * count.sqrt(), height)
+        position = torch.einsum("bpf,k->bpkf", position * count.clamp(max=MOST_BUMPS).sqrt(), height)
         return torch.cat((content, position), dim=-1)

@@ -47,7 +47,7 @@ class LearnedQueries(nn.Module):
         """
         batch, objects = owners.shape
         if indices is None:
-            indices = self._draw(objects).to(owners.device)
+            indices = self.draw(objects).to(owners.device)
         owner = _apart(owners).repeat_interleave(self.copies, dim=1)
         return Tokens(
             VISUAL_QUERY,
@@ -85,10 +85,11 @@ class LearnedQueries(nn.Module):
             (owner[0] != ABSENT),
         )
 
-    def _draw(self, objects: int) -> Tensor:
+    def draw(self, objects: int, seed: int | None = None) -> Int[Tensor, " R"]:
+        """Which object queries so many objects' visual queries copy; None takes the seed of this module."""
         if self.copy_all:
             return torch.arange(self.value.num_embeddings).repeat(objects)
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.seed if seed is None else seed)
         return torch.randint(self.value.num_embeddings, (self.copies * objects,), generator=generator)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final, Self
 
 import torch
 from jaxtyping import Bool
@@ -38,6 +39,7 @@ class Group:
         reads: names of the groups that it reads besides its own.
         read_by: names of groups that read it; lets a plugin attach itself to existing queries.
         fresh: True if its value is set anew for each level; False if the layers carry it on.
+        shared: True if its tokens belong to every object of the image, whatever object they were given for.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Group:
     reads: frozenset[str] = frozenset()
     read_by: frozenset[str] = frozenset()
     fresh: bool = False
+    shared: bool = False
 
     def sees(self, other: Group) -> bool:
         """Whether a token of this group may read a token of `other`, were both of one owner."""
@@ -55,8 +58,25 @@ OBJECT_QUERY = Group("object_query", Role.QUERY)
 TEXT_QUERY = Group("text_query", Role.QUERY, reads=frozenset({"text_prompt"}))
 VISUAL_QUERY = Group("visual_query", Role.QUERY, reads=frozenset({"visual_prompt", "memory"}))
 MEMORY = Group("memory", Role.MEMORY)
-TEXT_PROMPT = Group("text_prompt", Role.PROMPT, reads=frozenset({"text_query"}))
+TEXT_PROMPT = Group("text_prompt", Role.PROMPT, reads=frozenset({"text_query"}), shared=True)
 VISUAL_PROMPT = Group("visual_prompt", Role.PROMPT, fresh=True)
+
+
+def answered_by(group: Group) -> Group | None:
+    """The query group whose queries answer prompts of a group: the first that reads it; None if none does."""
+    return next((query for query in (TEXT_QUERY, VISUAL_QUERY) if query.sees(group)), None)
+
+
+def separate(group: Group) -> Group:
+    """The group's row in the reference's table: the one that it declares."""
+    return group
+
+
+def joint(group: Group) -> Group:
+    """The group's row where visual queries read the texts of their own object too, and no others."""
+    if group.name == VISUAL_QUERY.name:
+        return replace(group, reads=group.reads | {TEXT_PROMPT.name})
+    return replace(group, shared=False) if group.name == TEXT_PROMPT.name else group
 
 
 def composed(group: Group) -> Group:
@@ -68,6 +88,10 @@ def composed(group: Group) -> Group:
         return group
     reads = frozenset({OBJECT_QUERY.name}) if group.reads else group.reads
     return replace(group, reads=reads, read_by=frozenset({OBJECT_QUERY.name}))
+
+
+TABLES: Final = {"separate": separate, "joint": joint, "composed": composed}
+"""What a group becomes in each visibility table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,11 @@ class Tokens:
     def count(self) -> int:
         """N."""
         return self.values[0].shape[1]
+
+    def seated(self, group: Group) -> Self:
+        """The same tokens in the row of a table; of a shared group, they belong to every object."""
+        owner = self.owner.where(self.owner < 0, SHARED) if group.shared else self.owner
+        return replace(self, group=group, owner=owner)
 
 
 def visibility(tokens: Sequence[Tokens], layer: int) -> Bool[Tensor, "B N N"]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seemkit.losses.criterion import Targets
+from seemkit.prompts.encoder import Subject
 from seemkit.prompts.sampler import VisualSampler
 from seemkit.prompts.values import Prompt
 from seemkit.training.recipe import Sampling
@@ -54,7 +55,7 @@ def draw_lesson(
         for row in _shuffled(things, generator):
             if len(objects) == sampling.objects:
                 break
-            first = sampling.user.first_prompt(target.masks[row], sampler, generator)
+            first = sampling.user.first_prompts(_subject(target, row, vocabulary), sampler, generator)
             if first:
                 objects.append(place[row])
                 prompts.append(first)
@@ -84,13 +85,18 @@ def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], pa
     )
 
 
-def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
-    """For each image the targets at `places` (which may repeat), padded."""
-    most = max(1, *(len(rows) for rows in places))
+def choose_targets(targets: Targets, places: Sequence[Sequence[int]], least: int = 1) -> Targets:
+    """For each image the targets at `places` (which may repeat), padded to at least so many."""
+    most = max(least, *(len(rows) for rows in places))
     index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
     image = torch.arange(len(index), device=index.device)[:, None]
     valid = _valid([len(rows) for rows in places], most).to(index.device)
     return Targets(targets.masks[image, index], valid, targets.labels[image, index])
+
+
+def _subject(target: Target, row: int, vocabulary: Vocabulary) -> Subject:
+    phrases = tuple(phrase.text for phrase in target.phrases if phrase.segment == row)
+    return Subject(target.masks[row], vocabulary.names[int(target.labels[row])], phrases)
 
 
 def _valid(counts: Sequence[int], most: int) -> Tensor:

@@ -13,7 +13,7 @@ from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Matched, Targets
 from seemkit.network import SEEM
 from seemkit.nn.heads import Embeddings
-from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
 from seemkit.training.lesson import Lesson, choose_targets
 
 
@@ -39,13 +39,15 @@ class Objective:
         Args:
             decoded: the decode.
             targets: all trained segments of the images.
-            lesson: which of them the prompts meant.
+            lesson: which of them the prompts meant. In each image phrases stand before visually prompted objects;
+                further texts, of such objects, are not learned from.
         """
         found = self._objects(decoded, targets) if OBJECT_QUERY.name in decoded.layers[-1] else {}
         if TEXT_PROMPT.name in decoded.prompts:
             places = [[phrase.segment for phrase in phrases] for phrases in lesson.phrases]
-            found |= self._phrases(decoded, choose_targets(targets, places))
-        if VISUAL_PROMPT.name in decoded.prompts:
+            said = decoded.prompts[TEXT_PROMPT.name].owners.shape[1]
+            found |= self._phrases(decoded, choose_targets(targets, places, said))
+        if VISUAL_QUERY.name in decoded.layers[-1]:
             found |= self._visual(decoded, choose_targets(targets, lesson.objects))
         return found
 

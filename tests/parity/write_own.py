@@ -53,7 +53,7 @@ CONFIGS = {
             "channel_attn_v2": True,
         },
         visual_queries=0,
-        composed=True,
+        table="composed",
     ),
 }
 HEIGHT, WIDTH = 64, 96

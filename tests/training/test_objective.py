@@ -10,6 +10,7 @@ from seemkit.decoded import Decoded
 from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Targets
 from seemkit.network import SEEM
+from seemkit.nn.heads import mask_logits
 from seemkit.prompts.values import Point, Text
 from seemkit.training.lesson import Lesson
 from seemkit.training.objective import Objective
@@ -125,7 +126,7 @@ def test_masks_count_by_the_number_of_targets(network, targets):
 def test_gradients_reach_every_trained_weight(network, targets):
     clone = copy.deepcopy(network)
     decoded = decode(clone)
-    previous = decoded.chosen_masks("visual_query", clone.choose_visual(decoded)).detach()
+    previous = mask_logits(decoded.layers[-1]["visual_query"].masks[:, ::3], decoded.context.mask_features).detach()
     corrected = [Point(60.5, 20.5), Point(5.5, 5.5, positive=False)]
     prompts = [
         [corrected, [Point(10.5, 30.5)], [Text("the star")]],

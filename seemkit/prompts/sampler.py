@@ -62,9 +62,7 @@ class VisualSampler(nn.Module):
         self.most = most
         self.unmarked = unmarked
         made = {name: _make(kind, width, options.get(name, {})) for name, kind in registry.kinds.items()}
-        self.encoders = nn.ModuleDict(
-            {name: encoder for name, encoder in made.items() if name in options or not any(encoder.parameters())}
-        )
+        self.encoders = nn.ModuleDict({n: e for n, e in made.items() if n in options or not list(e.parameters())})
         self.level_projection = nn.ParameterList(torch.empty(width, width) for _ in range(3))
         self.sign = nn.Embedding(2, width)
         for projection in self.level_projection:

@@ -15,6 +15,8 @@ from pycocotools import mask as coco_mask
 from seemkit import SEEM
 from seemkit.cli import main
 
+NOT_THERE = {"kind": "point", "x": 3, "y": 3, "positive": False}
+
 
 @pytest.fixture(scope="session")
 def weights(tiny_network: SEEM, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,7 +33,10 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["segment", "--help"], ["data", "scenes", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["segment", "--help"], ["data", "scenes", "--help"], ["plugins", "new", "--help"]],
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom seemkit.cli import main\n"
@@ -133,3 +138,56 @@ def test_no_model_yet(photo, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["segment", str(photo), "--point", "1,1", "--out", str(tmp_path / "out")]) == 2
     assert "runs/seem_tiny: no such folder; make it with `seemkit fit" in capsys.readouterr().err
+
+
+def test_segment_several_objects_from_a_file(weights: Path, photo: Path, tmp_path: Path) -> None:
+    prompts = {
+        "dog": [{"kind": "box", "x0": 5, "y0": 5, "x1": 60, "y1": 50}, {"kind": "text", "text": "a dog"}],
+        "cat": [
+            {"kind": "scribble", "points": [[70, 50], [80, 60]]},
+            {"kind": "point", "x": 3, "y": 3, "positive": False},
+        ],
+    }
+    (tmp_path / "prompts.json").write_text(json.dumps({"prompts": prompts}))
+    words = ["segment", str(photo), "--model", str(weights)]
+    assert main([*words, "--prompts", str(tmp_path / "prompts.json"), "--out", str(tmp_path / "out")]) == 0
+    first = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert len(first["objects"]) == 2
+    assert first["objects"][0]["label"] == "a dog"
+    assert first["prompts"] == prompts
+    again = ["--prompts", str(tmp_path / "out" / "result.json"), "--out", str(tmp_path / "again")]
+    assert main([*words, *again]) == 0
+    assert json.loads((tmp_path / "again" / "result.json").read_text()) == first
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1]", "holds a list"),
+        ("{}", "expected prompts as"),
+        ('{"prompts": {"a": 3}}', "expected prompts as"),
+        ('{"prompts": {"a": []}}', "object 'a' has no prompt"),
+        ('{"prompts": {"a": [{"kind": "nose"}]}}', "prompt kind 'nose' is not installed"),
+        ('{"prompts": {"a": [{"kind": "point", "x": 1}]}}', "point: field 'y' is missing"),
+    ],
+)
+def test_bad_prompt_files(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    path = tmp_path / "prompts.json"
+    path.write_text(content)
+    words = ["segment", str(photo), "--model", str(weights), "--out", str(tmp_path / "out"), "--prompts", str(path)]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert str(path) in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_segment_with_another_image(weights: Path, photo: Path, tmp_path: Path) -> None:
+    words = ["segment", str(photo), "--model", str(weights), "--out", str(tmp_path / "out")]
+    assert main([*words, "--prompt", f"referred-region={photo}:box=10,10,40,40;point=-1,1"]) == 0
+    (prompt,) = json.loads((tmp_path / "out" / "result.json").read_text())["prompts"]["object"]
+    assert prompt["image"] == str(photo)
+    assert [part["kind"] for part in prompt["prompts"]] == ["box", "point"]

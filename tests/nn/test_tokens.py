@@ -105,3 +105,26 @@ def test_the_demo_s_table():
         "sound": set(),
     }
     assert [group.fresh for group in groups] == [False, False, True, False]
+
+
+def test_the_joint_table():
+    groups = [t.joint(group) for group in GROUPS]
+    seen = {a.name: {b.name for b in groups if a.sees(b)} - {a.name} for a in groups}
+    before = {a.name: {b.name for b in GROUPS if a.sees(b)} - {a.name} for a in GROUPS}
+    assert seen == before | {"visual_query": {"visual_prompt", "memory", "text_prompt"}}
+    assert [group.name for group in GROUPS if group.shared] == ["text_prompt"]
+    assert not any(group.shared for group in groups)
+
+
+def test_who_answers():
+    names = {group.name: t.answered_by(group) for group in (t.TEXT_PROMPT, t.VISUAL_PROMPT)}
+    assert names == {"text_prompt": t.TEXT_QUERY, "visual_prompt": t.VISUAL_QUERY}
+    for query in (t.TEXT_QUERY, t.VISUAL_QUERY):
+        assert t.answered_by(Group("sound", Role.PROMPT, read_by=frozenset({query.name}))) == query
+    assert t.answered_by(Group("sound", Role.PROMPT)) is None
+
+
+def test_tokens_of_a_shared_group_belong_to_everybody():
+    found = tokens(t.TEXT_PROMPT, torch.tensor([[[0, 1, t.ABSENT]]]))
+    assert found.seated(t.TEXT_PROMPT).owner.tolist() == [[[t.SHARED, t.SHARED, t.ABSENT]]]
+    assert found.seated(t.joint(t.TEXT_PROMPT)).owner.tolist() == [[[0, 1, t.ABSENT]]]

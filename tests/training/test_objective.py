@@ -11,11 +11,12 @@ from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Targets
 from seemkit.network import SEEM
 from seemkit.nn.heads import mask_logits
+from seemkit.nn.tokens import ABSENT
 from seemkit.prompts.values import Point, Text
-from seemkit.training.lesson import Lesson
+from seemkit.training.lesson import Lesson, choose_targets
 from seemkit.training.objective import Objective
 from seemkit.types import Phrase
-from tests.networks import VOCABULARY, picture
+from tests.networks import TINY, VOCABULARY, build, picture
 
 POINTS = 64
 LESSON = Lesson(
@@ -176,3 +177,21 @@ def test_a_few_steps_learn_two_images(tiny_network, targets):
         optimiser.step()
         history.append(loss.item())
     assert history[-1] < 0.6 * history[0]
+
+
+def test_texts_of_clicked_objects_are_not_learned_from(targets):
+    """They stand behind the phrases, where padding stands in other images."""
+    network = build(replace(TINY, table="joint"))
+    phrases = [[[Text("the star")]], [[Text("the grass")], [Text("the red star")]]]
+    clicks = [[[Point(60.5, 20.5)], [Point(10.5, 30.5)]], [[Point(40.5, 30.5)]]]
+    described = [[[Point(60.5, 20.5), Text("star")], [Point(10.5, 30.5)]], [[Point(40.5, 30.5), Text("sky")]]]
+    context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)])
+    decoded = network.decode(context, [[*said, *given] for said, given in zip(phrases, described, strict=True)])
+    found = objective(network)(decoded, targets, LESSON)
+    assert all(value.isfinite() for value in found.values())
+    torch.stack(list(found.values())).sum().backward()
+    assert decoded.prompts["text_prompt"].owners.tolist() == [[0, 1, ABSENT], [0, 1, 2]]
+    wanted = choose_targets(targets, [[2], [0, 1]], least=3)
+    assert wanted.valid.tolist() == [[True, False, False], [True, True, False]]
+    plain = network.decode(context, [[*said, *given] for said, given in zip(phrases, clicks, strict=True)])
+    assert set(objective(network)(plain, targets, LESSON)) == set(found)

@@ -102,7 +102,7 @@ class SeemModule(lightning.LightningModule):
         targets = pad_targets(batch.targets, lesson.segments, context.padded)
         classes = self.network.language.embed_classes_once(self.vocabulary.names, generator, self.network.templates)
         found = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
-        if self.global_step >= self.alignment.alone:
+        if self.aligner is None or self.global_step >= self.alignment.alone:
             decoded = self._decode(context, batch, targets, lesson, generator)
             found |= Objective(self.network, self.criterion, classes, generator)(decoded, targets, lesson)
         loss = torch.stack(list(found.values())).sum() + self._touch_all()

@@ -91,7 +91,7 @@ class ClickField(nn.Module):
         avoided = self._weigh(regions.negative, regions.counts[..., 1:], self.negative, -self.lower)
         term = seen + avoided
         if self.words is not None and texts is not None:
-            said = torch.einsum("bpc,kcd->bpkd", F.normalize(texts, dim=-1), self.words)
+            said = torch.einsum("bpc,kcd->bpkd", F.normalize(texts, dim=-1) * texts.shape[-1] ** 0.5, self.words)
             term = term + F.pad(said, (0, self.channels))
         return term.flatten(1, 2)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from seemkit.types import Panoptic
 
 EDGE = (255, 255, 255)
+POSITIVE, NEGATIVE = (40, 200, 60), (230, 40, 40)
 
 
 def colour(index: int) -> tuple[int, int, int]:
@@ -57,8 +58,21 @@ def dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
     radius = max(2.0, min(image.shape[1:]) / 80)
     for x, y, positive in points:
         box = (x - radius, y - radius, x + radius, y + radius)
-        draw.ellipse(box, fill=(40, 200, 60) if positive else (230, 40, 40), outline=(255, 255, 255))
+        draw.ellipse(box, fill=POSITIVE if positive else NEGATIVE, outline=EDGE)
     return from_pil(picture)
+
+
+def outlines(image: Tensor, regions: Sequence[tuple[Tensor, bool]]) -> Tensor:
+    """The image with the border of each positive region in green and of each negative one in red.
+
+    Args:
+        image: uint8 [3, H, W].
+        regions: a mask, bool [H, W], and its sign.
+    """
+    for mask, positive in regions:
+        tint = torch.tensor(POSITIVE if positive else NEGATIVE, dtype=torch.uint8)[:, None, None]
+        image = torch.where(_edge(mask), tint, image)
+    return image
 
 
 def captioned_grid(rows: Sequence[Sequence[tuple[Tensor, str]]], cell: int = 256) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from seemkit.data.images import read_image
 from seemkit.data.json_file import read_json
-from seemkit.drawing import dots, overlay, to_pil
+from seemkit.drawing import dots, outlines, overlay, to_pil
 from seemkit.errors import InputError
 from seemkit.network import SEEM
 from seemkit.prediction import Prediction
+from seemkit.prompts.encoder import RegionPrompt
 from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
 from seemkit.prompts.values import Point, Prompt
 from seemkit.session import Session
@@ -67,9 +68,11 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     session = Session(network, pixels, request.seed, _vocabulary(network, request.classes))
     for name, prompts in objects.items():
         session.add(*prompts, name=name)
-    found = list(session.predict_all().values()) if objects else session.panoptic(threshold=request.threshold)
-    _write(out, image, pixels, objects, found)
-    return [f"{p.label}  score {p.score:.3f}  {p.area} pixels" for p in found] + [f"written to {out}"]
+    found = session.predict_all() if objects else dict(enumerate(session.panoptic(threshold=request.threshold)))
+    said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
+    picture = _picture(session, pixels, objects, list(found.values()))
+    _write(out, found, picture, {"image": str(image), "prompts": said})
+    return [f"{p.label}  score {p.score:.3f}  {p.area} pixels" for p in found.values()] + [f"written to {out}"]
 
 
 def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
@@ -102,30 +105,44 @@ def _vocabulary(network: SEEM, classes: Sequence[str] | None) -> Vocabulary | No
     return Vocabulary(names, (True,) * len(names))
 
 
-def _write(
-    out: Path, image: Path, pixels: Tensor, objects: dict[str, tuple[Prompt, ...]], found: Sequence[Prediction]
-) -> None:
+def _picture(
+    session: Session, pixels: Tensor, objects: dict[str, tuple[Prompt, ...]], found: Sequence[Prediction]
+) -> Tensor:
+    """The image with the masks and with what the prompts mark."""
+    masks = torch.stack([p.mask for p in found]) if found else torch.zeros((0, *session.size), dtype=torch.bool)
+    prompts = [prompt for described in objects.values() for prompt in described]
+    points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
+    regions = []
+    for prompt in prompts:
+        encoder = session.network.sampler.encoder(prompt)
+        if isinstance(encoder, RegionPrompt) and not isinstance(prompt, Point):
+            region = encoder.region(prompt, session.size)
+            for marked, positive in ((region.positive, True), (region.negative, False)):
+                mask = torch.zeros(tuple(session.size), dtype=torch.bool)
+                mask[tuple(torch.from_numpy(marked).T)] = True
+                regions.append((mask, positive))
+    return dots(outlines(overlay(pixels, masks), regions), points)
+
+
+def _write(out: Path, found: Mapping[Any, Prediction], picture: Tensor, head: dict[str, Any]) -> None:
     """All files, made in a temporary folder beside `out` and moved when they are whole."""
-    masks = torch.stack([p.mask for p in found]) if found else torch.zeros((0, *pixels.shape[1:]), dtype=torch.bool)
-    points = [(p.x, p.y, p.positive) for prompts in objects.values() for p in prompts if isinstance(p, Point)]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
-            names = [f"mask_{index:02d}.png" for index in range(len(found))]
-            for name, mask in zip(names, masks, strict=True):
-                Image.fromarray(mask.numpy().astype(np.uint8) * 255).save(Path(folder) / name)
-            to_pil(dots(overlay(pixels, masks), points)).save(Path(folder) / "overlay.png")
-            rows = [_record(name, p) for name, p in zip(names, found, strict=True)]
-            said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
-            text = json.dumps({"image": str(image), "prompts": said, "objects": rows}, indent=2)
-            (Path(folder) / "result.json").write_text(text + "\n")
+            rows = []
+            for index, (name, prediction) in enumerate(found.items()):
+                file = f"mask_{index:02d}.png"
+                Image.fromarray(prediction.mask.numpy().astype(np.uint8) * 255).save(Path(folder) / file)
+                rows.append({"name": name, **_record(file, prediction)})
+            to_pil(picture).save(Path(folder) / "overlay.png")
+            (Path(folder) / "result.json").write_text(json.dumps({**head, "objects": rows}, indent=2) + "\n")
             for path in sorted(Path(folder).iterdir()):
                 shutil.move(path, out / path.name)
     except OSError as error:
         raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
 
 
-def _record(name: str, prediction: Prediction) -> dict[str, Any]:
+def _record(file: str, prediction: Prediction) -> dict[str, Any]:
     left, top, right, bottom = prediction.box or (0, 0, 0, 0)
     return {
         "label": prediction.label,
@@ -133,5 +150,5 @@ def _record(name: str, prediction: Prediction) -> dict[str, Any]:
         "area": prediction.area,
         "bbox": [float(left), float(top), float(right - left), float(bottom - top)],
         "segmentation": prediction.rle,
-        "mask": name,
+        "mask": file,
     }

@@ -152,7 +152,9 @@ def test_segment_several_objects_from_a_file(weights: Path, photo: Path, tmp_pat
     words = ["segment", str(photo), "--model", str(weights)]
     assert main([*words, "--prompts", str(tmp_path / "prompts.json"), "--out", str(tmp_path / "out")]) == 0
     first = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert len(first["objects"]) == 2
+    assert [record["name"] for record in first["objects"]] == ["dog", "cat"]
+    picture = np.array(Image.open(tmp_path / "out" / "overlay.png"))
+    assert (picture[5, 5:60] == (40, 200, 60)).all()  # the upper edge of the box
     assert first["objects"][0]["label"] == "a dog"
     assert first["prompts"] == prompts
     again = ["--prompts", str(tmp_path / "out" / "result.json"), "--out", str(tmp_path / "again")]

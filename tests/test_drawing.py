@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from seemkit.drawing import captioned_grid, colour, dots, from_pil, overlay, panoptic_picture, to_pil
+from seemkit.drawing import captioned_grid, colour, dots, from_pil, outlines, overlay, panoptic_picture, to_pil
 from seemkit.types import Panoptic, Segment
 from tests.networks import picture
 
@@ -65,3 +65,18 @@ def test_grid_has_a_cell_for_each_picture():
     pixels = from_pil(sheet).int()
     assert pixels[:, :, 128:].min() == 255  # the caption is cut to its cell
     assert pixels[:, 34:52, 4:64].min() < 100
+
+
+def test_outlines_have_the_colour_of_their_sign():
+    image = picture(40, 50)
+    masks = torch.zeros(2, 40, 50, dtype=torch.bool)
+    masks[0, 5:15, 5:20] = True
+    masks[1, 25:35, 30:45] = True
+    found = outlines(image, [(masks[0], True), (masks[1], False)])
+    assert found[:, 5, 5:20].unique(dim=1).T.tolist() == [[40, 200, 60]]
+    assert found[:, 25:35, 30].unique(dim=1).T.tolist() == [[230, 40, 40]]
+    inner = torch.zeros_like(masks[0])
+    inner[6:14, 6:19] = inner[26:34, 31:44] = True
+    untouched = inner | ~masks.any(dim=0)
+    assert torch.equal(found[:, untouched], image[:, untouched])
+    assert torch.equal(outlines(image, []), image)

@@ -2,9 +2,9 @@
 
     python benchmarks/composition.py --model runs/seem_tiny --json OUT [--scenes N] [--seed S]
 
-Scenes are those of the test split, which neither training nor any choice has seen. Each object is asked for by every
-mix that can be made for it; a row is the mean over objects, with a 95 % interval from resampling scenes. Comparisons
-are paired: over the same objects.
+Scenes are those of the test split unless told otherwise; neither training nor any choice has seen them. Each object is
+asked for by every mix that can be made for it; a row is the mean over objects, with a 95 % interval from resampling
+scenes. Comparisons are paired: over the same objects.
 
 An *ambiguous text* is a class name that fits several things of the scene. Clicks are as far from the object's border as
 can be, a *careless click* is a random pixel of it, and a *rough click* may miss it, as `rough_click` says.

@@ -61,13 +61,14 @@ def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, 
         groups: a family that is not empty.
         scale: factor on the cosine.
     """
+    anything = _present(groups)
     found = []
     for group in groups:
         if group.tokens.group.name == VISUAL_PROMPT.name:
             score = group.pooled @ queries.masks.transpose(-1, -2)
         else:
             score = cosine_similarity(queries.classes, group.pooled, scale).transpose(-1, -2)
-        found.append(score if len(groups) == 1 else score.where(group.present[..., None], 0.0))
+        found.append(score.where((group.present | ~anything)[..., None], 0.0))
     return torch.stack(found).sum(dim=0)
 
 
@@ -94,38 +95,45 @@ def answer(
     answering = [by for by in (VISUAL_QUERY, TEXT_QUERY) if by.name in layer]
     found = [layer[by.name] for by in answering or (OBJECT_QUERY,)]
     queries = Embeddings(*(torch.cat(parts, dim=1) for parts in zip(*found, strict=True)))
-    asked = [(by, groups) for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))]
-    owners = unite([groups[0].owners for _, groups in asked])
-    places = [spread(groups[0].owners, owners, queries.masks.dtype) for _, groups in asked]
-    sizes = [0 if part is None else part.masks.shape[1] for part in (layer.get(VISUAL_QUERY.name), queries)]
-    may = [_may_answer(by, groups[0].owners.shape[1], sizes, copies, bool(answering)) for by, groups in asked]
-    allowed = torch.stack([(p @ m.to(p)) > 0 for p, m in zip(places, may, strict=True)]).any(dim=0)
-    parts = [
-        (place @ scores(queries, groups, scale)).masked_fill(~allowed, float("-inf"))
-        for (_, groups), place in zip(asked, places, strict=True)
-    ]
-    if len(parts) > 1:
-        says = [
-            (place @ _present(groups)[..., None].to(place)) > 0
-            for (_, groups), place in zip(asked, places, strict=True)
-        ]
-        parts = [part.log_softmax(dim=2).where(say, 0.0) for part, say in zip(parts, says, strict=True)]
-    choice = torch.stack(parts).sum(dim=0).masked_fill(~allowed, float("-inf")).argmax(dim=2)
+    asked = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
+    owners = unite([groups[0].owners for groups in asked.values()])
+    places = {by: spread(groups[0].owners, owners, queries.masks.dtype) for by, groups in asked.items()}
+    split = layer[VISUAL_QUERY.name].masks.shape[1] if VISUAL_QUERY.name in layer else 0
+    allowed = torch.zeros(*owners.shape, queries.masks.shape[1], dtype=torch.bool, device=owners.device)
+    for by, place in places.items():
+        may = _may_answer(by, place.shape[2], split, queries.masks.shape[1], copies) if answering else None
+        allowed |= (place.sum(dim=2, keepdim=True) if may is None else place @ may.to(place)) > 0
+    fits = {by: place @ scores(queries, asked[by], scale) for by, place in places.items()}
+    total = next(iter(fits.values())) if len(fits) == 1 else _sum(fits, asked, places, allowed)
+    choice = total.masked_fill(~allowed, float("-inf")).argmax(dim=2)
     chosen = (part.gather(1, choice[..., None].expand(-1, -1, part.shape[2])) for part in queries)
     return Answer(owners, choice, Embeddings(*chosen), context)
 
 
-def _may_answer(by: Group, objects: int, sizes: Sequence[int], copies: int, owned: bool) -> Bool[Tensor, "P N"]:
-    """Which queries may answer for each object of a family: its own, or all text queries, or all there are."""
-    visual, total = sizes
+def _may_answer(by: Group, objects: int, split: int, total: int, copies: int) -> Bool[Tensor, "P N"]:
+    """Which queries may answer for each object of a family: its own visual ones, or all text queries behind them."""
     may = torch.zeros(objects, total, dtype=torch.bool)
-    if not owned:
-        may[:] = True
-    elif by == TEXT_QUERY:
-        may[:, visual:] = True
+    if by == TEXT_QUERY:
+        may[:, split:] = True
     else:
-        may[:, :visual] = torch.eye(objects, dtype=torch.bool).repeat_interleave(copies, dim=1)
+        may[:, :split] = torch.eye(objects, dtype=torch.bool).repeat_interleave(copies, dim=1)
     return may
+
+
+def _sum(
+    fits: Mapping[Group, Float[Tensor, "B W N"]],
+    asked: Mapping[Group, Family],
+    places: Mapping[Group, Float[Tensor, "B W P"]],
+    allowed: Bool[Tensor, "B W N"],
+) -> Float[Tensor, "B W N"]:
+    """The sum of the log-probabilities of all families that say something about an object; if none does, of all."""
+    says = {by: (place @ _present(asked[by])[..., None].to(place)) > 0 for by, place in places.items()}
+    silent = ~torch.stack(list(says.values())).any(dim=0)
+    parts = [
+        fit.masked_fill(~allowed, float("-inf")).log_softmax(dim=2).where(says[by] | silent, 0.0)
+        for by, fit in fits.items()
+    ]
+    return torch.stack(parts).sum(dim=0)
 
 
 def _present(groups: Family) -> Bool[Tensor, "B P"]:

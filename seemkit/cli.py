@@ -145,7 +145,7 @@ def _segment(options: argparse.Namespace) -> None:
         *(f"text={text}" for text in options.text),
         *options.prompt,
     ]
-    classes = options.classes.split(",") if options.classes else None
+    classes = None if options.classes is None else options.classes.split(",")
     model = options.model or _default_model()
     request = segmenting.Request(prompts, options.prompts, classes, options.threshold, options.seed)
     lines = segmenting.segment_file(options.image, model, request, options.out, options.variant)
@@ -183,4 +183,4 @@ def _new_plugin(options: argparse.Namespace) -> None:
     from seemkit import skeleton
 
     folder = skeleton.write(options.name, options.out)
-    print(f"{folder}: written; next: pip install -e {folder} && pytest {folder}")  # noqa: T201
+    print(f"{folder}: written; next: pip install -e '{folder}[tests]' && pytest {folder}")  # noqa: T201

@@ -16,12 +16,14 @@ class Round:
     """A round of one object.
 
     Attributes:
-        prompts: all prompts of the object so far.
+        prompts: all prompts of the object so far, as they were given.
+        prepared: the same with what they need loaded, as `PromptEncoder.prepare` returns them.
         before: the round before it.
         answer: mask logits [H_m, W_m] and class embedding [C], once somebody asked for them.
     """
 
     prompts: tuple[Prompt, ...]
+    prepared: tuple[Prompt, ...]
     before: Round | None = None
     answer: tuple[Tensor, Tensor] | None = None
 
@@ -60,12 +62,13 @@ class History:
             raise InputError(f"there is no object {name!r}; there are: {known}")
         return self.now[name]
 
-    def add(self, prompts: Sequence[Prompt], name: str) -> None:
+    def add(self, prompts: Sequence[Prompt], prepared: Sequence[Prompt], name: str) -> None:
         """A further round of an object, or its first. It becomes the last of the objects."""
         before = self.now.get(name)
-        known = () if before is None else before.prompts
+        last = Round((), ()) if before is None else before
         rest = {key: value for key, value in self.now.items() if key != name}
-        self._change({**rest, name: Round((*known, *prompts), before)})
+        new = Round((*last.prompts, *prompts), (*last.prepared, *prepared), before)
+        self._change({**rest, name: new})
 
     def drop(self, name: str | None) -> None:
         """Forgets an object, or all."""

@@ -19,6 +19,7 @@ from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.criterion import Criterion, Targets
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
@@ -56,6 +57,7 @@ class SeemModule(lightning.LightningModule):
         self.criterion = criterion
         self.alignment = alignment
         self.seed = seed
+        sampling.user.check(installed())
         drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
         architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
         with torch.random.fork_rng(devices=[]):

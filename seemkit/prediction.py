@@ -25,7 +25,8 @@ class Prediction:
         mask: bool [H, W], at the original size of the image, on the CPU.
         logits: float [H, W]; `mask` is where they are positive, save that of overlapping panoptic segments one wins.
         label: the class name or phrase that describes it.
-        score: confidence 0..1: the mean probability inside the mask, or of a panoptic segment that of its class.
+        score: confidence 0..1: the mean probability inside the mask; of a panoptic segment that of its class, of an
+            instance the product of both.
     """
 
     mask: Bool[Tensor, "H W"]

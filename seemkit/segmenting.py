@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from seemkit.prompts.encoder import RegionPrompt
 from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
 from seemkit.prompts.values import Point, Prompt
 from seemkit.session import Session
-from seemkit.types import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
         image: an image file.
         model: where the weights are, as `SEEM.from_pretrained` takes it.
         request: the prompts; without any, everything is segmented.
-        out: the folder; files of the same names are replaced, all together.
+        out: the folder; what an earlier call left in it is replaced when everything is made.
         variant: which published model, for the official code's files.
 
     Raises:
@@ -65,14 +64,21 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     if request.words:
         objects["object"] = (*objects.get("object", ()), *(parse_prompt(word) for word in request.words))
     network = SEEM.from_pretrained(model, variant)
-    session = Session(network, pixels, request.seed, _vocabulary(network, request.classes))
+    session = Session(network, pixels, request.seed, request.classes)
     for name, prompts in objects.items():
         session.add(*prompts, name=name)
-    found = session.predict_all() if objects else dict(enumerate(session.panoptic(threshold=request.threshold)))
+    found = (
+        list(session.predict_all().items())
+        if objects
+        else [(None, p) for p in session.panoptic(threshold=request.threshold)]
+    )
     said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
-    picture = _picture(session, pixels, objects, list(found.values()))
+    picture = _picture(session, pixels, objects, [p for _, p in found])
     _write(out, found, picture, {"image": str(image), "prompts": said})
-    return [f"{p.label}  score {p.score:.3f}  {p.area} pixels" for p in found.values()] + [f"written to {out}"]
+    several = len(objects) > 1
+    return [f"{f'{name}: ' if several else ''}{p.label}  score {p.score:.3f}  {p.area} pixels" for name, p in found] + [
+        f"written to {out}"
+    ]
 
 
 def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
@@ -96,15 +102,6 @@ def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
     return found
 
 
-def _vocabulary(network: SEEM, classes: Sequence[str] | None) -> Vocabulary | None:
-    if classes is None:
-        return network.vocabulary
-    names = tuple(name.strip() for name in classes)
-    if not all(names):
-        raise InputError("--classes: an empty name; separate names by single commas")
-    return Vocabulary(names, (True,) * len(names))
-
-
 def _picture(
     session: Session, pixels: Tensor, objects: dict[str, tuple[Prompt, ...]], found: Sequence[Prediction]
 ) -> Tensor:
@@ -124,18 +121,20 @@ def _picture(
     return dots(outlines(overlay(pixels, masks), regions), points)
 
 
-def _write(out: Path, found: Mapping[Any, Prediction], picture: Tensor, head: dict[str, Any]) -> None:
+def _write(out: Path, found: Sequence[tuple[str | None, Prediction]], picture: Tensor, head: dict[str, Any]) -> None:
     """All files, made in a temporary folder beside `out` and moved when they are whole."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
             rows = []
-            for index, (name, prediction) in enumerate(found.items()):
+            for index, (name, prediction) in enumerate(found):
                 file = f"mask_{index:02d}.png"
                 Image.fromarray(prediction.mask.numpy().astype(np.uint8) * 255).save(Path(folder) / file)
-                rows.append({"name": name, **_record(file, prediction)})
+                rows.append({**({} if name is None else {"name": name}), **_record(file, prediction)})
             to_pil(picture).save(Path(folder) / "overlay.png")
             (Path(folder) / "result.json").write_text(json.dumps({**head, "objects": rows}, indent=2) + "\n")
+            for stale in out.glob("mask_*.png"):
+                stale.unlink()
             for path in sorted(Path(folder).iterdir()):
                 shutil.move(path, out / path.name)
     except OSError as error:

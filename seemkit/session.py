@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seemkit.data.images import read_image
+from seemkit.data.images import check_pixels, read_image
 from seemkit.decoded import Draws
 from seemkit.errors import InputError
 from seemkit.history import History, Round
@@ -39,33 +39,31 @@ class Session:
         network: in evaluation mode, as `SEEM.from_pretrained` returns it.
         image: a file, or a uint8 tensor [3, H, W], RGB.
         seed: of the choice of the object queries that visual queries copy.
-        vocabulary: class names for labels; None takes the network's own.
+        classes: class names for labels; None takes the network's own.
 
     Raises:
         InputError: the file is no readable image, or the image is smaller than 32 pixels.
     """
 
-    def __init__(
-        self, network: SEEM, image: str | Path | Tensor, seed: int = 0, vocabulary: Vocabulary | None = None
-    ) -> None:
-        pixels = image if isinstance(image, Tensor) else read_image(image, upright=True)
-        if pixels.ndim != 3 or pixels.shape[0] != 3 or min(pixels.shape[1:]) < 32:
-            raise InputError(f"image: shape {tuple(pixels.shape)}; expected [3, H, W] with sides of at least 32 pixels")
+    def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
+        pixels = read_image(image, upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
         with torch.inference_mode():
             context = network.encode_image([pixels.to(network.pixel_mean.device)])
-        self._begin(network, context, seed, vocabulary)
+        self._begin(network, context, seed, classes)
 
     @classmethod
-    def of(cls, network: SEEM, context: ImageContext, seed: int = 0, vocabulary: Vocabulary | None = None) -> Self:
+    def of(cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None) -> Self:
         """A session with an image that is encoded already."""
         session = cls.__new__(cls)
-        session._begin(network, context, seed, vocabulary)
+        session._begin(network, context, seed, classes)
         return session
 
-    def _begin(self, network: SEEM, context: ImageContext, seed: int, vocabulary: Vocabulary | None) -> None:
+    def _begin(self, network: SEEM, context: ImageContext, seed: int, classes: Classes) -> None:
         self.network = network
         self.context = context
-        self.vocabulary = vocabulary or network.vocabulary
+        self.vocabulary = network.vocabulary
+        if classes is not None:
+            self.vocabulary = self._vocabulary(classes)
         self._draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
         self._history = History()
         self._unprompted = Unprompted(network, context)
@@ -93,7 +91,7 @@ class Session:
         """
         if not prompts:
             raise InputError("add: give at least one prompt")
-        self._history.add(self._prepared(prompts), name)
+        self._history.add(prompts, self._prepared(prompts), name)
         return self
 
     def undo(self) -> Self:
@@ -135,10 +133,11 @@ class Session:
             InputError: there is no prompt, all prompts are negative, or one is bad.
         """
         if prompts:
-            return self._predict("predict", Round(self._prepared(prompts)))
+            return self._predict("predict", Round(prompts, self._prepared(prompts)))
         if name is None and not self._history.now:
             raise InputError("predict: add a prompt first")
-        name = name or next(reversed(self._history.now))
+        if name is None:
+            name = next(reversed(self._history.now))
         return self._predict(name, self._history[name])
 
     def predict_all(self) -> dict[str, Prediction]:
@@ -186,7 +185,8 @@ class Session:
         Raises:
             InputError: the mask is empty or of another size, or there are no class names.
         """
-        _, embedding = self._ask(Round(self._prepared((Mask(mask),))))
+        asked = (Mask(mask),)
+        _, embedding = self._ask(Round(asked, self._prepared(asked)))
         return self._name(embedding, self._vocabulary(classes))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
@@ -194,7 +194,11 @@ class Session:
 
         Yields:
             The prediction of each round and the prompts that led to it.
+
+        Raises:
+            InputError: the truth is empty or of another size.
         """
+        self._prepared((Mask(truth),))
         rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]], self._draws)
         for _ in range(rounds):
             answer = rollout.answer()
@@ -226,7 +230,7 @@ class Session:
             previous = None
             if step.before is not None and step.before.answer is not None:
                 previous = step.before.answer[0][None, None]
-            decoded = self.network.decode(self.context, [[step.prompts]], previous=previous, draws=self._draws)
+            decoded = self.network.decode(self.context, [[step.prepared]], previous=previous, draws=self._draws)
             answer = self.network.answer(decoded)
             step.answer = (answer.masks()[0, 0], answer.queries.classes[0, 0])
         assert last.answer is not None
@@ -256,7 +260,7 @@ class Session:
             names = tuple(classes)
             if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
                 raise InputError(f"classes: {classes!r}; expected a list of names that are not empty")
-            return Vocabulary(names, (True,) * len(names))
+            return Vocabulary(tuple(name.strip() for name in names), (True,) * len(names))
         if self.vocabulary is None:
             raise InputError("classes: the model has no class names of its own; give some, for example ['cat', 'dog']")
         return self.vocabulary

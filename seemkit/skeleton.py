@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import shutil
 import tempfile
@@ -9,9 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from torch import nn
+
 from seemkit.errors import InputError
 from seemkit.prompts.hooks import API
 from seemkit.prompts.registry import installed
+
+TAKEN = frozenset(dir(nn.ModuleDict())) | {"prompts", "size", "subject", "text", "registry"}
+"""Names that torch, the package of the built-in kinds, or the skeleton's own code uses."""
 
 
 def write(kind: str, parent: Path) -> Path:
@@ -29,6 +35,8 @@ def write(kind: str, parent: Path) -> Path:
         raise InputError(f"{folder}: exists already; remove it or choose another name")
     module = f"seemkit_{kind.replace('-', '_')}"
     name = "".join(part.capitalize() for part in kind.split("-"))
+    if keyword.iskeyword(kind) or kind in TAKEN or name in _words():
+        raise InputError(f"plugins new {kind!r}: this word means something else in the package; choose another")
     values = {"kind": kind, "package": folder.name, "module": module, "name": name, "api": str(API)}
     places = {
         "pyproject.toml.txt": "pyproject.toml",
@@ -48,3 +56,9 @@ def write(kind: str, parent: Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: cannot write there: {error.strerror or error}") from error
     return folder
+
+
+def _words() -> set[str]:
+    """All names in the skeleton's code."""
+    text = (files("seemkit") / "templates" / "plugin" / "module.py.txt").read_text(encoding="utf-8")
+    return set(re.findall(r"\w+", text))

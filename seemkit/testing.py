@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,8 +29,8 @@ from seemkit.types import Size
 
 SIZE = Size(64, 96)
 """Of the image in which examples must make sense."""
-_NONSENSE = ("", "=", "nonsense,1,nan", "1e999,1e999")
-
+NONSENSE = ("", "=", "nonsense,1,nan", "1e999,1e999")
+"""Words of which a kind makes a prompt, or an `InputError`."""
 SMALL = Architecture(
     backbone="resnet10t",
     backbone_options={"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8},
@@ -47,22 +47,28 @@ SMALL = Architecture(
     text_heads=2,
     templates=("{}",),
 )
+"""The network in which kinds are tried."""
 
 
 def check_prompt_encoder(
-    encoder: PromptEncoder[Any], examples: Sequence[Prompt], words: Sequence[str] = (), width: int = 32
+    encoder: PromptEncoder[Any],
+    examples: Sequence[Prompt],
+    words: Sequence[str] = (),
+    bad_words: Sequence[str] = (),
+    width: int = 32,
 ) -> None:
     """Nothing, if a prompt kind keeps to the interface; raises AssertionError with what it breaks.
 
     Its values are frozen and can be copied; they survive the way through JSON; simulated prompts repeat with their
-    generator, are accepted by the kind itself and are none for an empty mask; unreadable words raise `InputError`;
-    regions lie in the image; and in a small random network, which needs the kind to be installed, a prompt gives
-    masks without NaN, alone and beside other prompts.
+    generator, are accepted by the kind itself and are none for an empty mask; bad words and fields raise `InputError`
+    in one line; regions lie in the image; and in a small random network, which needs the kind to be installed and takes
+    it with its default options, a prompt gives masks without NaN, alone and beside other prompts.
 
     Args:
-        encoder: of the kind, with any options.
+        encoder: of the kind.
         examples: prompts that make sense in an image of 64 rows and 96 columns; at least one.
         words: command-line words that the kind reads.
+        bad_words: words that it refuses.
         width: channels of the small network; `encoder` need not have it.
     """
     assert examples, "give at least one example"
@@ -70,7 +76,7 @@ def check_prompt_encoder(
     for prompt in examples:
         _check_value(encoder, prompt)
         encoder.check(prompt, SIZE)
-    _check_words(encoder, words)
+    _check_words(encoder, words, bad_words)
     _check_simulation(encoder)
     if isinstance(encoder, RegionPrompt):
         for prompt in examples:
@@ -94,23 +100,32 @@ def _check_value(encoder: PromptEncoder[Any], prompt: Prompt) -> None:
     again = encoder.from_json(json.loads(json.dumps(written)))
     assert same(again, prompt), f"{prompt} comes back from JSON as {again}"
     assert same(pickle.loads(pickle.dumps(prompt)), prompt), f"{prompt} is another after pickling"
-    try:
-        encoder.from_json({**written, "no_such_field": 1})
-    except InputError:
-        return
-    raise AssertionError("from_json takes an unknown field without InputError")
+    unknown = _refusal(encoder.from_json, {**written, "no_such_field": 1})
+    assert unknown is not None, "from_json takes an unknown field"
+    for name in written:
+        _refusal(encoder.from_json, {**written, name: "nonsense"})
+        _refusal(encoder.from_json, {**written, name: None})
 
 
-def _check_words(encoder: PromptEncoder[Any], words: Sequence[str]) -> None:
+def _check_words(encoder: PromptEncoder[Any], words: Sequence[str], bad_words: Sequence[str]) -> None:
     for word in words:
         prompt = encoder.parse(word)
         assert type(prompt) is encoder.accepts, f"parse({word!r}) returns {prompt}"
-    for word in _NONSENSE:
-        try:
-            encoder.parse(word)
-        except InputError as error:
-            said = str(error)
-            assert "\n" not in said, f"parse({word!r}): a message is one line"
+    for word in bad_words:
+        said = _refusal(encoder.parse, word)
+        assert said is not None, f"parse({word!r}) takes a word that is none"
+        assert "\n" not in said, f"parse({word!r}): a message is one line"
+    for word in NONSENSE:
+        _refusal(encoder.parse, word)
+
+
+def _refusal(read: Callable[[Any], Prompt], what: object) -> str | None:
+    """The message with which something is refused; None if it is not. Other errors than `InputError` go through."""
+    try:
+        read(what)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _check_simulation(encoder: PromptEncoder[Any]) -> None:

@@ -7,6 +7,7 @@ each of COCO's 133 classes they take minutes to compute on a CPU.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.ops.files import replacing
-from seemkit.prompts.registry import installed
+from seemkit.prompts.registry import DISABLE, installed
 from seemkit.types import Vocabulary
 
 ARCHITECTURE = "architecture.yaml"
@@ -116,7 +117,10 @@ def require(needed: object, source: str) -> None:
     """
     for name, package in needed.items() if isinstance(needed, dict) else ():
         if name not in installed().kinds:
-            raise InputError(f"{source}: needs prompt kind {name!r}: pip install {package}")
+            hint = f"pip install {package}"
+            if DISABLE in os.environ:
+                hint += f", or take it out of {DISABLE}"
+            raise InputError(f"{source}: needs prompt kind {name!r}: {hint}")
 
 
 def read_classes(folder: Path) -> ClassVectors | None:

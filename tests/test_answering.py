@@ -85,3 +85,14 @@ def test_the_composed_table_chooses_among_object_queries():
         found = network.answer(decoded)
     queries = decoded.layers[-1]["object_query"].masks[0]
     torch.testing.assert_close(found.queries.masks[0], queries[found.choice[0]])
+
+
+def test_whose_prompts_count_does_not_depend_on_other_objects(tiny_network):
+    """An object of negative clicks alone, beside one that has a text."""
+    negative = [Point(20.5, 10.5, positive=False)]
+    for seed in range(10):
+        with torch.no_grad():
+            context = tiny_network.encode_image([picture(60, 90, seed)])
+            alone = tiny_network.answer(tiny_network.decode(context, [[negative]]))
+            beside = tiny_network.answer(tiny_network.decode(context, [[negative, [Text("star")]]]))
+        assert int(beside.choice[0, 0]) == int(alone.choice[0, 0])

@@ -167,6 +167,12 @@ def test_named_objects_do_not_meet(session, network):
     assert set(session.prompts) == {"a", "b"}
 
 
+def test_a_name_may_be_empty(session):
+    session.add(HERE, name="").add(THERE, name="b")
+    assert same(session.predict(name=""), session.predict_all()[""])
+    assert not torch.equal(session.predict(name="").logits, session.predict(name="b").logits)
+
+
 def test_an_object_is_decoded_again_only_if_it_changed(session, network, monkeypatch):
     session.add(HERE, name="a").add(THERE, name="b").predict_all()
     calls = []
@@ -320,7 +326,7 @@ def test_labels_come_from_the_nearest_class(session, network):
         with torch.no_grad():
             classes = network.embed_vocabulary(vocabulary)[:-1]
         likeness = torch.nn.functional.cosine_similarity(classes, query[None], dim=1)
-        found = Session.of(network, session.context, vocabulary=vocabulary).add(HERE).predict()
+        found = Session.of(network, session.context, classes=names).add(HERE).predict()
         assert found.label == names[int(likeness.argmax())]
 
 
@@ -348,6 +354,12 @@ def test_simulate_is_the_rollout(session, network):
     assert session.prompts == {}
 
 
+@pytest.mark.parametrize("truth", [torch.zeros(60, 90, dtype=torch.bool), torch.ones(30, 90, dtype=torch.bool)])
+def test_simulate_wants_a_mask_of_the_image(session, truth):
+    with pytest.raises(InputError, match="mask"):
+        next(session.simulate(truth, 3))
+
+
 def test_a_file_and_its_pixels_are_the_same(network, tmp_path: Path):
     pixels = picture(60, 90)
     path = tmp_path / "image.png"
@@ -359,8 +371,14 @@ def test_a_file_and_its_pixels_are_the_same(network, tmp_path: Path):
 
 @pytest.mark.parametrize("shape", [(3, 31, 90), (3, 90, 31), (1, 60, 90), (60, 90, 3), (60, 90), (1, 3, 60, 90)])
 def test_bad_tensors(tiny_network, shape):
-    with pytest.raises(InputError, match="expected \\[3, H, W\\] with sides of at least 32 pixels"):
-        Session(tiny_network, torch.zeros(shape))
+    with pytest.raises(InputError, match=r"expected torch.uint8 \[3, H, W\], 0..255, with sides of at least 32"):
+        Session(tiny_network, torch.zeros(shape, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("image", [torch.rand(3, 60, 90), np.zeros((3, 60, 90), dtype=np.uint8), None])
+def test_what_is_no_image(tiny_network, image):
+    with pytest.raises(InputError, match="image: .*; expected"):
+        Session(tiny_network, image)
 
 
 def test_a_missing_file(tiny_network, tmp_path: Path):

@@ -28,7 +28,7 @@ def installed_by_hand(folder: Path, kind: str, module: str) -> dict[str, str]:
 def test_the_skeleton_passes_its_own_tests(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "new", kind, "--out", str(tmp_path)]) == 0
     folder = tmp_path / f"seemkit-{kind}"
-    assert f"pip install -e {folder}" in capsys.readouterr().out
+    assert f"pip install -e '{folder}[tests]'" in capsys.readouterr().out
     module = f"seemkit_{kind.replace('-', '_')}"
     environment = installed_by_hand(folder, kind, module)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
@@ -58,6 +58,10 @@ def test_no_placeholder_is_left(tmp_path: Path) -> None:
         ("../evil", "expected lower-case letters and digits"),
         ("", "expected lower-case letters and digits"),
         ("box", "package 'seemkit' brings this kind already"),
+        ("prompts", "means something else"),  # its module would be that of the built-in kinds
+        ("region", "means something else"),  # the class Region is imported
+        ("class", "means something else"),
+        ("type", "means something else"),
     ],
 )
 def test_bad_names(kind: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from seemkit import Prompt, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
+from seemkit.prompts.values import check_numbers
 from seemkit.prompts.words import read_path
 from seemkit.types import Size
 
@@ -36,12 +37,14 @@ class Lasso(Prompt):
 
     def __post_init__(self) -> None:
         try:
-            points = tuple((float(x), float(y)) for x, y in self.points)
-        except (TypeError, ValueError):
+            points = [check_numbers("lasso", x=x, y=y) for x, y in self.points]
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"lasso: points {self.points!r}: expected pairs of X and Y in pixels") from None
-        if len(points) < 3 or not all(math.isfinite(value) for point in points for value in point):
-            raise InputError("lasso: expected at least three points, all of finite numbers")
-        object.__setattr__(self, "points", points)
+        if len(points) < 3:
+            raise InputError(f"lasso: {len(points)} points; at least 3 are needed")
+        object.__setattr__(self, "points", tuple((point["x"], point["y"]) for point in points))
 
 
 class LassoEncoder(RegionPrompt[Lasso]):

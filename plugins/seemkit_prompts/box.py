@@ -60,7 +60,7 @@ class BoxEncoder(RegionPrompt[Box]):
 
 def _centres(low: float, high: float, length: int) -> np.ndarray:
     """The indices of the pixels of a row of `length` whose centres lie between two places."""
-    first, last = max(0, math.ceil(low - 0.5)), min(length, math.ceil(high - 0.5))
+    first, last = (min(max(0, math.ceil(edge - 0.5)), length) for edge in (low, high))
     if first >= last and 0 <= (middle := math.floor((low + high) / 2)) < length:
         first, last = middle, middle + 1
     return np.arange(first, last)

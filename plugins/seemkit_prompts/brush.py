@@ -9,9 +9,11 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from seemkit import RegionPrompt, Subject
+from seemkit import Circle, RegionPrompt, Scribble, Subject
+from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
-from seemkit.ops.strokes import Brush, Stroke, numpy_generator, random_stroke, random_strokes
+from seemkit.ops.region import Region
+from seemkit.ops.strokes import Brush, Stroke, numpy_generator, paint, random_stroke, random_strokes
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
@@ -57,6 +59,17 @@ class BrushPrompt(RegionPrompt[P]):
         rng, click = numpy_generator(generator), centre_click(mask)
         brush = self.brushes[int(rng.integers(len(self.brushes)))]
         return self._visible([random_stroke((click.x, click.y), brush, self.scale, rng)], mask)
+
+    @staticmethod
+    def cover(prompt: Scribble | Circle, width: float, size: Size) -> Region:
+        """The pixels that a brush of some width covers on its way through the prompt's points.
+
+        Raises:
+            InputError: the prompt's limit is of another image.
+        """
+        if prompt.inside is not None and tuple(prompt.inside.shape) != tuple(size):
+            raise InputError(f"inside is of shape {[*prompt.inside.shape]}; this image has {[*size]}")
+        return Region.of(paint(prompt.points, width, size, prompt.inside), positive=prompt.positive)
 
     def _visible(self, strokes: Sequence[Stroke], mask: Tensor) -> list[P]:
         """The prompts of the strokes that left paint on the mask (a stroke may drift off it)."""

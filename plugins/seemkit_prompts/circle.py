@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seemkit import Circle, PromptEncoder, hookimpl
 from seemkit.ops.region import Region
-from seemkit.ops.strokes import Brush, Stroke, paint
+from seemkit.ops.strokes import Brush, Stroke
 from seemkit.prompts.words import read_numbers
 from seemkit.types import Size
 from seemkit_prompts.brush import BrushPrompt
@@ -28,7 +28,7 @@ class CircleEncoder(BrushPrompt[Circle]):
 
     def region(self, prompt: Circle, size: Size) -> Region:
         """The covered pixels."""
-        return Region.of(paint(prompt.points, 2 * prompt.radius, size, prompt.inside), positive=prompt.positive)
+        return self.cover(prompt, 2 * prompt.radius, size)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Circle:
         """The stroke as a moved disc."""

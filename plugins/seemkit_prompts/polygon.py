@@ -10,7 +10,7 @@ import torch
 from pycocotools import mask as coco_mask
 
 from seemkit import Polygon, PromptEncoder, RegionPrompt, Subject, hookimpl
-from seemkit.ops.curve import by_angle, closed_curve
+from seemkit.ops.curve import by_angle, clip, closed_curve
 from seemkit.ops.region import Region
 from seemkit.ops.strokes import numpy_generator
 from seemkit.prompts.words import read_path
@@ -52,7 +52,11 @@ class PolygonEncoder(RegionPrompt[Polygon]):
 
 
 def _area(prompt: Polygon, size: Size) -> np.ndarray:
-    flat = [value for point in prompt.points for value in point]
+    # COCO's tools take time and memory by the length of an edge, however far outside it lies
+    corners = clip(np.array(prompt.points), size)
+    if len(corners) < 3:
+        return np.zeros((0, 2), dtype=np.int64)
+    flat = corners.flatten().tolist()
     (encoded,) = coco_mask.frPyObjects([flat], size.height, size.width)
     return np.argwhere(coco_mask.decode(encoded))
 

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from seemkit import PromptEncoder, RegionOf, Subject, hookimpl
-from seemkit.data.images import read_image
+from seemkit import PromptEncoder, RegionOf, RegionPrompt, Subject, hookimpl
+from seemkit.data.images import check_pixels, read_image
 from seemkit.errors import InputError
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import VISUAL_PROMPT, Group
 from seemkit.prompts.encoder import EncodeImage, PromptContext, PromptTokens
-from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
+from seemkit.prompts.registry import installed, parse_prompt, prompt_from_json, prompt_to_json
+from seemkit.types import Size
 
 
 class ReferredRegionEncoder(PromptEncoder[RegionOf]):
@@ -31,17 +32,31 @@ class ReferredRegionEncoder(PromptEncoder[RegionOf]):
         found = [self.prepare(prompt, context.encode_image) for prompt in prompts]
         return [context.sampler.describe(prompt.prompts, _encoded(prompt)) for prompt in found]
 
+    def check(self, prompt: RegionOf, size: Size) -> None:
+        """Nothing, if kinds that mark pixels mark the region and, of an encoded image, one that it has."""
+        for part in prompt.prompts:
+            kind = installed()[installed().kind_of(part)].encoder
+            if not issubclass(kind, RegionPrompt):
+                raise InputError(f"referred-region: prompt kind {kind.kind!r} marks no pixels, so it marks no region")
+            if isinstance(prompt.image, ImageContext):
+                kind(self.width).check(part, prompt.image.frames[0])
+
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
         """Nothing: a simulated user has one image."""
         return []
 
     def prepare(self, prompt: RegionOf, encode_image: EncodeImage) -> RegionOf:
-        """The same region with its image encoded."""
+        """The same region with its image encoded.
+
+        Raises:
+            InputError: the image cannot be read, or the prompts mark nothing in it.
+        """
         image = prompt.image
-        if isinstance(image, ImageContext):
-            return prompt
-        pixels = image if isinstance(image, Tensor) else read_image(image, upright=True)
-        return replace(prompt, image=encode_image(pixels))
+        if not isinstance(image, ImageContext):
+            pixels = check_pixels(image) if isinstance(image, Tensor) else read_image(image, upright=True)
+            prompt = replace(prompt, image=encode_image(pixels))
+            self.check(prompt, _encoded(prompt).frames[0])
+        return prompt
 
     @classmethod
     def parse(cls, text: str) -> RegionOf:

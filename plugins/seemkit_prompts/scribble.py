@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seemkit import PromptEncoder, Scribble, hookimpl
 from seemkit.ops.region import Region
-from seemkit.ops.strokes import Brush, Stroke, paint
+from seemkit.ops.strokes import Brush, Stroke
 from seemkit.prompts.words import read_path
 from seemkit.types import Size
 from seemkit_prompts.brush import BrushPrompt
@@ -27,7 +27,7 @@ class ScribbleEncoder(BrushPrompt[Scribble]):
 
     def region(self, prompt: Scribble, size: Size) -> Region:
         """The painted pixels."""
-        return Region.of(paint(prompt.points, prompt.width, size, prompt.inside), positive=prompt.positive)
+        return self.cover(prompt, prompt.width, size)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Scribble:
         """The stroke as a scribble."""

@@ -47,6 +47,22 @@ def read_image(path: str | Path, upright: bool = False) -> Tensor:
     return torch.from_numpy(np.array(_to_rgb(image, path))).permute(2, 0, 1).contiguous()
 
 
+def check_pixels(image: Tensor) -> Tensor:
+    """The image, if it is uint8 [3, H, W] with sides of at least 32 pixels.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(image, Tensor):
+        raise InputError(f"image: a {type(image).__name__}; expected a file or a uint8 tensor [3, H, W]")
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or min(image.shape[1:]) < MIN_SIDE:
+        raise InputError(
+            f"image: {image.dtype} of shape {[*image.shape]}; expected torch.uint8 [3, H, W], 0..255, with sides of at "
+            f"least {MIN_SIDE} pixels"
+        )
+    return image
+
+
 def open_image(path: str | Path) -> Image.Image:
     """The decoded image in a file, in the mode in which it is stored.
 

@@ -20,8 +20,10 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the folder and the split") from error
-    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no such file; check its name and folder") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise InputError(f"{path}: is no valid JSON ({error}); write the file again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}; it must be an object")

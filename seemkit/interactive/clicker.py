@@ -1,4 +1,4 @@
-"""Where a simulated user clicks next: the deepest pixel of the largest error (RITM, arXiv 2102.06583, section 3)."""
+"""Where a simulated user clicks next: the deepest pixel of all errors (RITM, arXiv 2102.06583, section 3)."""
 
 from __future__ import annotations
 

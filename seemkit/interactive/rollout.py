@@ -71,7 +71,7 @@ class Rollout:
         ]
 
     def correct(self, answer: Sequence[Float[Tensor, "P H W"]]) -> None:
-        """Adds one click an object, in the middle of its largest error; none where there is no error."""
+        """Adds one click an object, on the deepest pixel of its errors; none where there is no error."""
         for image, logits in enumerate(answer):
             prompted = [index for index, described in enumerate(self.prompts[image]) if described]
             for row, index in enumerate(prompted):

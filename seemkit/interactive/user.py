@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
+from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
+from seemkit.nn.tokens import VISUAL_QUERY, answered_by
 from seemkit.prompts.encoder import Subject
+from seemkit.prompts.registry import Registry
 from seemkit.prompts.sampler import VisualSampler
-from seemkit.prompts.values import Point, Prompt
+from seemkit.prompts.values import Prompt
 
 MIN_AREA = 10
 """An object with fewer pixels gets no prompt (reference: training sampler)."""
@@ -25,16 +26,36 @@ class SimulatedUser:
     Attributes:
         centre: probability of a single click at the most interior pixel, which is how evaluation starts.
         kinds: otherwise, the relative frequency of each prompt kind (reference: point, polygon, scribble and circle,
-            all as often).
+            all as often). Visual queries have to answer them, as they do all kinds that mark pixels.
         described: probability that the object is also described by a text.
-        rough: probability that a described object gets, in the place of its first prompt, a click that is only roughly
-            there and may miss it; the text then has to tell what is meant.
+
+    Raises:
+        InputError: a probability is none, or no kind has a frequency above 0.
     """
 
     centre: float = 0.0
     kinds: Mapping[str, float] = field(default_factory=lambda: {"point": 1, "polygon": 1, "scribble": 1, "circle": 1})
     described: float = 0.0
-    rough: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("centre", "described"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"sampling.user.{name} is {getattr(self, name)}; expected a probability")
+        if min(self.kinds.values(), default=-1.0) < 0 or not sum(self.kinds.values()) > 0:
+            raise InputError(f"sampling.user.kinds is {dict(self.kinds)}; expected kinds with frequencies above 0")
+
+    def check(self, registry: Registry) -> None:
+        """Nothing, if visual queries answer every kind that may come first: rounds of clicks go on from there.
+
+        Raises:
+            InputError: a kind is not installed, or is answered by others, as texts are.
+        """
+        for name in self.kinds:
+            if answered_by(registry[name].encoder.group) != VISUAL_QUERY:
+                raise InputError(
+                    f"sampling.user.kinds: {name!r} is not answered by visual queries, so no click can follow it; "
+                    "texts are asked as phrases, and 'described' adds them to other prompts"
+                )
 
     def first_prompts(self, subject: Subject, sampler: VisualSampler, generator: torch.Generator) -> list[Prompt]:
         """The first prompts of an object, none if it is too small or the drawn kind cannot say it.
@@ -51,10 +72,7 @@ class SimulatedUser:
             return []
         prompts = self._first(subject, sampler, generator)
         if prompts and self.described and float(torch.rand((), generator=generator)) < self.described:
-            texts = list(sampler.kind("text").simulate(subject, generator))
-            if texts and float(torch.rand((), generator=generator)) < self.rough:
-                prompts = [rough_click(subject.mask, generator)]
-            return [*prompts, *texts]
+            return [*prompts, *sampler.kind("text").simulate(subject, generator)]
         return prompts
 
     def _first(self, subject: Subject, sampler: VisualSampler, generator: torch.Generator) -> list[Prompt]:
@@ -63,15 +81,3 @@ class SimulatedUser:
         weights = torch.tensor(list(self.kinds.values()), dtype=torch.float32)
         name = list(self.kinds)[int(torch.multinomial(weights, 1, generator=generator))]
         return list(sampler.kind(name).simulate(subject, generator))
-
-
-def rough_click(mask: Bool[Tensor, "H W"], generator: torch.Generator) -> Point:
-    """A click that is meant for an object but only roughly there: about half of such clicks miss it.
-
-    Its distance from the most interior pixel has a standard deviation of half the root of the area, in x and y; it
-    stays in the image.
-    """
-    centre, (height, width) = centre_click(mask), mask.shape
-    away = torch.randn(2, generator=generator) * (0.5 * float(mask.sum()) ** 0.5)
-    x, y = centre.x + float(away[0]), centre.y + float(away[1])
-    return Point(min(max(x, 0.5), width - 0.5), min(max(y, 0.5), height - 0.5))

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from seemkit.types import Size
+
 Points = NDArray[np.float64]
 
 
@@ -41,3 +43,22 @@ def closed_curve(
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
     segments = sum(corner[:, None] * weight for corner, weight in zip(corners, weights, strict=True))
     return np.asarray(segments).reshape(-1, 2)
+
+
+def clip(corners: Float[Points, "n 2"], size: Size) -> Float[Points, "m 2"]:
+    """The polygon (x, y) cut at the borders of the image; none if it lies beside it.
+
+    Source: Sutherland and Hodgman, Reentrant polygon clipping (1974).
+    """
+    for axis, limit, sign in ((0, 0, 1), (0, size.width, -1), (1, 0, 1), (1, size.height, -1)):
+        inside = sign * (corners[:, axis] - limit) >= 0
+        kept = []
+        for index in range(len(corners)):
+            here, before = corners[index], corners[index - 1]
+            if inside[index] != inside[index - 1]:
+                share = (limit - before[axis]) / (here[axis] - before[axis])
+                kept.append(before + share * (here - before))
+            if inside[index]:
+                kept.append(here)
+        corners = np.array(kept).reshape(-1, 2)
+    return corners

@@ -11,6 +11,9 @@ from jaxtyping import Bool
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+MOST_BITS = 35
+"""A run of pixels needs no more."""
+
 
 def encode_mask(mask: Bool[Tensor, "H W"]) -> dict[str, Any]:
     """The mask as ``{"size": [H, W], "counts": "..."}``, which COCO's tools read."""
@@ -47,4 +50,6 @@ def _runs(counts: str) -> list[int]:
                 value -= 1 << shift
             runs.append(value + runs[-2] if len(runs) > 2 else value)
             value = shift = 0
-    return runs if all(run >= 0 for run in runs) else []
+        if shift > MOST_BITS:
+            return []
+    return runs if not shift and all(run >= 0 for run in runs) else []

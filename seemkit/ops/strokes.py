@@ -51,6 +51,10 @@ class Stroke:
     width: float
 
 
+OUTSIDE = 2
+"""What lies farther beside the image than so many times its longer side is moved there."""
+
+
 def paint(points: Sequence[tuple[float, float]], width: float, size: Size, inside: Tensor | None = None) -> Pixels:
     """The pixels that a round brush covers on its way through the points.
 
@@ -61,7 +65,9 @@ def paint(points: Sequence[tuple[float, float]], width: float, size: Size, insid
         inside: bool [H, W]; paint outside of it is lost too.
     """
     path = np.floor(np.asarray(points, dtype=np.float64))  # the pixel that holds each point
-    thick, limit = max(1, round(width)), np.array([size.width, size.height])
+    limit = np.array([size.width, size.height])
+    path = path.clip(-OUTSIDE * limit.max(), (1 + OUTSIDE) * limit.max())
+    thick = max(1, round(min(width, 4 * OUTSIDE * limit.max())))
     low = np.clip(path.min(axis=0) - thick, 0, limit).astype(np.int64)
     high = np.clip(path.max(axis=0) + thick + 1, 0, limit).astype(np.int64)
     if (high <= low).any():

@@ -17,7 +17,7 @@ P = TypeVar("P", bound=Prompt)
 def to_fields(prompt: Prompt) -> dict[str, Any]:
     """The fields that are not at their defaults; masks as COCO's run lengths."""
     values = {field.name: (getattr(prompt, field.name), field) for field in fields(prompt)}
-    return {name: _plain(value) for name, (value, field) in values.items() if value is not field.default}
+    return {name: _plain(v) for name, (v, field) in values.items() if isinstance(v, Tensor) or v != field.default}
 
 
 def from_fields(kind: str, accepts: type[P], values: dict[str, Any]) -> P:
@@ -33,7 +33,12 @@ def from_fields(kind: str, accepts: type[P], values: dict[str, Any]) -> P:
     for name, field in known.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{kind}: field {name!r} is missing")
-    return accepts(**{name: _value(kind, known[name], value) for name, value in values.items()})
+    try:
+        return accepts(**{name: _value(kind, known[name], value) for name, value in values.items()})
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{kind}: a field is wrong: {' '.join(str(error).split())}") from error
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (fields are of many types)

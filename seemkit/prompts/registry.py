@@ -12,8 +12,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
+from torch import nn
 
 from seemkit.errors import InputError
+from seemkit.nn.tokens import Group, answered_by
 from seemkit.prompts import hooks
 from seemkit.prompts.encoder import PromptEncoder
 from seemkit.prompts.values import Prompt
@@ -60,7 +62,13 @@ class Registry:
             if name == encoder.kind or kind.encoder.accepts is encoder.accepts:
                 raise InputError(
                     f"prompt kind {encoder.kind!r} of package {package!r} clashes with {name!r} of {kind.package!r}: "
-                    "uninstall one of the two"
+                    f"uninstall one of the two, or set {DISABLE} to its name"
+                )
+            other = kind.encoder.group
+            if other.name == encoder.group.name and other != encoder.group:
+                raise InputError(
+                    f"prompt kind {encoder.kind!r} of package {package!r} and {name!r} of {kind.package!r} have "
+                    f"different token groups of one name, {other.name!r}: rename one of them"
                 )
         self.kinds[encoder.kind] = Kind(encoder, package, version)
         self._names[encoder.accepts] = encoder.kind
@@ -101,16 +109,23 @@ def installed() -> Registry:
     registry = Registry()
     for point, package, version in _entry_points():
         module = _load(point, package, version)
-        manager.register(module, name=point.name)
         try:
+            manager.register(module, name=point.name)
             manager.check_pending()
+            others = [other for other in manager.get_plugins() if other is not module]
+            hook = manager.subset_hook_caller("seemkit_register_prompts", others)
+            hook(register=lambda encoder, p=package, v=version: registry.add(encoder, p, v))
+        except InputError:
+            raise
         except pluggy.PluginValidationError as error:
             raise InputError(
-                f"plugin {point.name!r} of package {package!r} implements an unknown hook: {error}"
+                f"plugin {point.name!r} of package {package!r} implements an unknown hook: {one_line(error)}"
             ) from error
-        others = [other for other in manager.get_plugins() if other is not module]
-        hook = manager.subset_hook_caller("seemkit_register_prompts", others)
-        hook(register=lambda encoder, p=package, v=version: registry.add(encoder, p, v))
+        except Exception as error:
+            raise InputError(
+                f"plugin {point.name!r} of package {package!r} {version} does not register: {one_line(error)}; "
+                f"{_advice(point)}"
+            ) from error
     return registry
 
 
@@ -167,21 +182,28 @@ def _entry_points() -> Iterator[tuple[EntryPoint, str, str]]:
 
 def _load(point: EntryPoint, package: str, version: str) -> object:
     """The plugin's module."""
-    advice = f"uninstall or update it, or set {DISABLE}={point.name}"
     try:
         module = point.load()
     except Exception as error:  # a plugin can fail in any way
-        reason = f"{type(error).__name__}: {error}"
         raise InputError(
-            f"plugin {point.name!r} of package {package!r} {version} does not load: {reason}; {advice}"
+            f"plugin {point.name!r} of package {package!r} {version} does not load: {one_line(error)}; {_advice(point)}"
         ) from error
     wanted = getattr(module, "SEEMKIT_API", hooks.API)
     if wanted != hooks.API:
         raise InputError(
             f"plugin {point.name!r} of package {package!r} {version} is written for version {wanted} of the plugin "
-            f"interface; this seemkit has version {hooks.API}; {advice}"
+            f"interface; this seemkit has version {hooks.API}; {_advice(point)}"
         )
     return module
+
+
+def _advice(point: EntryPoint) -> str:
+    return f"uninstall or update it, or set {DISABLE}={point.name}"
+
+
+def one_line(error: Exception) -> str:
+    """The kind of an error and its message without line breaks."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _refuse_incomplete(encoder: object, package: str) -> None:
@@ -190,9 +212,19 @@ def _refuse_incomplete(encoder: object, package: str) -> None:
     kind = getattr(encoder, "kind", None)
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
         raise InputError(f"package {package!r}: {encoder.__name__}.kind is {kind!r}; expected a lower-case name")
+    if hasattr(nn.ModuleDict, kind) or hasattr(nn.ModuleDict(), kind):
+        raise InputError(
+            f"package {package!r}: a prompt kind cannot be called {kind!r}, as torch uses that name itself"
+        )
     accepts = getattr(encoder, "accepts", None)
     if not (isinstance(accepts, type) and issubclass(accepts, Prompt)):
         raise InputError(f"package {package!r}: {encoder.__name__}.accepts is {accepts!r}, no subclass of Prompt")
+    group = getattr(encoder, "group", None)
+    if not isinstance(group, Group) or answered_by(group) is None:
+        raise InputError(
+            f"package {package!r}: {encoder.__name__}.group is {group!r}; expected a Group that visual or text queries "
+            "read (read_by)"
+        )
     if inspect.isabstract(encoder):
         missing = ", ".join(sorted(encoder.__abstractmethods__))
         raise InputError(f"package {package!r}: prompt kind {kind!r} lacks {missing}")

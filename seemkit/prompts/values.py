@@ -6,8 +6,6 @@ one image is for the kind's encoder to check.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +18,9 @@ from torch import Tensor
 
 from seemkit.errors import InputError
 from seemkit.nn.context import ImageContext
+
+FARTHEST = 1_000_000
+"""Most pixels that a coordinate or a length may be; no image is larger."""
 
 Path2D = tuple[tuple[float, float], ...]
 """Points (x, y) in their order."""
@@ -48,7 +49,7 @@ class Point(Prompt):
     positive: bool = True
 
     def __post_init__(self) -> None:
-        _check_numbers("point", (self.x, self.y))
+        _set(self, **check_numbers("point", x=self.x, y=self.y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,10 @@ class Box(Prompt):
     positive: bool = True
 
     def __post_init__(self) -> None:
-        corners = (self.x0, self.y0, self.x1, self.y1)
-        _check_numbers("box", corners)
+        corners = check_numbers("box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
+        _set(self, **corners)
         if not (self.x1 > self.x0 and self.y1 > self.y0):
-            said = ",".join(f"{value:g}" for value in corners)
+            said = ",".join(f"{value:g}" for value in corners.values())
             raise InputError(
                 f"box {said} has no area: expected left, top, right, bottom with left < right, top < bottom"
             )
@@ -102,8 +103,9 @@ class Scribble(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", _path("scribble", self.points, 1))
-        _check_positive("scribble", "width", self.width)
+        _set(self, points=_path("scribble", self.points, 1), **_length("scribble", width=self.width))
+        if self.inside is not None:
+            _set(self, inside=_mask("scribble", "inside", self.inside))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +128,9 @@ class Circle(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", _path("circle", self.points, 1))
-        _check_positive("circle", "radius", self.radius)
+        _set(self, points=_path("circle", self.points, 1), **_length("circle", radius=self.radius))
+        if self.inside is not None:
+            _set(self, inside=_mask("circle", "inside", self.inside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class Polygon(Prompt):
     curve: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", _path("polygon", self.points, 1 if self.curve else 3))
+        _set(self, points=_path("polygon", self.points, 1 if self.curve else 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +164,15 @@ class Text(Prompt):
         text: for example ``"the red star left of the ring"``.
 
     Raises:
-        InputError: it is empty.
+        InputError: it is empty, or no text.
     """
 
     text: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str) or not self.text.strip():
+        if not isinstance(self.text, str):
+            raise InputError(f"text: a {type(self.text).__name__}; expected words")
+        if not self.text.strip():
             raise InputError("text prompt is empty: say what to look for, for example 'the red star'")
 
 
@@ -187,14 +192,10 @@ class Mask(Prompt):
     positive: bool = True
 
     def __post_init__(self) -> None:
-        mask = torch.from_numpy(self.mask) if isinstance(self.mask, np.ndarray) else self.mask
-        if not isinstance(mask, Tensor):
-            raise InputError(f"mask: a {type(mask).__name__}; expected a boolean tensor or array [H, W]")
-        if mask.dtype != torch.bool or mask.ndim != 2:
-            raise InputError(f"mask: {mask.dtype} of shape {[*mask.shape]}; expected torch.bool of shape [H, W]")
+        mask = _mask("mask", "mask", self.mask)
         if not bool(mask.any()):
             raise InputError("mask: no pixel is set")
-        object.__setattr__(self, "mask", mask)
+        _set(self, mask=mask)
 
     @classmethod
     def read(cls, path: str | Path, *, positive: bool = True) -> Self:
@@ -223,41 +224,79 @@ class RegionOf(Prompt):
         prompts: what marks the region in it: points, masks, or any other kinds that mark pixels.
 
     Raises:
-        InputError: no prompt marks a region.
+        InputError: no prompt marks a region positively, or the image is nothing of that kind.
     """
 
     image: ImageContext | Tensor | str | Path
     prompts: tuple[Prompt, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prompts", tuple(self.prompts))
-        if not self.prompts:
-            raise InputError("referred-region: no prompt marks a region in the other image")
+        prompts = (self.prompts,) if isinstance(self.prompts, Prompt) else tuple(self.prompts)
+        _set(self, prompts=prompts)
+        if not any(getattr(prompt, "positive", True) for prompt in prompts):
+            raise InputError("referred-region: no prompt marks a region in the other image; give one that is positive")
+        if not isinstance(self.image, (ImageContext, Tensor, str, Path)):
+            raise InputError(
+                f"referred-region: image is a {type(self.image).__name__}; expected a file, a tensor or a context"
+            )
         if isinstance(self.image, ImageContext) and len(self.image) != 1:
             raise InputError(
                 f"referred-region: encode the other image alone; its context holds {len(self.image)} images"
             )
 
 
-def _check_numbers(kind: str, values: Sequence[Any]) -> None:
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-            raise InputError(f"{kind}: coordinate {value!r} is no finite number")
+def check_numbers(kind: str, **values: Any) -> dict[str, float]:  # noqa: ANN401 (whatever a file says)
+    """The values as floats.
+
+    Args:
+        kind: of the prompt, for the message.
+        values: coordinates and lengths by the names of their fields.
+
+    Raises:
+        InputError: one is no number, not finite, or farther away than any image reaches.
+    """
+    for name, value in values.items():
+        known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        if not known or not -FARTHEST <= value <= FARTHEST:
+            raise InputError(
+                f"{kind}: {name} is {str(value)[:40]!r}; expected a number of pixels, at most {FARTHEST:,}"
+            )
+    return {name: float(value) for name, value in values.items()}
 
 
-def _check_positive(kind: str, field: str, value: float) -> None:
-    _check_numbers(kind, (value,))
-    if value <= 0:
-        raise InputError(f"{kind}: {field} {value:g} is not positive")
+def _set(prompt: Prompt, **values: object) -> None:
+    """Replaces fields of a prompt that is being made."""
+    for name, value in values.items():
+        object.__setattr__(prompt, name, value)
+
+
+def _length(kind: str, **values: float) -> dict[str, float]:
+    """Numbers greater than zero."""
+    found = check_numbers(kind, **values)
+    for name, value in found.items():
+        if value <= 0:
+            raise InputError(f"{kind}: {name} {value:g} is not positive")
+    return found
+
+
+def _mask(kind: str, field: str, mask: Any) -> Bool[Tensor, "H W"]:  # noqa: ANN401
+    """A copy of a boolean map."""
+    try:
+        found = mask.detach().clone() if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
+    except (TypeError, ValueError):
+        raise InputError(f"{kind}: {field} is a {type(mask).__name__}; expected a boolean map [H, W]") from None
+    if found.dtype != torch.bool or found.ndim != 2:
+        raise InputError(f"{kind}: {field} is {found.dtype} of shape {[*found.shape]}; expected torch.bool [H, W]")
+    return found
 
 
 def _path(kind: str, points: Any, least: int) -> Path2D:  # noqa: ANN401 (lists and arrays are welcome)
     """The points as floats, at least so many of them."""
     try:
-        path = tuple((x, y) for x, y in (points.tolist() if hasattr(points, "tolist") else points))
+        path = [(x, y) for x, y in (points.tolist() if hasattr(points, "tolist") else points)]
     except (TypeError, ValueError):
-        raise InputError(f"{kind}: points {points!r}: expected pairs of X and Y in pixels") from None
+        raise InputError(f"{kind}: points {str(points)[:60]}: expected pairs of X and Y in pixels") from None
     if len(path) < least:
         raise InputError(f"{kind}: {len(path)} points; at least {least} are needed")
-    _check_numbers(kind, [value for pair in path for value in pair])
-    return tuple((float(x), float(y)) for x, y in path)
+    pairs = [check_numbers(kind, x=x, y=y) for x, y in path]
+    return tuple((pair["x"], pair["y"]) for pair in pairs)

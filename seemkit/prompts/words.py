@@ -11,6 +11,8 @@ from seemkit.prompts.values import Path2D
 def read_numbers(kind: str, text: str, form: str, fits: Callable[[int], bool]) -> tuple[bool, list[float]]:
     """Whether the word is positive (it does not start with ``-``), and its numbers, which commas separate.
 
+    A ``+`` says that what follows is no sign of the prompt: ``"+-5,20"`` starts with the number -5.
+
     Args:
         kind: for the message.
         text: the word, for example ``"-120,80"``.
@@ -21,7 +23,7 @@ def read_numbers(kind: str, text: str, form: str, fits: Callable[[int], bool]) -
         InputError: a number is unreadable, or the count is wrong.
     """
     try:
-        numbers = [float(part) for part in text.removeprefix("-").split(",")]
+        numbers = [float(part) for part in text[text[:1] in ("-", "+") :].split(",")]
     except ValueError:
         numbers = []
     if not fits(len(numbers)):

@@ -7,6 +7,7 @@ from seemkit import Scribble, Subject, Text
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.user import SimulatedUser, rough_click
+from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
 
 
@@ -90,3 +91,20 @@ def test_about_half_of_rough_clicks_miss(mask):
     hits = sum(bool(mask[int(click.y), int(click.x)]) for click in clicks)
     assert 0.3 < hits / len(clicks) < 0.7
     assert rough_click(mask, torch.Generator().manual_seed(0)) == clicks[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kinds": {}}, {"kinds": {"point": 0.0}}, {"kinds": {"point": 2, "box": -1}}, {"centre": 1.5}, {"rough": -0.1}],
+)
+def test_settings_that_are_none(settings):
+    with pytest.raises(InputError, match=r"sampling.user\."):
+        SimulatedUser(**settings)
+
+
+def test_first_prompts_are_those_that_clicks_can_follow():
+    SimulatedUser(kinds={"point": 1.0, "box": 2.0, "referred-region": 1.0}).check(installed())
+    with pytest.raises(InputError, match="'text' is not answered by visual queries"):
+        SimulatedUser(kinds={"point": 1.0, "text": 1.0}).check(installed())
+    with pytest.raises(InputError, match="'lasso' is not installed"):
+        SimulatedUser(kinds={"lasso": 1.0}).check(installed())

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seemkit.ops.curve import by_angle, closed_curve
+from seemkit.ops.curve import by_angle, clip, closed_curve
+from seemkit.types import Size
 
 
 def test_it_is_the_reference_s(golden_folder):
@@ -30,3 +31,13 @@ def test_straight_edges():
 def test_two_points_make_a_loop():
     assert np.isfinite(closed_curve(np.array([[0.0, 0], [10, 0]]))).all()
     assert np.isfinite(closed_curve(np.array([[1.0, 1], [1, 1]]))).all()
+
+
+def test_clip():
+    square = np.array([[-10.0, -10], [20, -10], [20, 8], [-10, 8]])
+    assert {tuple(corner) for corner in clip(square, Size(40, 50))} == {(0, 0), (20, 0), (20, 8), (0, 8)}
+    inner = np.array([[5.0, 5], [20, 6], [12, 30]])
+    np.testing.assert_array_equal(clip(inner, Size(40, 50)), inner)
+    assert len(clip(inner - 100, Size(40, 50))) == 0
+    around = np.array([[-500.0, -500], [500, -500], [500, 500], [-500, 500]])
+    assert {tuple(corner) for corner in clip(around, Size(40, 50))} == {(0, 0), (50, 0), (50, 40), (0, 40)}

@@ -79,13 +79,13 @@ def test_words_and_json_by_name(kind):
         ({"kind": "nose"}, "'nose' is not installed; installed: box"),
         ({"kind": "point", "x": 1}, "point: field 'y' is missing"),
         ({"kind": "point", "x": 1, "y": 2, "z": 3}, "point: unknown field 'z'; it has x, y, positive"),
-        ({"kind": "point", "x": "1", "y": 2}, "coordinate '1' is no finite number"),
+        ({"kind": "point", "x": "1", "y": 2}, "point: x is '1'; expected a number of pixels"),
         ({"kind": "point", "x": 1, "y": 2, "positive": 0}, "field 'positive' is 0; expected true or false"),
         ({"kind": "polygon", "points": [[1, 2], [3]]}, "expected pairs of X and Y"),
         ({"kind": "mask", "mask": {"size": [3, 4], "counts": "0"}}, "mask: field 'mask': 'counts' .* do not fill"),
         ({"kind": "mask", "mask": {"size": "big"}}, "'size' of a run-length mask"),
         ({"kind": "mask", "mask": 3}, "mask"),
-        ({"kind": "text", "text": 3}, "text prompt is empty"),
+        ({"kind": "text", "text": 3}, "text: a int; expected words"),
         ({"kind": "referred-region", "image": "a.png"}, "expected the fields 'image'"),
     ],
 )
@@ -197,3 +197,31 @@ def test_a_disc_and_its_path():
 def test_a_line_of_one_pixel():
     assert pixels(Scribble(((10.5, 20.5), (14.5, 20.5)), 1)) == {(20, c) for c in range(10, 15)}
     assert pixels(Scribble(((95.5, 63.5), (300, 63.5)), 1)) == {(63, 95)}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Polygon(((0, 0), (1e6, 0), (0, 1e6))),
+        Polygon(((0, 0), (1e6, 0), (0, 1e6)), curve=True),
+        Circle(((0, 0),), 1e6),
+        Scribble(((-1e6, -1e6), (1e6, 1e6)), 1e6),
+        Box(-1e6, -1e6, 1e6, 1e6),
+    ],
+)
+def test_enormous_prompts_are_cut_off_at_once(prompt):
+    found = pixels(prompt)
+    assert found <= {(row, column) for row in range(64) for column in range(96)}
+    assert len(found) == 64 * 96 or getattr(prompt, "curve", False)
+
+
+@pytest.mark.parametrize("kind", [Scribble, Circle])
+def test_a_limit_of_another_size(kind):
+    prompt = kind(((30, 20),), 5, inside=torch.ones(9, 9, dtype=torch.bool))
+    with pytest.raises(InputError, match=r"inside is of shape \[9, 9\]; this image has \[64, 96\]"):
+        installed()[installed().kind_of(prompt)].encoder(8).region(prompt, Size(64, 96))
+
+
+def test_a_plus_says_that_a_minus_belongs_to_the_number():
+    assert parse_prompt("box=+-5,20,60,90") == Box(-5, 20, 60, 90)
+    assert parse_prompt("box=--5,20,60,90") == Box(-5, 20, 60, 90, positive=False)

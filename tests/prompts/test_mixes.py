@@ -42,7 +42,7 @@ CORNERS = st.tuples(
 )
 MASKS = st.builds(_mask, CORNERS, SIGN)
 REGIONS = st.lists(st.one_of(POINTS, MASKS), min_size=1, max_size=2).map(
-    lambda prompts: RegionOf(picture(HEIGHT, WIDTH, seed=2), tuple(prompts))
+    lambda prompts: RegionOf(picture(HEIGHT, WIDTH, seed=2), (Point(30, 20), *prompts))
 )
 PROMPTS = st.one_of(POINTS, BOXES, SCRIBBLES, CIRCLES, POLYGONS, TEXTS, MASKS, REGIONS)
 OBJECTS = st.lists(st.lists(PROMPTS, min_size=1, max_size=4), min_size=1, max_size=3)

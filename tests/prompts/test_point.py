@@ -32,7 +32,7 @@ def test_parse(word, point):
 
 @pytest.mark.parametrize("point", [(float("nan"), 3), (3, float("inf")), ("3", 4), (None, 1), (True, 2)])
 def test_coordinates_are_numbers(point):
-    with pytest.raises(InputError, match=r"point: coordinate .* is no finite number"):
+    with pytest.raises(InputError, match=r"point: [xy] is .*; expected a number of pixels"):
         Point(*point)
 
 

@@ -70,9 +70,11 @@ def test_bad_regions(network, context, other, prompts, message):
         decode(network, context, [RegionOf(other, prompts)])
 
 
-def test_nothing_is_marked():
+@pytest.mark.parametrize("prompts", [(), (Point(3, 3, positive=False),)])
+def test_nothing_is_marked(prompts):
     with pytest.raises(InputError, match="no prompt marks"):
-        RegionOf("other.png", ())
+        RegionOf("other.png", prompts)
+    assert RegionOf("other.png", Point(3, 3)).prompts == (Point(3, 3),)
 
 
 def test_the_other_image_is_one_image(network):
@@ -98,6 +100,29 @@ def test_a_session_encodes_the_other_image_once(network, monkeypatch):
     session.add(RegionOf(picture(70, 50, seed=3), CLICKS)).predict()
     session.add(Point(5, 5)).predict()
     assert len(calls) == 1
+    assert isinstance(session.prompts["object"][0].image, torch.Tensor)  # as it was given
+
+
+def test_a_session_refuses_bad_regions_at_once(network, tmp_path):
+    session = Session(network, picture(60, 90)).add(Point(5, 5))
+    pixels = picture(70, 50, seed=3)
+    bad = [
+        (RegionOf(pixels, (Point(60, 5),)), "outside the image of 50 x 70"),
+        (RegionOf(pixels, (Text("star"),)), "'text' marks no pixels"),
+        (RegionOf(tmp_path / "absent.png", CLICKS), r"absent\.png"),
+        (RegionOf(pixels.float(), CLICKS), "expected torch.uint8"),
+        (RegionOf(pixels[:, :9], CLICKS), "at least 32 pixels"),
+    ]
+    for prompt, message in bad:
+        with pytest.raises(InputError, match=message):
+            session.add(prompt)
+    assert session.prompts == {"object": (Point(5, 5),)}
+
+
+@pytest.mark.parametrize("image", [None, 3, np.zeros((40, 40, 3))])
+def test_what_is_no_image(image):
+    with pytest.raises(InputError, match="expected a file, a tensor or a context"):
+        RegionOf(image, CLICKS)
 
 
 def test_words():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seemkit import Box, Circle, Mask, Polygon, Scribble, Text
+from seemkit import Box, Circle, Mask, Point, Polygon, Scribble, Text
 from seemkit.errors import InputError
 
 NAN = float("nan")
@@ -15,21 +15,28 @@ NAN = float("nan")
     [
         (lambda: Box(1, 1, 1, 5), "box 1,1,1,5 has no area"),
         (lambda: Box(5, 1, 1, 5), "has no area"),
-        (lambda: Box(1, 1, 5, NAN), "box: coordinate nan is no finite number"),
+        (lambda: Box(1, 1, 5, NAN), "box: y1 is 'nan'; expected a number of pixels"),
         (lambda: Polygon(((1, 1), (2, 2))), "polygon: 2 points; at least 3 are needed"),
-        (lambda: Polygon(((1, 1), (2, 2), (NAN, 3))), "polygon: coordinate nan"),
+        (lambda: Polygon(((1, 1), (2, 2), (NAN, 3))), "polygon: x is 'nan'"),
         (lambda: Polygon((), curve=True), "polygon: 0 points; at least 1"),
         (lambda: Scribble(()), "scribble: 0 points"),
         (lambda: Scribble(((1, 2),), 0), "scribble: width 0 is not positive"),
-        (lambda: Scribble(((1, 2),), NAN), "scribble: coordinate nan"),
+        (lambda: Scribble(((1, 2),), NAN), "scribble: width is 'nan'"),
         (lambda: Scribble((1, 2)), "expected pairs of X and Y"),
         (lambda: Scribble(5), "expected pairs of X and Y"),
-        (lambda: Circle(((1, float("inf")),), 3), "circle: coordinate inf"),
+        (lambda: Circle(((1, float("inf")),), 3), "circle: y is 'inf'"),
         (lambda: Circle(((1, 1),), -3), "circle: radius -3 is not positive"),
         (lambda: Text("  "), "text prompt is empty"),
         (lambda: Mask(torch.zeros(4, 5, dtype=torch.bool)), "mask: no pixel is set"),
-        (lambda: Mask(torch.ones(4, 5)), "mask: torch.float32 of shape"),
+        (lambda: Mask(torch.ones(4, 5)), "mask: mask is torch.float32 of shape"),
         (lambda: Mask(torch.ones(1, 4, 5, dtype=torch.bool)), r"shape \[1, 4, 5\]; expected torch.bool"),
+        (lambda: Text(5), "text: a int; expected words"),
+        (lambda: Mask(3), "mask: mask is torch.int64"),
+        (lambda: Mask(np.array([object()])), "mask is a ndarray; expected a boolean map"),
+        (lambda: Scribble(((1, 2),), inside=5), "scribble: inside is torch.int64"),
+        (lambda: Box(1e20, 0, 2e20, 5), "box: x0 is '1e[+]20'; expected a number of pixels, at most 1,000,000"),
+        (lambda: Circle(((1, 10**400),), 3), "circle: y is '1000"),
+        (lambda: Circle(((1, 1),), np.complex64(3)), "circle: radius is"),
     ],
 )  # fmt: skip
 def test_nonsense_cannot_be_made(make, message):
@@ -49,3 +56,12 @@ def test_a_mask_may_be_an_array():
     mask = np.zeros((4, 5), dtype=bool)
     mask[1, 2] = True
     assert Mask(mask).mask.nonzero().tolist() == [[1, 2]]
+
+
+def test_what_is_kept_is_a_copy_and_plain_numbers():
+    mask = np.ones((4, 5), dtype=bool)
+    prompt = Mask(mask[::-1])
+    mask[:] = False
+    assert bool(prompt.mask.all())
+    point = Point(np.int64(3), np.float32(4))
+    assert [type(point.x), type(point.y)] == [float, float]

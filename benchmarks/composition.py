@@ -6,8 +6,8 @@ Scenes are those of the test split unless told otherwise; neither training nor a
 asked for by every mix that can be made for it; a row is the mean over objects, with a 95 % interval from resampling
 scenes. Comparisons are paired: over the same objects.
 
-An *ambiguous text* is a class name that fits several things of the scene. Clicks are as far from the object's border as
-can be, a *careless click* is a random pixel of it, and a *rough click* may miss it, as `rough_click` says.
+An *ambiguous text* is a class name that fits several things of the scene. A *click* is as far from the object's border
+as can be, a *careless click* is a random pixel of the object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from seemkit import SEEM, Session, Subject
 from seemkit.data.scenes.scene import Scene, make_scene
 from seemkit.data.scenes.things import Thing
 from seemkit.interactive.clicker import centre_click
-from seemkit.interactive.user import rough_click
 from seemkit.prompts.values import Point, Prompt, RegionOf, Text
 
 Mixes = dict[str, list[Prompt]]
@@ -43,11 +42,6 @@ COMPARISONS = {
     "ambiguous text + careless click >= either + 0.05": (
         "ambiguous text + careless click",
         ("ambiguous text", "careless click"),
-        0.05,
-    ),
-    "ambiguous text + rough click >= either + 0.05": (
-        "ambiguous text + rough click",
-        ("ambiguous text", "rough click"),
         0.05,
     ),
 }
@@ -81,14 +75,13 @@ class Asking:
     def _mixes(self, scene: Scene, thing: Thing, masks: dict[int, Tensor], session: Session) -> Mixes:
         mask = masks[thing.id]
         subject, click, careless = Subject(mask), centre_click(mask), self._careless(mask)
-        rough = rough_click(mask, self.generator)
         start = {
             kind: list(self.network.sampler.kind(kind).start(subject, self.generator))
             for kind in ("box", "scribble", "circle", "polygon", "mask")
         }
         others = [masks[other.id] for other in scene.things if other is not thing]
         beside = [replace(centre_click(other), positive=False) for other in others[:1] if bool(other.any())]
-        mixes: Mixes = {"click": [click], "careless click": [careless], "rough click": [rough]}
+        mixes: Mixes = {"click": [click], "careless click": [careless]}
         mixes |= {kind: prompts for kind, prompts in start.items() if prompts}
         mixes["box + click"] = [*start["box"], click]
         if start["scribble"] and beside:
@@ -97,13 +90,12 @@ class Asking:
         if phrases:
             text = Text(phrases[int(torch.randint(len(phrases), (1,), generator=self.generator))])
             mixes |= {"text": [text], "text + click": [text, click], "text + careless click": [text, careless]}
-            mixes |= {"text + rough click": [text, rough], "text + box": [text, *start["box"]]}
+            mixes["text + box"] = [text, *start["box"]]
             mixes["text + referred region"] = [text, RegionOf(session.context, tuple(start["mask"]))]
         if sum(other.shape == thing.shape for other in scene.things) > 1:
             name = Text(thing.shape)
             mixes |= {"ambiguous text": [name], "ambiguous text + click": [name, click]}
             mixes["ambiguous text + careless click"] = [name, careless]
-            mixes["ambiguous text + rough click"] = [name, rough]
         return mixes
 
     def _careless(self, mask: Tensor) -> Point:

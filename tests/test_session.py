@@ -377,7 +377,7 @@ def test_bad_tensors(tiny_network, shape):
 
 @pytest.mark.parametrize("image", [torch.rand(3, 60, 90), np.zeros((3, 60, 90), dtype=np.uint8), None])
 def test_what_is_no_image(tiny_network, image):
-    with pytest.raises(InputError, match="image: .*; expected"):
+    with pytest.raises(InputError, match=r"image: .*; expected"):
         Session(tiny_network, image)
 
 

@@ -6,7 +6,7 @@ import torch
 from seemkit import Scribble, Subject, Text
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
-from seemkit.interactive.user import SimulatedUser, rough_click
+from seemkit.interactive.user import SimulatedUser
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
 
@@ -77,25 +77,9 @@ def test_some_objects_are_also_described(mask, tiny_network):
     assert all(isinstance(given[0], Scribble) for given in found)
 
 
-def test_rough_clicks_come_with_a_text(mask, tiny_network):
-    user = SimulatedUser(kinds={"box": 1.0}, described=0.5, rough=0.5)
-    found = prompts(user, mask, tiny_network, 200)
-    rough = [given for given in found if isinstance(given[0], Point)]
-    assert 25 < len(rough) < 75
-    assert all(isinstance(given[1], Text) and len(given) == 2 for given in rough)
-
-
-def test_about_half_of_rough_clicks_miss(mask):
-    clicks = [rough_click(mask, torch.Generator().manual_seed(seed)) for seed in range(300)]
-    assert all(0 < click.x < 40 and 0 < click.y < 30 and click.positive for click in clicks)
-    hits = sum(bool(mask[int(click.y), int(click.x)]) for click in clicks)
-    assert 0.3 < hits / len(clicks) < 0.7
-    assert rough_click(mask, torch.Generator().manual_seed(0)) == clicks[0]
-
-
 @pytest.mark.parametrize(
     "settings",
-    [{"kinds": {}}, {"kinds": {"point": 0.0}}, {"kinds": {"point": 2, "box": -1}}, {"centre": 1.5}, {"rough": -0.1}],
+    [{"kinds": {}}, {"kinds": {"point": 0.0}}, {"kinds": {"point": 2, "box": -1}}, {"centre": 1.5}],
 )
 def test_settings_that_are_none(settings):
     with pytest.raises(InputError, match=r"sampling.user\."):

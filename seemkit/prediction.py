@@ -34,6 +34,10 @@ class Prediction:
     label: str
     score: float
 
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        return f"Prediction({self.label!r}, score {self.score:.3f}, {self.area} pixels of {width} x {height})"
+
     @property
     def area(self) -> int:
         """Number of pixels of the mask."""

@@ -89,7 +89,9 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
             hint = "not in the local cache, and the Hugging Face Hub cannot be reached"
             if isinstance(error, HfHubHTTPError):
                 hint = f"the Hugging Face Hub answers: {str(error).splitlines()[0]}"
-            raise InputError(f"{repository}: {name}: {hint}; give a local folder or file instead") from error
+            raise InputError(
+                f"{repository}: {name}: {hint}; there is no local folder or file of that name either"
+            ) from error
 
     if variant is None and repository == OFFICIAL:
         raise InputError(f"{repository}: holds several models: give a variant, one of {', '.join(PUBLISHED)}")

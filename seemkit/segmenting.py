@@ -59,6 +59,8 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     Raises:
         InputError: the image, a prompt or the model is bad.
     """
+    if not 0 <= request.threshold <= 1:
+        raise InputError(f"--threshold {request.threshold:g}: expected a probability, 0 to 1")
     pixels = read_image(image, upright=True)
     objects = read_prompts(request.file) if request.file is not None else {}
     if request.words:
@@ -75,10 +77,10 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
     picture = _picture(session, pixels, objects, [p for _, p in found])
     _write(out, found, picture, {"image": str(image), "prompts": said})
-    several = len(objects) > 1
-    return [f"{f'{name}: ' if several else ''}{p.label}  score {p.score:.3f}  {p.area} pixels" for name, p in found] + [
-        f"written to {out}"
-    ]
+    lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in found]
+    if not found:
+        lines = [f"nothing found: no segment has a class score above {request.threshold:g} (--threshold)"]
+    return [*lines, f"written to {out}"]
 
 
 def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
@@ -133,12 +135,26 @@ def _write(out: Path, found: Sequence[tuple[str | None, Prediction]], picture: T
                 rows.append({**({} if name is None else {"name": name}), **_record(file, prediction)})
             to_pil(picture).save(Path(folder) / "overlay.png")
             (Path(folder) / "result.json").write_text(json.dumps({**head, "objects": rows}, indent=2) + "\n")
-            for stale in out.glob("mask_*.png"):
-                stale.unlink()
+            for stale in _earlier_masks(out):
+                stale.unlink(missing_ok=True)
             for path in sorted(Path(folder).iterdir()):
                 shutil.move(path, out / path.name)
     except OSError as error:
         raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
+
+
+def _line(name: str | None, prediction: Prediction) -> str:
+    said = f"{prediction.label}  score {prediction.score:.3f}  {prediction.area} pixels"
+    return f"{'' if name is None else f'{name}: '}{said if prediction.area else f'{prediction.label}: no pixel found'}"
+
+
+def _earlier_masks(out: Path) -> list[Path]:
+    """The masks that the folder's ``result.json`` names, if there is one; no other file is anybody's to remove."""
+    try:
+        records = json.loads((out / "result.json").read_text(encoding="utf-8"))["objects"]
+        return [out / Path(record["mask"]).name for record in records]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _record(file: str, prediction: Prediction) -> dict[str, Any]:

@@ -42,11 +42,13 @@ class Session:
         classes: class names for labels; None takes the network's own.
 
     Raises:
-        InputError: the file is no readable image, or the image is smaller than 32 pixels.
+        InputError: the file is no readable image, the image is smaller than 32 pixels, or an argument is of a wrong
+            type.
     """
 
     def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
         pixels = read_image(image, upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
+        _check_arguments(network, seed)
         with torch.inference_mode():
             context = network.encode_image([pixels.to(network.pixel_mean.device)])
         self._begin(network, context, seed, classes)
@@ -59,6 +61,7 @@ class Session:
         return session
 
     def _begin(self, network: SEEM, context: ImageContext, seed: int, classes: Classes) -> None:
+        _check_arguments(network, seed)
         self.network = network
         self.context = context
         self.vocabulary = network.vocabulary
@@ -260,7 +263,15 @@ class Session:
             names = tuple(classes)
             if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
                 raise InputError(f"classes: {classes!r}; expected a list of names that are not empty")
-            return Vocabulary(tuple(name.strip() for name in names), (True,) * len(names))
+            names = tuple(dict.fromkeys(name.strip() for name in names))  # a name twice would halve its probability
+            return Vocabulary(names, (True,) * len(names))
         if self.vocabulary is None:
             raise InputError("classes: the model has no class names of its own; give some, for example ['cat', 'dog']")
         return self.vocabulary
+
+
+def _check_arguments(network: object, seed: object) -> None:
+    if not isinstance(network, SEEM):
+        raise InputError(f"network: a {type(network).__name__}; load it with SEEM.from_pretrained(...)")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed: {str(seed)[:40]!r}; expected a whole number from 0 to 2^63 - 1")

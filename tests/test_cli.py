@@ -87,6 +87,8 @@ def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_p
         (["--prompt", "box=1,1,1,5"], "box 1,1,1,5 has no area"),
         (["--prompt", "polygon=1,2,3,4"], "polygon '1,2,3,4': expected X,Y,X,Y,… of at least 3 points"),
         (["--point=-20,30"], "all prompts are negative"),
+        (["--point", "30,30", "--seed", "99999999999999999999"], "seed: '99999999999999999999'; expected a whole"),
+        (["--threshold", "2"], "--threshold 2: expected a probability"),
         (["--prompts", "absent.json"], "absent.json: no such file"),
     ],
 )
@@ -185,6 +187,26 @@ def test_bad_prompt_files(
     assert str(path) in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_an_earlier_result_is_replaced_and_nothing_else(weights: Path, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prompts = {name: [{"kind": "point", "x": 30, "y": 30}] for name in ("a", "b", "c")}
+    (tmp_path / "prompts.json").write_text(json.dumps({"prompts": prompts}))
+    words = ["segment", str(photo), "--model", str(weights), "--out", str(out)]
+    assert main([*words, "--prompts", str(tmp_path / "prompts.json")]) == 0
+    (out / "mask_mine.png").write_text("mine")
+    (out / "mask_07.png").write_text("mine")
+    assert main([*words, "--point", "30,30"]) == 0
+    mine = ["mask_00.png", "mask_07.png", "mask_mine.png", "overlay.png", "result.json"]
+    assert sorted(path.name for path in out.iterdir()) == mine
+
+
+def test_nothing_found_is_said(weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["segment", str(photo), "--model", str(weights), "--out", str(tmp_path / "out"), "--threshold", "1"]
+    assert main(words) == 0
+    assert "nothing found: no segment has a class score above 1 (--threshold)" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["objects"] == []
 
 
 def test_segment_with_another_image(weights: Path, photo: Path, tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ def test_measures(mask):
     assert torch.equal(decode_mask(found.rle), mask)
 
 
+def test_it_is_printed_in_a_line(mask):
+    assert repr(prediction(mask)) == f"Prediction('star', score 0.500, {int(mask.sum())} pixels of 50 x 40)"
+
+
 def test_outlines(mask):
     large, dot = prediction(mask).polygon
     assert large.shape == (8, 2)  # four sides with cut corners

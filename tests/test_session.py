@@ -240,6 +240,28 @@ def test_a_prompt_of_no_installed_kind(session):
         session.add(Smell(1.0))
 
 
+def test_a_string_is_no_prompt(session):
+    with pytest.raises(InputError, match=r"write Text\('the red star'\)"):
+        session.predict("the red star")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**70, "a", 1.5])
+def test_bad_seeds(tiny_network, seed):
+    with pytest.raises(InputError, match=r"seed: .*; expected a whole number"):
+        Session(tiny_network, picture(60, 90), seed=seed)
+
+
+def test_what_is_no_network():
+    with pytest.raises(InputError, match=r"load it with SEEM.from_pretrained"):
+        Session("runs/seem_tiny", picture(60, 90))
+
+
+def test_a_class_name_counts_once(session):
+    names = ["background", "star"]
+    once, twice = session.instances(names, threshold=0.0), session.instances([*names, " star "], threshold=0.0)
+    assert [(p.label, p.score) for p in once] == [(p.label, p.score) for p in twice]
+
+
 def test_very_many_points_and_very_long_and_foreign_texts(session):
     points = [Point(x % 90, x // 90 % 60) for x in range(10_000)]
     found = session.predict(*points, Text("star " * 500), Text("красная звезда 赤い星 ⭐"))

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from seemkit import Prompt, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
-from seemkit.prompts.values import check_numbers
+from seemkit.prompts.checks import check_numbers
 from seemkit.prompts.words import read_path
 from seemkit.types import Size
 

@@ -89,6 +89,8 @@ class Registry:
         Raises:
             InputError: none does.
         """
+        if isinstance(prompt, str):
+            raise InputError(f"a prompt is a value, not a string: write Text({prompt[:40]!r})")
         if type(prompt) not in self._names:
             raise InputError(
                 f"no installed prompt kind takes a {type(prompt).__name__}; installed: {', '.join(sorted(self.kinds))}"

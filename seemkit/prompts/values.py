@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -18,12 +18,7 @@ from torch import Tensor
 
 from seemkit.errors import InputError
 from seemkit.nn.context import ImageContext
-
-FARTHEST = 1_000_000
-"""Most pixels that a coordinate or a length may be; no image is larger."""
-
-Path2D = tuple[tuple[float, float], ...]
-"""Points (x, y) in their order."""
+from seemkit.prompts.checks import Path2D, check_lengths, check_mask, check_numbers, check_path, check_sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +45,7 @@ class Point(Prompt):
 
     def __post_init__(self) -> None:
         _set(self, **check_numbers("point", x=self.x, y=self.y))
+        check_sign("point", self.positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +72,7 @@ class Box(Prompt):
     def __post_init__(self) -> None:
         corners = check_numbers("box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
         _set(self, **corners)
+        check_sign("box", self.positive)
         if not (self.x1 > self.x0 and self.y1 > self.y0):
             said = ",".join(f"{value:g}" for value in corners.values())
             raise InputError(
@@ -103,9 +100,10 @@ class Scribble(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        _set(self, points=_path("scribble", self.points, 1), **_length("scribble", width=self.width))
+        check_sign("scribble", self.positive)
+        _set(self, points=check_path("scribble", self.points, 1), **check_lengths("scribble", width=self.width))
         if self.inside is not None:
-            _set(self, inside=_mask("scribble", "inside", self.inside))
+            _set(self, inside=check_mask("scribble", "inside", self.inside))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,9 +126,10 @@ class Circle(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        _set(self, points=_path("circle", self.points, 1), **_length("circle", radius=self.radius))
+        check_sign("circle", self.positive)
+        _set(self, points=check_path("circle", self.points, 1), **check_lengths("circle", radius=self.radius))
         if self.inside is not None:
-            _set(self, inside=_mask("circle", "inside", self.inside))
+            _set(self, inside=check_mask("circle", "inside", self.inside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,8 @@ class Polygon(Prompt):
     curve: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, points=_path("polygon", self.points, 1 if self.curve else 3))
+        check_sign("polygon", self.positive)
+        _set(self, points=check_path("polygon", self.points, 1 if self.curve else 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,8 @@ class Mask(Prompt):
     positive: bool = True
 
     def __post_init__(self) -> None:
-        mask = _mask("mask", "mask", self.mask)
+        check_sign("mask", self.positive)
+        mask = check_mask("mask", "mask", self.mask)
         if not bool(mask.any()):
             raise InputError("mask: no pixel is set")
         _set(self, mask=mask)
@@ -233,6 +234,11 @@ class RegionOf(Prompt):
     def __post_init__(self) -> None:
         prompts = (self.prompts,) if isinstance(self.prompts, Prompt) else tuple(self.prompts)
         _set(self, prompts=prompts)
+        for prompt in prompts:
+            if not isinstance(prompt, Prompt):
+                raise InputError(
+                    f"referred-region: {str(prompt)[:40]!r} is no prompt; expected Point(40, 30) or the like"
+                )
         if not any(getattr(prompt, "positive", True) for prompt in prompts):
             raise InputError("referred-region: no prompt marks a region in the other image; give one that is positive")
         if not isinstance(self.image, (ImageContext, Tensor, str, Path)):
@@ -245,58 +251,7 @@ class RegionOf(Prompt):
             )
 
 
-def check_numbers(kind: str, **values: Any) -> dict[str, float]:  # noqa: ANN401 (whatever a file says)
-    """The values as floats.
-
-    Args:
-        kind: of the prompt, for the message.
-        values: coordinates and lengths by the names of their fields.
-
-    Raises:
-        InputError: one is no number, not finite, or farther away than any image reaches.
-    """
-    for name, value in values.items():
-        known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not known or not -FARTHEST <= value <= FARTHEST:
-            raise InputError(
-                f"{kind}: {name} is {str(value)[:40]!r}; expected a number of pixels, at most {FARTHEST:,}"
-            )
-    return {name: float(value) for name, value in values.items()}
-
-
 def _set(prompt: Prompt, **values: object) -> None:
     """Replaces fields of a prompt that is being made."""
     for name, value in values.items():
         object.__setattr__(prompt, name, value)
-
-
-def _length(kind: str, **values: float) -> dict[str, float]:
-    """Numbers greater than zero."""
-    found = check_numbers(kind, **values)
-    for name, value in found.items():
-        if value <= 0:
-            raise InputError(f"{kind}: {name} {value:g} is not positive")
-    return found
-
-
-def _mask(kind: str, field: str, mask: Any) -> Bool[Tensor, "H W"]:  # noqa: ANN401
-    """A copy of a boolean map."""
-    try:
-        found = mask.detach().clone() if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
-    except (TypeError, ValueError):
-        raise InputError(f"{kind}: {field} is a {type(mask).__name__}; expected a boolean map [H, W]") from None
-    if found.dtype != torch.bool or found.ndim != 2:
-        raise InputError(f"{kind}: {field} is {found.dtype} of shape {[*found.shape]}; expected torch.bool [H, W]")
-    return found
-
-
-def _path(kind: str, points: Any, least: int) -> Path2D:  # noqa: ANN401 (lists and arrays are welcome)
-    """The points as floats, at least so many of them."""
-    try:
-        path = [(x, y) for x, y in (points.tolist() if hasattr(points, "tolist") else points)]
-    except (TypeError, ValueError):
-        raise InputError(f"{kind}: points {str(points)[:60]}: expected pairs of X and Y in pixels") from None
-    if len(path) < least:
-        raise InputError(f"{kind}: {len(path)} points; at least {least} are needed")
-    pairs = [check_numbers(kind, x=x, y=y) for x, y in path]
-    return tuple((pair["x"], pair["y"]) for pair in pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seemkit.errors import InputError
-from seemkit.prompts.values import Path2D
+from seemkit.prompts.checks import Path2D
 
 
 def read_numbers(kind: str, text: str, form: str, fits: Callable[[int], bool]) -> tuple[bool, list[float]]:

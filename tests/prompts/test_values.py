@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seemkit import Box, Circle, Mask, Point, Polygon, Scribble, Text
+from seemkit import Box, Circle, Mask, Point, Polygon, RegionOf, Scribble, Text
 from seemkit.errors import InputError
 
 NAN = float("nan")
@@ -30,6 +30,10 @@ NAN = float("nan")
         (lambda: Mask(torch.zeros(4, 5, dtype=torch.bool)), "mask: no pixel is set"),
         (lambda: Mask(torch.ones(4, 5)), "mask: mask is torch.float32 of shape"),
         (lambda: Mask(torch.ones(1, 4, 5, dtype=torch.bool)), r"shape \[1, 4, 5\]; expected torch.bool"),
+        (lambda: Point(1, 2, positive="no"), "point: positive is 'no'; expected True or False"),
+        (lambda: Box(1, 2, 3, 4, positive=1), "box: positive is 1"),
+        (lambda: Polygon(((1, 1), (2, 2), (9, 3)), positive=None), "polygon: positive is None"),
+        (lambda: RegionOf("a.png", "point"), "'p' is no prompt; expected Point"),
         (lambda: Text(5), "text: a int; expected words"),
         (lambda: Mask(3), "mask: mask is torch.int64"),
         (lambda: Mask(np.array([object()])), "mask is a ndarray; expected a boolean map"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,25 +12,10 @@ from seemkit.decoded import Decoded
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
+from seemkit.testing import SMALL
 from seemkit.types import Vocabulary
 
-TINY = Architecture(
-    backbone="resnet10t",
-    backbone_options={"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8},
-    backbone_levels=(1, 2, 3, 4),
-    width=32,
-    heads=4,
-    hidden=48,
-    encoder_layers=1,
-    decoder_layers=4,
-    queries=10,
-    memory=8,
-    text_width=16,
-    text_layers=2,
-    text_heads=2,
-    templates=("{}", "a {}"),
-    prompts={"point": {"side": 1}},
-)
+TINY = replace(SMALL, decoder_layers=4, text_layers=2, templates=("{}", "a {}"), prompts={"point": {"side": 1}})
 VOCABULARY = Vocabulary(("sky", "grass", "star"), (False, False, True))
 
 

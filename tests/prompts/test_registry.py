@@ -143,7 +143,7 @@ def test_plugins_can_be_disabled(install, monkeypatch, blocked):
         (('kind = "lasso"', 'kind = "Las.so"'), "kind is 'Las.so'; expected a lower-case name"),
         (('kind = "lasso"', 'kind = "keys"'), "cannot be called 'keys', as torch uses that name"),
         (("accepts = Lasso\n", "accepts = Lasso\n    group = None\n"), "group is None; expected a Group"),
-        (("(register):", "(regster):"), "regster"),
+        (("(register):", "(recorder):"), "recorder"),
         (("register(LassoEncoder)", "1 / 0"), "does not register: ZeroDivisionError"),
         (("accepts = Lasso", "accepts = int"), "accepts is <class 'int'>, no subclass of Prompt"),
         (("register(LassoEncoder)", "register(Lasso)"), "no subclass of PromptEncoder"),

@@ -10,14 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from torch import nn
-
 from seemkit.errors import InputError
 from seemkit.prompts.hooks import API
-from seemkit.prompts.registry import installed
+from seemkit.prompts.registry import TORCH_NAMES, installed
 
-TAKEN = frozenset(dir(nn.ModuleDict())) | {"prompts", "size", "subject", "text", "registry"}
-"""Names that torch, the package of the built-in kinds, or the skeleton's own code uses."""
+BUILT_IN = "prompts"
+"""``seemkit_prompts`` is the package of the built-in kinds."""
 
 
 def write(kind: str, parent: Path) -> Path:
@@ -35,7 +33,7 @@ def write(kind: str, parent: Path) -> Path:
         raise InputError(f"{folder}: exists already; remove it or choose another name")
     module = f"seemkit_{kind.replace('-', '_')}"
     name = "".join(part.capitalize() for part in kind.split("-"))
-    if keyword.iskeyword(kind) or kind in TAKEN or name in _words():
+    if keyword.iskeyword(kind) or kind in TORCH_NAMES | {BUILT_IN} or name in _words():
         raise InputError(f"plugins new {kind!r}: this word means something else in the package; choose another")
     values = {"kind": kind, "package": folder.name, "module": module, "name": name, "api": str(API)}
     places = {

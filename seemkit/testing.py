@@ -1,9 +1,9 @@
 """What every prompt kind must do, as a test for authors of plugins.
 
-from seemkit.testing import check_prompt_encoder
+A package calls it in a test of its own::
 
-def test_lasso():
-    check_prompt_encoder(LassoEncoder(8), [Lasso(((10, 10), (40, 12), (20, 50)))])
+    def test_lasso():
+        check_prompt_encoder(LassoEncoder(8), [Lasso(((10, 10), (40, 12), (20, 50)))], bad_words=["10,10"])
 """
 
 from __future__ import annotations

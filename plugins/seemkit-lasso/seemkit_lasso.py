@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from seemkit import Prompt, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
-from seemkit.prompts.checks import check_numbers
+from seemkit.prompts.checks import check_path
 from seemkit.prompts.words import read_path
 from seemkit.types import Size
 
@@ -36,15 +36,7 @@ class Lasso(Prompt):
     points: tuple[tuple[float, float], ...]
 
     def __post_init__(self) -> None:
-        try:
-            points = [check_numbers("lasso", x=x, y=y) for x, y in self.points]
-        except (TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"lasso: points {self.points!r}: expected pairs of X and Y in pixels") from None
-        if len(points) < 3:
-            raise InputError(f"lasso: {len(points)} points; at least 3 are needed")
-        object.__setattr__(self, "points", tuple((point["x"], point["y"]) for point in points))
+        object.__setattr__(self, "points", check_path("lasso", self.points, 3))
 
 
 class LassoEncoder(RegionPrompt[Lasso]):

@@ -35,9 +35,9 @@ def from_fields(kind: str, accepts: type[P], values: dict[str, Any]) -> P:
             raise InputError(f"{kind}: field {name!r} is missing")
     try:
         return accepts(**{name: _value(kind, known[name], value) for name, value in values.items()})
+    except InputError:
+        raise
     except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{kind}: a field is wrong: {' '.join(str(error).split())}") from error
 
 

@@ -23,6 +23,9 @@ from seemkit.prompts.values import Prompt
 DISABLE = "SEEMKIT_DISABLE_PLUGINS"
 """Environment variable: names of entry points or packages, separated by commas, that are not loaded."""
 
+TORCH_NAMES = frozenset(dir(nn.ModuleDict()))
+"""Names that no kind can have, because torch keeps encoders by them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -214,7 +217,7 @@ def _refuse_incomplete(encoder: object, package: str) -> None:
     kind = getattr(encoder, "kind", None)
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
         raise InputError(f"package {package!r}: {encoder.__name__}.kind is {kind!r}; expected a lower-case name")
-    if hasattr(nn.ModuleDict, kind) or hasattr(nn.ModuleDict(), kind):
+    if kind in TORCH_NAMES:
         raise InputError(
             f"package {package!r}: a prompt kind cannot be called {kind!r}, as torch uses that name itself"
         )

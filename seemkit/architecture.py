@@ -15,7 +15,9 @@ class Architecture:
     Attributes:
         backbone: timm's model name, or ``focalnet`` for seemkit's own.
         backbone_options: further arguments of `timm.create_model`, or of the own backbone.
-        backbone_levels: which four of its feature maps to use, finest first; one of stride 16 becomes a simple pyramid.
+        backbone_levels: which of its feature maps to use, finest first: four of strides 4 to 32; one of stride 16, that
+            becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).
+        fine_masks: the map of stride 2 only adds detail to the mask features, which is cheaper; off in the reference.
         backbone_norm_eps: epsilon of its layer norms; None keeps timm's.
         pixel_decoder: ``fpn``, with a transformer on the coarsest map, or ``deformable``, with attention over three.
         width: channels of the pyramid, the mask features, the tokens and the text embeddings.
@@ -48,6 +50,7 @@ class Architecture:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     backbone_levels: tuple[int, ...] = (0, 1, 2, 3)
     backbone_norm_eps: float | None = None
+    fine_masks: bool = False
     pixel_decoder: Literal["fpn", "deformable"] = "fpn"
     width: int = 512
     heads: int = 8

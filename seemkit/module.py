@@ -169,9 +169,9 @@ class SeemModule(lightning.LightningModule):
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
         image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
         region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
-        features = context.mask_features
-        maps = [*(level.transpose(1, 2) for level in context.levels), features.flatten(2)]
-        shares = cell_shares(targets.masks, [*context.shapes, Size(features.shape[-2], features.shape[-1])])
+        maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features]
+        quarter = Size(context.padded.height // 4, context.padded.width // 4)
+        shares = cell_shares(targets.masks, [*context.shapes, quarter])
         regions = head.embed(maps, shares)
         result = aligner(regions, targets, classes[:-1], sentences, image, region)
         return {f"align_{name}": self.alignment.weight * loss for name, loss in result._asdict().items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +47,8 @@ from seemkit.types import Size, Vocabulary
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
-PIXEL_DECODERS: Final = {"fpn": PixelDecoder, "deformable": DeformablePixelDecoder}
+FINE = 2
+"""The stride of mask features that the region head reads averaged."""
 
 
 class SEEM(nn.Module):
@@ -69,14 +70,7 @@ class SEEM(nn.Module):
         self.templates = a.templates or CLASS_TEMPLATES
         self.mask_width = a.width + a.click_field
         self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
-        self.pixel_decoder = PIXEL_DECODERS[a.pixel_decoder](
-            self.backbone.channels,
-            a.width,
-            a.width,
-            heads=a.heads,
-            hidden=a.encoder_hidden or a.hidden,
-            layers=a.encoder_layers,
-        )
+        self.pixel_decoder = _pixel_decoder(a, self.backbone.channels)
         self.language = LanguageTower(a.text_width, a.text_layers, a.text_heads, a.width, logit_scale=a.logit_scale)
         self.level_embedding = nn.Embedding(3, a.width)
         self.queries = LearnedQueries(a.width, a.queries, a.memory, a.visual_queries)
@@ -160,11 +154,16 @@ class SEEM(nn.Module):
             shapes,
             features,
             [level.flatten(2) for level in resized],
+            self._at_stride_4(features).flatten(2),
             self.decoder.read_image(levels, positions),
             Size(pixels.shape[-2], pixels.shape[-1]),
             sizes,
             list(frames) if frames is not None else sizes,
         )
+
+    def _at_stride_4(self, features: Tensor) -> Tensor:
+        """The mask features, cells averaged where they are finer."""
+        return F.avg_pool2d(features, 2) if self.backbone.strides[0] == FINE else features
 
     def decode(
         self,
@@ -286,3 +285,10 @@ class SEEM(nn.Module):
             for image, s in zip(images, sizes, strict=True)
         ]
         return torch.stack(padded).contiguous(memory_format=torch.channels_last)
+
+
+def _pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecoder | DeformablePixelDecoder:
+    sizes = {"heads": a.heads, "hidden": a.encoder_hidden or a.hidden, "layers": a.encoder_layers}
+    if a.pixel_decoder == "deformable":
+        return DeformablePixelDecoder(channels, a.width, a.width, **sizes)
+    return PixelDecoder(channels, a.width, a.width, **sizes, fine_masks=a.fine_masks)

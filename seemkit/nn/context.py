@@ -20,6 +20,7 @@ class ImageContext:
         shapes: height and width of each level.
         mask_features: [B, C_mask, H_m, W_m].
         level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l W_l].
+        region_features: `mask_features` as the region head reads them, [B, C_mask, M], at stride 4 or coarser.
         keys_values: one a decoder layer, for its cross-attention.
         padded: height and width of the network's input.
         sizes: height and width of each image in the top left of it.
@@ -30,6 +31,7 @@ class ImageContext:
     shapes: list[Size]
     mask_features: Tensor
     level_mask_features: list[Tensor]
+    region_features: Tensor
     keys_values: list[KeysValues]
     padded: Size
     sizes: list[Size]
@@ -49,6 +51,7 @@ class ImageContext:
             levels=[view(level) for level in self.levels],
             mask_features=view(self.mask_features),
             level_mask_features=[view(features) for features in self.level_mask_features],
+            region_features=view(self.region_features),
             keys_values=[KeysValues(view(kv.keys), view(kv.values)) for kv in self.keys_values],
             sizes=[self.sizes[index]] * count,
             frames=[self.frames[index]] * count,

@@ -177,7 +177,7 @@ class Decoder(nn.Module):
         """The maps that the region head reads, cells in a row, and the queries' mask logits on them."""
         features = [level.transpose(1, 2) for level in context.levels]
         logits = [mask_logits(masks, level) for level in context.level_mask_features]
-        finest = context.mask_features.flatten(2)
+        finest = context.region_features
         return [*features, finest], [*logits, mask_logits(masks, finest)]
 
     @torch.no_grad()

@@ -23,7 +23,8 @@ class Pyramid(NamedTuple):
 
     Attributes:
         levels: three maps [B, C, H / s, W / s], coarsest first (strides 32, 16, 8).
-        mask_features: [B, C_mask, H / 4, W / 4]; a mask is the dot product of a mask embedding with it.
+        mask_features: [B, C_mask, H / s, W / s] at the stride of the backbone's finest map, 4 or 2; a mask is the dot
+            product of a mask embedding with it.
     """
 
     levels: list[Tensor]
@@ -57,30 +58,69 @@ class ConvNorm(nn.Sequential):
         )
 
 
+class FineMasks(nn.Module):
+    """Mask features at stride 2: each cell of stride 4 is split in four, and the backbone's first map adds detail.
+
+    All convolutions have kernel 1, so this costs little. The reference has no such part.
+
+    Args:
+        channels: channels of the backbone's map of stride 2.
+        width: channels of the finest pyramid map, divisible by 32.
+        mask_width: channels of the mask features.
+    """
+
+    def __init__(self, channels: int, width: int, mask_width: int) -> None:
+        super().__init__()
+        self.split = nn.Conv2d(width, 4 * width, 1)
+        self.lateral = ConvNorm(channels, width, 1, activate=False)
+        self.projection = nn.Conv2d(width, mask_width, 1)
+
+    def forward(
+        self, coarse: Float[Tensor, "B C H W"], detail: Float[Tensor, "B c 2*H 2*W"]
+    ) -> Float[Tensor, "B Cm 2*H 2*W"]:
+        """The mask features."""
+        return self.projection(F.relu(F.pixel_shuffle(self.split(coarse), 2) + self.lateral(detail)))
+
+
 class PixelDecoder(nn.Module):
     """Backbone features to a pyramid and mask features.
 
     Args:
-        channels: channels of the four backbone maps, finest first.
+        channels: channels of the backbone maps, finest first: four, of strides 4 to 32, or five, of strides 2 to 32.
         width: channels of the pyramid, divisible by 32.
         mask_width: channels of the mask features.
         heads: attention heads of the encoder.
         hidden: width of its feed-forward layers.
         layers: number of encoder layers.
+        fine_masks: the first map only adds detail to the mask features (`FineMasks`), instead of being a level more.
     """
 
     def __init__(
-        self, channels: Sequence[int], width: int, mask_width: int, *, heads: int, hidden: int, layers: int
+        self,
+        channels: Sequence[int],
+        width: int,
+        mask_width: int,
+        *,
+        heads: int,
+        hidden: int,
+        layers: int,
+        fine_masks: bool = False,
     ) -> None:
         super().__init__()
+        if fine_masks:
+            finest, *channels = channels
         self.input_projection = nn.Conv2d(channels[-1], width, 1)
         self.encoder = nn.ModuleList(EncoderLayer(width, heads, hidden) for _ in range(layers))
         self.laterals = nn.ModuleList(ConvNorm(c, width, 1, activate=False) for c in channels[:-1])
         self.outputs = nn.ModuleList(ConvNorm(width, width, 3, activate=True) for _ in channels)
-        self.mask_projection = nn.Conv2d(width, mask_width, 3, padding=1)
+        self.mask_projection = (
+            FineMasks(finest, width, mask_width) if fine_masks else nn.Conv2d(width, mask_width, 3, padding=1)
+        )
+        self.fine_masks = fine_masks
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
         """The pyramid of `features` (finest first, as the backbone returns them)."""
+        detail, features = (features[:1], features[1:]) if self.fine_masks else ((), features)
         merged = self.outputs[-1](self._encode(features[-1]))
         levels = [merged]
         for lateral, output, feature in zip(
@@ -89,7 +129,7 @@ class PixelDecoder(nn.Module):
             up = F.interpolate(merged, size=feature.shape[-2:], mode="nearest")
             merged = output(lateral(feature) + up)
             levels.append(merged)
-        return Pyramid(levels[:3], self.mask_projection(merged))
+        return Pyramid(levels[:3], self.mask_projection(merged, *detail))
 
     def _encode(self, feature: Tensor) -> Tensor:
         projected = self.input_projection(feature)

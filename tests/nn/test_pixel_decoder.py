@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
-from seemkit.nn.pixel_decoder import PixelDecoder
+from seemkit.nn.pixel_decoder import FineMasks, PixelDecoder
 
 CHANNELS = (4, 6, 8, 10)
 
@@ -70,3 +70,27 @@ def test_backbone_maps_are_finest_first():
 def test_unknown_backbone(name):
     with pytest.raises(InputError, match=r"backbone\.name"):
         Backbone(name)
+
+
+def test_fine_masks_are_twice_as_fine_and_see_the_finest_map(features):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        fine = PixelDecoder((5, *CHANNELS), 32, 12, heads=4, hidden=16, layers=1, fine_masks=True).eval()
+    detail = torch.randn(1, 5, 32, 48, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        found, other = fine([detail, *features]), fine([-detail, *features])
+    assert found.mask_features.shape == (1, 12, 32, 48)
+    assert [level.shape[-1] for level in found.levels] == [3, 6, 12]
+    assert all(torch.equal(a, b) for a, b in zip(found.levels, other.levels, strict=True))
+    assert not torch.equal(found.mask_features, other.mask_features)
+
+
+def test_fine_masks_split_each_cell_in_four(features):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        fine = FineMasks(5, 32, 12).eval()
+    coarse = torch.zeros(1, 32, 2, 2)
+    coarse[..., 0, 1] = 1
+    with torch.no_grad():
+        changed = fine(coarse, torch.zeros(1, 5, 4, 4)) - fine(torch.zeros_like(coarse), torch.zeros(1, 5, 4, 4))
+    assert changed.abs().amax(dim=(0, 1)).nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +18,16 @@ from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.term import Term, means_over_processes
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.ops.draws import seeded
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
-from seemkit.types import Batch, Phrase, Size, Vocabulary
+from seemkit.types import Batch, Size, Vocabulary
 from seemkit.weights import PACKAGES, check_fit, fill, packages
 
 
@@ -98,15 +101,16 @@ class SeemModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch."""
-        generator = self._generator()
+        shared, generators = self._generators(len(batch))
         context = self.network.encode_image(batch.images)
-        lesson = draw_lesson(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generator)
+        lesson = draw_lesson(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
         targets = pad_targets(batch.targets, lesson.segments, context.padded)
-        classes = self.network.language.embed_classes_once(self.vocabulary.names, generator, self.network.templates)
-        found = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
+        classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
+        terms = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
         if self.aligner is None or self.global_step >= self.alignment.alone:
-            decoded = self._decode(context, batch, targets, lesson, generator)
-            found |= Objective(self.network, self.criterion, classes, generator)(decoded, targets, lesson)
+            decoded = self._decode(context, batch, lesson, shared)
+            terms |= Objective(self.network, self.criterion, classes, generators)(decoded, targets, lesson)
+        found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
         self.log_dict({f"train/{name}": value.detach() for name, value in found.items()}, batch_size=len(batch))
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(batch))
@@ -153,15 +157,19 @@ class SeemModule(lightning.LightningModule):
         """Lightning's counts of training batches, of this epoch and in all."""
         return self.trainer.fit_loop.epoch_loop.batch_progress
 
-    def _generator(self) -> torch.Generator:
-        """Draws that depend on seed, batch and rank only, so that a resumed run draws the same."""
-        batches = self._batches.total.processed
-        seed = ((self.seed + 1) * 1_000_003 + batches) * 1009 + self.global_rank
-        return torch.Generator().manual_seed(seed)
+    def _generators(self, images: int) -> tuple[torch.Generator, list[torch.Generator]]:
+        """Draws for the whole step, the same in every process, and for each image.
+
+        They depend on seed, step and the image's place among those of all processes, so that a resumed run draws the
+        same, and so do more processes with fewer images each.
+        """
+        step, world = self._batches.total.processed, self.trainer.world_size
+        places = [image * world + self.global_rank for image in range(images)]
+        return seeded(self.seed, step, 1), [seeded(self.seed, step, place + 2) for place in places]
 
     def _align(
         self, aligner: RegionAlignment, context: ImageContext, targets: Targets, lesson: Lesson, classes: Tensor
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Term]:
         """The guide's losses."""
         head = self.network.decoder.region_head
         assert head is not None
@@ -174,11 +182,9 @@ class SeemModule(lightning.LightningModule):
         shares = cell_shares(targets.masks, [*context.shapes, quarter])
         regions = head.embed(maps, shares)
         result = aligner(regions, targets, classes[:-1], sentences, image, region)
-        return {f"align_{name}": self.alignment.weight * loss for name, loss in result._asdict().items()}
+        return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
 
-    def _decode(
-        self, context: ImageContext, batch: Batch, targets: Targets, lesson: Lesson, generator: torch.Generator
-    ) -> Decoded:
+    def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:
         """Some rounds of clicks without gradient, then one decode of everything with it."""
         masks = [
             target.masks[[rows[place] for place in places]]
@@ -188,10 +194,9 @@ class SeemModule(lightning.LightningModule):
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
         for _ in range(rounds if any(lesson.first_prompts) else 0):
             rollout.correct(rollout.answer())
-        # phrases come first: texts of clicked objects are not learned from and stand behind as if they were padding
+        # texts come first: those of clicked objects are not learned from and stand behind as if they were padding
         prompts: list[list[list[Prompt]]] = [
-            [*(_said(phrase) for phrase in phrases), *described]
-            for described, phrases in zip(rollout.prompts, lesson.phrases, strict=True)
+            [*_ask(texts), *described] for described, texts in zip(rollout.prompts, lesson.texts, strict=True)
         ]
         return self.network.decode(context, prompts, objects=True, previous=rollout.previous)
 
@@ -204,5 +209,5 @@ class SeemModule(lightning.LightningModule):
         )
 
 
-def _said(phrase: Phrase) -> list[Prompt]:
-    return [Text(phrase.text)]
+def _ask(texts: Sequence[str]) -> list[list[Prompt]]:
+    return [[Text(text)] for text in texts]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import distributed
 from torch.utils.data import DistributedSampler
 
 from seemkit.errors import InputError
+from seemkit.ops.draws import seeded
 
 
 class SampleKey(NamedTuple):
@@ -27,7 +27,7 @@ class SampleKey(NamedTuple):
 
 def generator_of(key: SampleKey, seed: int) -> torch.Generator:
     """The generator of all random choices for one sample in one epoch, the same in every process and worker."""
-    return _generator(seed, key.epoch, key.position + 1)  # +1: NumPy takes (seed, epoch, 0) for (seed, epoch)
+    return seeded(seed, key.epoch, key.position + 1)
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -64,7 +64,7 @@ class SeededSampler(DistributedSampler[SampleKey]):
 
     def __iter__(self) -> Iterator[SampleKey]:
         total = self.dataset_len
-        order = torch.randperm(total, generator=_generator(self.seed, self.epoch)) if self.shuffle else range(total)
+        order = torch.randperm(total, generator=seeded(self.seed, self.epoch)) if self.shuffle else range(total)
         mine = [int(index) for index in order[self.rank :: self.num_replicas]][: self.num_samples]
         return (SampleKey(index, self.epoch) for index in mine[self.start :])
 
@@ -85,9 +85,3 @@ class EvaluationSampler(DistributedSampler[SampleKey]):
 
     def __len__(self) -> int:
         return len(self.indices)
-
-
-def _generator(*entropy: int) -> torch.Generator:
-    """A generator whose stream is a function of the numbers; neighbouring numbers give unrelated streams."""
-    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))

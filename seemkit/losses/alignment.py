@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seemkit.losses.criterion import Targets
+from seemkit.losses.term import Term
 from seemkit.types import Size
 
 
@@ -31,9 +32,9 @@ class AlignmentLoss(NamedTuple):
         phrases: of each phrase's region, mean over phrases and levels.
     """
 
-    regions: Tensor
-    names: Tensor
-    phrases: Tensor
+    regions: Term
+    names: Term
+    phrases: Term
 
 
 class RegionAlignment(nn.Module):
@@ -79,10 +80,18 @@ class RegionAlignment(nn.Module):
             likeness = self.scale * torch.einsum("tnc,tc->tn", level[image], texts)
             by_phrase.append(F.cross_entropy(likeness.masked_fill(absent, float("-inf")), region, reduction="sum"))
         named = F.cross_entropy(self.scale * names @ vectors.T, torch.arange(len(names), device=names.device))
-        phrases = torch.stack(by_phrase).mean() / max(1, len(texts))
-        return AlignmentLoss(torch.stack(by_class).mean() / max(1, len(right)), named, phrases)
+        return AlignmentLoss(
+            _mean_over_levels(by_class, len(right)),
+            _mean_over_levels([named], 1),
+            _mean_over_levels(by_phrase, len(texts)),
+        )
 
 
-def cell_shares(masks: Float[Tensor, "B N H W"], shapes: Sequence[Size]) -> list[Float[Tensor, "B N M"]]:
+def _mean_over_levels(totals: Sequence[Tensor], count: int) -> Term:
+    total = torch.stack(list(totals)).mean()[None]
+    return Term(total, torch.full_like(total, count))
+
+
+def cell_shares(masks: Bool[Tensor, "B N H W"], shapes: Sequence[Size]) -> list[Float[Tensor, "B N M"]]:
     """The share of each cell of each map that a mask covers."""
-    return [F.interpolate(masks, size=tuple(shape), mode="area").flatten(2) for shape in shapes]
+    return [F.interpolate(masks.float(), size=tuple(shape), mode="area").flatten(2) for shape in shapes]

@@ -9,6 +9,7 @@ Shapes: L predictions, B images, Q queries, N targets, K classes, C mask channel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,18 +20,18 @@ from torch import Tensor
 
 from seemkit.losses.hungarian import UNMATCHED, assign, assign_owned
 from seemkit.losses.mask import mask_cost, matched_mask_losses
+from seemkit.losses.term import Term
 from seemkit.ops.points import sample_points
 
-CHOICE_COST = 2.0
 NO_OBJECT_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
 class GroupWeights:
-    """Weights of one group's losses.
+    """Weights of one group's losses, or of its matching costs.
 
     Attributes:
-        choice: cross-entropy of the class or of the chosen query.
+        choice: cross-entropy of the class or of the chosen query; as a cost, minus its probability.
         bce: binary cross-entropy of the masks.
         dice: dice loss of the masks.
     """
@@ -46,15 +47,25 @@ class Criterion:
 
     Attributes:
         objects: object queries.
-        phrases: text queries; the reference doubles `choice` for phrases.
+        phrases: text queries; the reference's 0.4 times its factor 2 for phrases.
+        class_phrases: factor on the choice of phrases that are class names (the reference's 0.5 instead of 2).
+        all_or_none: no loss of phrases in a process whose batch has an image without one, as in the reference.
         visual: visual queries.
+        cost: what assigns targets to queries.
+        visual_cost: the same for visual queries. The reference's configuration says 5, 2, 2, but its code uses `cost`.
+        padded_queries: prompted objects may also choose queries of objects that pad the batch, as in the reference.
         label: weight of the class of visual queries, so that a clicked mask has a label; 0 in the reference.
         points: points a mask in losses, and shared points an image in matching.
     """
 
     objects: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
     phrases: GroupWeights = field(default_factory=lambda: GroupWeights(0.8, 1.0, 1.0))
+    class_phrases: float = 0.25
+    all_or_none: bool = False
     visual: GroupWeights = field(default_factory=lambda: GroupWeights(0.4, 1.0, 1.0))
+    cost: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
+    visual_cost: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
+    padded_queries: bool = False
     label: float = 0.0
     points: int = 12544
 
@@ -63,8 +74,8 @@ class Targets(NamedTuple):
     """Padded targets of B images.
 
     Attributes:
-        masks: float [B, N, H, W], 0 or 1, over the padded image.
-        valid: bool [B, N]; valid targets come first.
+        masks: bool [B, N, H, W], over the padded image.
+        valid: bool [B, N], False for padding.
         labels: int64 [B, N], class indices; 0 for padding.
     """
 
@@ -78,13 +89,13 @@ class Matched(NamedTuple):
 
     Attributes:
         queries: int64 [L, B, N], the query of each target or `UNMATCHED`.
-        bce: the sum over matched pairs.
-        dice: the sum over matched pairs.
+        bce: of the matched pairs, for the number of targets.
+        dice: of the matched pairs, for the number of targets.
     """
 
     queries: Tensor
-    bce: Tensor
-    dice: Tensor
+    bce: Term
+    dice: Term
 
 
 def match(
@@ -93,57 +104,85 @@ def match(
     features: Float[Tensor, "B C H W"],
     targets: Targets,
     points: int,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
+    weights: GroupWeights,
     copies: int = 0,
 ) -> Matched:
     """Targets assigned to queries, and the mask losses of the assigned pairs; no other mask is computed.
 
+    One image at a time: its points depend on its own generator and targets, not on what else is in the batch.
+
     Args:
-        choice_cost: the cost of the choice alone, added with weight 2.
+        choice_cost: the cost of the choice alone.
         embeddings: mask embeddings of the queries.
         features: mask features.
         targets: what to find.
         points: points a mask.
-        generator: a CPU generator.
+        generators: a CPU generator an image.
+        weights: of the costs.
         copies: if not 0, target n may only have queries `copies` n up to `copies` (n + 1) - 1.
     """
-    with torch.no_grad():
-        shared = torch.rand((len(features), points, 2), generator=generator).to(features.device)
-        logits = embeddings.float() @ sample_points(features, shared).float()
-        truth = sample_points(targets.masks, shared).transpose(1, 2)
-        cost = CHOICE_COST * choice_cost.float() + mask_cost(logits, truth)
-        queries = assign_owned(cost, targets.valid, copies) if copies else assign(cost, targets.valid)
-    valid = queries != UNMATCHED
-    index = queries.clamp(min=0)[..., None].expand(-1, -1, -1, embeddings.shape[-1])
-    masks = torch.einsum("lbnc,bchw->lbnhw", embeddings.gather(2, index).float(), features.float())
-    bce, dice = matched_mask_losses(masks, targets.masks, valid, points, generator)
-    return Matched(queries, bce, dice)
+    layers, batch, count = choice_cost.shape[0], *targets.valid.shape
+    queries = torch.full((layers, batch, count), UNMATCHED, device=embeddings.device)
+    bce, dice = [embeddings.new_zeros((), dtype=torch.float32)], [embeddings.new_zeros((), dtype=torch.float32)]
+    for image, generator in enumerate(generators):
+        rows = targets.valid[image].nonzero()[:, 0]
+        truth = targets.masks[image, rows].float()
+        own = embeddings[:, image].float()
+        cost = _cost(choice_cost[:, image, :, rows], own, features[image], truth, points, generator, weights)
+        found = assign_owned(cost, rows, copies) if copies else assign(cost)
+        queries[:, image, rows] = found
+        if len(rows):
+            picked = own.gather(1, found.clamp(min=0)[..., None].expand(-1, -1, own.shape[-1]))
+            logits = torch.einsum("lnc,chw->lnhw", picked, features[image].float())
+            for sums, losses in zip((bce, dice), matched_mask_losses(logits, truth, points, generator), strict=True):
+                sums.append((losses * (found != UNMATCHED)).sum())
+    counted = targets.valid.sum().float()[None]
+    return Matched(queries, *(Term(torch.stack(sums).sum()[None], counted) for sums in (bce, dice)))
 
 
-def class_choice(
-    logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets
-) -> Float[Tensor, ""]:
-    """The cross-entropy of all object queries over K classes and the background, summed over layers.
+@torch.no_grad()
+def _cost(
+    choice: Float[Tensor, "L Q n"],
+    embeddings: Float[Tensor, "L Q C"],
+    features: Float[Tensor, "C H W"],
+    truth: Float[Tensor, "n h w"],
+    points: int,
+    generator: torch.Generator,
+    weights: GroupWeights,
+) -> Float[Tensor, "L Q n"]:
+    """The cost of every pair, masks compared at points that all of an image's masks share."""
+    shared = torch.rand((1, points, 2), generator=generator).to(features.device)
+    logits = embeddings @ sample_points(features[None], shared)[0].float()
+    there = sample_points(truth[None], shared)[0].T
+    return weights.choice * choice.float() + mask_cost(logits, there, bce=weights.bce, dice=weights.dice)
 
-    Queries without a target should say background, with weight 0.1; the mean of each layer is weighted.
+
+def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:
+    """The cross-entropy of all object queries over K classes and the background, a weighted mean over queries.
+
+    Queries without a target should say background, with weight 0.1.
     """
     background = logits.shape[-1] - 1
     wanted = torch.full(logits.shape[:3], background, device=logits.device)
     layer, image, target = (queries != UNMATCHED).nonzero(as_tuple=True)
     wanted[layer, image, queries[layer, image, target]] = targets.labels[image, target]
-    weight = torch.ones(background + 1, device=logits.device)
-    weight[-1] = NO_OBJECT_WEIGHT
-    losses = [
-        F.cross_entropy(rows.flatten(0, 1).float(), right.flatten(), weight)
-        for rows, right in zip(logits, wanted, strict=True)
-    ]
-    return torch.stack(losses).sum()
+    weight = torch.where(wanted == background, NO_OBJECT_WEIGHT, 1.0)
+    entropy = F.cross_entropy(logits.flatten(0, 2).float(), wanted.flatten(), reduction="none").view_as(wanted)
+    return Term((entropy * weight).sum(dim=(1, 2)), weight.sum(dim=(1, 2)))
 
 
-def query_choice(scores: Float[Tensor, "L B N Q"], queries: Int[Tensor, "L B N"]) -> Float[Tensor, ""]:
+def query_choice(
+    scores: Float[Tensor, "L B N Q"], queries: Int[Tensor, "L B N"], factors: Float[Tensor, " B"] | None = None
+) -> Term:
     """The cross-entropy of each target's choice among queries; mean over targets of an image, then over images.
 
-    Summed over layers; images without a matched target do not count.
+    Images without a matched target do not count.
+
+    Args:
+        scores: of each target and query.
+        queries: the assigned ones.
+        factors: a weight for each image's loss; 1 if None.
     """
     valid = queries != UNMATCHED
     entropy = F.cross_entropy(scores.flatten(0, 2).float(), queries.clamp(min=0).flatten(), reduction="none").view_as(
@@ -151,16 +190,19 @@ def query_choice(scores: Float[Tensor, "L B N Q"], queries: Int[Tensor, "L B N"]
     )
     counts = valid.sum(dim=2)
     per_image = (entropy * valid).sum(dim=2) / counts.clamp(min=1)
-    return (per_image.sum(dim=1) / (counts > 0).sum(dim=1).clamp(min=1)).sum()
+    if factors is not None:
+        per_image = per_image * factors
+    return Term(per_image.sum(dim=1), (counts > 0).sum(dim=1).float())
 
 
-def label_loss(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Float[Tensor, ""]:
-    """The cross-entropy of the matched queries' classes; mean over pairs, summed over layers."""
-    layer, image, target = (queries != UNMATCHED).nonzero(as_tuple=True)
-    if not len(layer):
-        return logits.sum() * 0
-    rows = logits[layer, image, queries[layer, image, target]].float()
-    return F.cross_entropy(rows, targets.labels[image, target]) * len(logits)
+def label_loss(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:
+    """The cross-entropy of the matched queries' classes; mean over pairs."""
+    valid = queries != UNMATCHED
+    index = queries.clamp(min=0)[..., None].expand(-1, -1, -1, logits.shape[-1])
+    labels = targets.labels.expand_as(queries)
+    rows = logits.gather(2, index).float()
+    entropy = F.cross_entropy(rows.flatten(0, 2), labels.flatten(), reduction="none").view_as(queries)
+    return Term((entropy * valid).sum(dim=(1, 2)), valid.sum(dim=(1, 2)).float())
 
 
 def choice_cost(scores: Float[Tensor, "L B N Q"]) -> Float[Tensor, "L B Q N"]:

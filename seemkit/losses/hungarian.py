@@ -1,9 +1,9 @@
-"""The optimal one-to-one assignment of targets to queries."""
+"""The optimal one-to-one assignment of an image's targets to its queries."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -11,29 +11,29 @@ UNMATCHED = -1
 
 
 @torch.no_grad()
-def assign(cost: Float[Tensor, "L B Q N"], valid: Bool[Tensor, "B N"]) -> Int[Tensor, "L B N"]:
-    """The query of each target with the least total cost, `UNMATCHED` for padding and surplus targets.
+def assign(cost: Float[Tensor, "L Q n"]) -> Int[Tensor, "L n"]:
+    """The query of each target with the least total cost, `UNMATCHED` for surplus targets.
 
-    Each of the L x B problems is solved on its own. Valid targets come first in each image.
+    Each of the L problems is solved on its own.
     """
-    layers, batch, _, count = cost.shape
-    found = torch.full((layers, batch, count), UNMATCHED)
-    table = cost.float().cpu().numpy()
-    counts = valid.sum(dim=1).tolist()
-    for layer in range(layers):
-        for image, targets in enumerate(counts):
-            queries, columns = linear_sum_assignment(table[layer, image, :, :targets])
-            found[layer, image, columns] = torch.from_numpy(queries)
+    layers, _, count = cost.shape
+    found = torch.full((layers, count), UNMATCHED)
+    for layer, table in enumerate(cost.float().cpu().numpy()):
+        queries, columns = linear_sum_assignment(table)
+        found[layer, columns] = torch.from_numpy(queries)
     return found.to(cost.device)
 
 
 @torch.no_grad()
-def assign_owned(cost: Float[Tensor, "L B Q N"], valid: Bool[Tensor, "B N"], copies: int) -> Int[Tensor, "L B N"]:
-    """The query of each target with the least cost among its own: queries `copies` n to `copies` n + `copies` - 1.
+def assign_owned(cost: Float[Tensor, "L Q n"], owners: Int[Tensor, " n"], copies: int) -> Int[Tensor, "L n"]:
+    """The query of each target with the least cost among those of its owner.
 
     The problems of different targets share no query, so this is the optimal assignment too.
+
+    Args:
+        cost: of every pair.
+        owners: of each target; owner o has the queries `copies` o to `copies` o + `copies` - 1.
+        copies: queries an owner.
     """
-    count = cost.shape[3]
-    own = cost.unflatten(2, (count, copies)).diagonal(dim1=2, dim2=4)  # [L, B, copies, N]
-    best = own.argmin(dim=2) + torch.arange(count, device=cost.device) * copies
-    return best.where(valid, UNMATCHED)
+    own = cost.unflatten(1, (-1, copies))[:, owners, :, torch.arange(len(owners))]  # [n, L, copies]
+    return own.argmin(dim=2).T + owners * copies

@@ -1,6 +1,6 @@
 """Binary cross-entropy and dice of masks at sampled points, as losses and as matching costs.
 
-Shapes: L predictions (decoder layers), B images, N targets, Q queries, n points.
+Shapes: L predictions (decoder layers), B images, N or n targets, Q queries, n points.
 Source: Mask2Former (arXiv 2112.01527), section 3.3.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from seemkit.ops.points import sample_points, uncertain_points
 
 
 def mask_cost(
-    logits: Float[Tensor, "*B Q n"], targets: Float[Tensor, "*b n N"], *, bce: float = 5.0, dice: float = 5.0
+    logits: Float[Tensor, "*B Q n"], targets: Float[Tensor, "*b n N"], *, bce: float, dice: float
 ) -> Float[Tensor, "*B Q N"]:
     """The weighted cost of giving each query each target, from their values at shared points."""
     count = logits.shape[-1]
@@ -40,28 +40,24 @@ def dice_loss(logits: Float[Tensor, "*N n"], targets: Float[Tensor, "*N n"]) -> 
 
 
 def matched_mask_losses(
-    logits: Float[Tensor, "L B N H W"],
-    targets: Float[Tensor, "B N h w"],
-    valid: Bool[Tensor, "L B N"],
+    logits: Float[Tensor, "L n H W"],
+    targets: Float[Tensor, "n h w"],
     points: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """The sums over valid pairs of binary cross-entropy and of dice, at uncertain points.
+) -> tuple[Float[Tensor, "L n"], Float[Tensor, "L n"]]:
+    """Binary cross-entropy and dice of every mask with its target, at the mask's own uncertain points.
 
     Args:
         logits: the mask of the query that each target was matched to, at any resolution.
         targets: 0..1, at any resolution over the same image area.
-        valid: False where a target is padding or found no query.
-        points: n, points a mask.
+        points: points a mask.
         generator: a CPU generator.
     """
-    layers, batch, count = valid.shape
-    flat = logits.flatten(0, 2)
+    layers, count = logits.shape[:2]
+    flat = logits.flatten(0, 1)
     with torch.no_grad():
         where = uncertain_points(flat, points, generator)
-    predicted = sample_points(flat[:, None], where)[:, 0].view(layers, batch, count, points)
-    by_target = where.view(layers, batch * count, points, 2).transpose(0, 1).flatten(1, 2)
-    truth = sample_points(targets.flatten(0, 1)[:, None], by_target)[:, 0]
-    truth = truth.view(batch, count, layers, points).permute(2, 0, 1, 3)
-    weight = valid.to(predicted.dtype)
-    return (bce_loss(predicted, truth) * weight).sum(), (dice_loss(predicted, truth) * weight).sum()
+        by_target = where.view(layers, count, points, 2).transpose(0, 1).flatten(1, 2)
+        truth = sample_points(targets[:, None], by_target)[:, 0].view(count, layers, points).transpose(0, 1)
+    predicted = sample_points(flat[:, None], where)[:, 0].view(layers, count, points)
+    return bce_loss(predicted, truth), dice_loss(predicted, truth)

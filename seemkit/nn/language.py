@@ -86,6 +86,7 @@ class LanguageTower(nn.Module):
         self.projection = nn.Parameter(torch.empty(width, output_width))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
         self._known: dict[tuple[Hashable, ...], Tensor] = {}  # class vectors
+        self._sentences: dict[str, Tensor] = {}  # unit vectors of single sentences while the tower is frozen
         self.register_load_state_dict_post_hook(lambda tower, _: tower.forget())  # type: ignore[no-untyped-call]
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
@@ -141,12 +142,13 @@ class LanguageTower(nn.Module):
         return tuple(names), tuple(templates), float(self.projection.detach().sum())
 
     def forget(self) -> None:
-        """Drops all class vectors, because something that they depend on changes."""
+        """Drops all remembered vectors, because something that they depend on changes."""
         self._known.clear()
+        self._sentences.clear()
 
     def train(self, mode: bool = True) -> Self:
         """As in every module; class vectors are forgotten."""
-        self.forget()
+        self._known.clear()
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -156,10 +158,23 @@ class LanguageTower(nn.Module):
     def embed_classes_once(
         self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str] = CLASS_TEMPLATES
     ) -> Float[Tensor, "K1 C"]:
-        """Unit vectors of K class names and the background, each in one random template (as in training)."""
+        """Unit vectors of K class names and the background, each in one random template (as in training).
+
+        A frozen tower computes each sentence once.
+        """
         draw = torch.randint(len(templates), (len(names) + 1,), generator=generator).tolist()
         texts = [templates[i].format(_bare(name)) for i, name in zip(draw, (*names, BACKGROUND), strict=True)]
-        sentences = self([text.replace(",", "").replace("+", " ") for text in texts]).sentence
+        texts = [text.replace(",", "").replace("+", " ") for text in texts]
+        if any(parameter.requires_grad for parameter in self.parameters()):
+            self._sentences.clear()
+            return self._unit_sentences(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in self._sentences]
+        if missing:
+            self._sentences |= zip(missing, self._unit_sentences(missing), strict=True)
+        return torch.stack([self._sentences[text] for text in texts])
+
+    def _unit_sentences(self, texts: Sequence[str]) -> Float[Tensor, "T C"]:
+        sentences = self(texts).sentence
         return sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)
 
 

@@ -49,13 +49,15 @@ class Sampling:
 
     Attributes:
         objects: most objects that are prompted visually.
-        phrases: most phrases.
+        phrases: most segments that phrases are asked for; a number from 1 to this is drawn, and a phrase for each.
+        name_classes: in an image without phrases ask for as many of its classes by name, each meaning all its segments.
         rounds: most rounds of clicks before the step (drawn uniformly from 0 to this).
         user: how first prompts are drawn.
     """
 
     objects: int = 10
     phrases: int = 4
+    name_classes: bool = True
     rounds: int = 5
     user: SimulatedUser = field(default_factory=SimulatedUser)
 

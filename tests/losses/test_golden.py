@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.losses import criterion
-from seemkit.losses.criterion import Matched, Targets
+from seemkit.losses.criterion import Criterion, Matched, Targets
 from seemkit.losses.hungarian import UNMATCHED
 from seemkit.nn.heads import cosine_similarity
 
@@ -37,27 +37,28 @@ def matches(golden: SimpleNamespace, group: str) -> list[list[tuple[int, int]]]:
 
 def padded_targets(masks: list[Tensor], labels: list[Tensor] | None = None) -> Targets:
     labels = labels or [torch.zeros(len(m), dtype=torch.int64) for m in masks]
-    padded = pad_sequence([m.float() for m in masks], batch_first=True)
+    padded = pad_sequence([m > 0 for m in masks], batch_first=True)
     valid = torch.arange(padded.shape[1])[None] < torch.tensor([len(m) for m in masks])[:, None]
     return Targets(padded, valid & padded.flatten(2).any(2), pad_sequence(labels, batch_first=True))
 
 
 class Points:
-    """Stands for `torch.rand`: gives the stored points, each at the place of its target in the padded batch."""
+    """Stands for `torch.rand`: gives the stored points of one image after the other, in the order of its targets."""
 
     def __init__(self, golden: SimpleNamespace, group: str, first: int, targets: Targets) -> None:
         stored = [golden.arrays[f"rand{first + i}"] for i in range(4)]
         rows = [(image, target) for image, pairs in enumerate(matches(golden, group)) for _, target in pairs]
         rows = [row for row in rows if targets.valid[row]]  # the reference drops empty targets here
         self.draws: Iterator[Tensor] = iter([
-            torch.cat(stored[:2]), *(self._place(points, rows, targets) for points in stored[2:])
+            points
+            for image, shared in enumerate(stored[:2])
+            for points in (shared, *(self._of(image, part, rows) for part in stored[2:]))
         ])  # fmt: skip
 
-    def _place(self, points: Tensor, rows: list[tuple[int, int]], targets: Targets) -> Tensor:
-        found = torch.full((*targets.valid.shape, *points.shape[1:]), 0.5)
-        for row, one in zip(rows, points, strict=True):
-            found[row] = one
-        return found.flatten(0, 1)
+    @staticmethod
+    def _of(image: int, points: Tensor, rows: list[tuple[int, int]]) -> Tensor:
+        places = {target: place for place, (of, target) in enumerate(rows) if of == image}
+        return points[[places[target] for target in sorted(places)]]
 
     def __call__(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         points = next(self.draws)
@@ -69,7 +70,8 @@ def match(monkeypatch, golden, group: str, first: int, cost: Tensor, masks: Tens
     """What `criterion.match` makes of masks [B, Q, H, W]: each query's embedding picks the channel with its mask."""
     monkeypatch.setattr(torch, "rand", Points(golden, group, first, targets))
     picks = torch.eye(masks.shape[1]).expand(1, 2, -1, -1)
-    found = criterion.match(cost, picks, masks, targets, POINTS, torch.Generator(), copies)
+    generators = [torch.Generator()] * 2
+    found = criterion.match(cost, picks, masks, targets, POINTS, generators, Criterion().cost, copies)
     for image, pairs in enumerate(matches(golden, group)):
         wanted = {target: query for query, target in pairs if targets.valid[image, target]}
         ours = {t: q for t, q in enumerate(found.queries[0, image].tolist()) if q != UNMATCHED}
@@ -78,9 +80,9 @@ def match(monkeypatch, golden, group: str, first: int, cost: Tensor, masks: Tens
 
 
 def check(golden, group: str, found: Matched, targets: Targets) -> None:
-    count = int(targets.valid.sum())
-    assert found.bce.item() / count == pytest.approx(golden.losses[f"loss_{group}_bce_0"], rel=1e-4)
-    assert found.dice.item() / count == pytest.approx(golden.losses[f"loss_{group}_dice_0"], rel=1e-4)
+    assert found.bce.divisor.item() == targets.valid.sum()
+    assert found.bce.mean.item() == pytest.approx(golden.losses[f"loss_{group}_bce_0"], rel=1e-4)
+    assert found.dice.mean.item() == pytest.approx(golden.losses[f"loss_{group}_dice_0"], rel=1e-4)
 
 
 def test_object_queries(golden, monkeypatch):
@@ -89,7 +91,7 @@ def test_object_queries(golden, monkeypatch):
     found = match(monkeypatch, golden, "mask", 0, criterion.class_cost(logits, targets), golden.out_pred_masks, targets)
     check(golden, "mask", found, targets)
     choice = criterion.class_choice(logits, found.queries, targets)
-    assert choice.item() == pytest.approx(golden.losses["loss_mask_ce_0"], rel=1e-4)
+    assert choice.mean.item() == pytest.approx(golden.losses["loss_mask_ce_0"], rel=1e-4)
 
 
 def visual(golden) -> tuple[Targets, Tensor]:
@@ -104,7 +106,7 @@ def test_visual_queries(golden, monkeypatch):
     check(golden, "spatial", found, targets)
     # the reference lets a target choose queries of padding too, which hide_absent forbids
     choice = criterion.query_choice(scores, found.queries)
-    assert choice.item() == pytest.approx(golden.losses["loss_spatial_ce_0"], rel=1e-4)
+    assert choice.mean.item() == pytest.approx(golden.losses["loss_spatial_ce_0"], rel=1e-4)
 
 
 def test_phrases(golden, monkeypatch):
@@ -118,7 +120,7 @@ def test_phrases(golden, monkeypatch):
     right = torch.nn.functional.one_hot(found.queries[0, 0], scores.shape[3]).float()
     right[[0, 2]] = right[[0, 2]].mean(dim=0)
     shared = -(right * scores[0, 0].log_softmax(dim=1)).sum(dim=1).mean()
-    own = criterion.query_choice(scores[:, 1:], found.queries[:, 1:])
+    own = criterion.query_choice(scores[:, 1:], found.queries[:, 1:]).mean
     factors = [golden.facts["grounding_weight"][kind] for kind in golden.facts["grounding_task"]]
     choice = (factors[0] * shared + factors[1] * own).item() / 2
     assert choice == pytest.approx(golden.losses["loss_grounding_ce_0"], rel=1e-4)

@@ -65,38 +65,36 @@ def test_cost_of_every_pair():
 
 def test_large_logits_stay_finite():
     logits, truth = torch.tensor([[[300.0, -300.0]]]), torch.tensor([[[0.0], [1.0]]])
-    assert mask_cost(logits, truth).item() == pytest.approx(5 * 300 + 5 * (1 - 1 / 3))
+    assert mask_cost(logits, truth, bce=5.0, dice=5.0).item() == pytest.approx(5 * 300 + 5 * (1 - 1 / 3))
 
 
 def test_matched_losses_are_those_of_each_pair_at_its_own_points():
     """With gradients, against one pair at a time."""
-    layers, batch, count, points = 2, 2, 3, 24
-    logits = draw(layers, batch, count, 8, 12).float().requires_grad_()
-    targets = (draw(batch, count, 16, 24, seed=1) > 0).float()
-    valid = torch.tensor([[[1, 1, 0], [1, 0, 0]], [[1, 0, 1], [1, 1, 1]]]).bool()
-    bce, dice = matched_mask_losses(logits, targets, valid, points, torch.Generator().manual_seed(3))
-    found = torch.autograd.grad(bce + 2 * dice, logits)[0]
+    layers, count, points = 2, 3, 24
+    logits = draw(layers, count, 8, 12).float().requires_grad_()
+    targets = (draw(count, 16, 24, seed=1) > 0).float()
+    weight = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0]])
+    bce, dice = matched_mask_losses(logits, targets, points, torch.Generator().manual_seed(3))
+    found = torch.autograd.grad(((bce + 2 * dice) * weight).sum(), logits)[0]
 
-    where = uncertain_points(logits.detach().flatten(0, 2), points, torch.Generator().manual_seed(3))
-    where = where.view(layers, batch, count, points, 2)
-    total_bce, total_dice = torch.zeros(()), torch.zeros(())
-    for layer, image, target in valid.nonzero().tolist():
-        at = where[layer, image, target][None]
-        mask = sample_points(logits[layer, image, target][None, None], at)[0, 0]
-        truth = sample_points(targets[image, target][None, None], at)[0, 0]
-        total_bce, total_dice = total_bce + bce_loss(mask, truth), total_dice + dice_loss(mask, truth)
-    expected = torch.autograd.grad(total_bce + 2 * total_dice, logits)[0]
-    torch.testing.assert_close(bce, total_bce)
-    torch.testing.assert_close(dice, total_dice)
-    torch.testing.assert_close(found, expected)
-    assert not found[~valid].any()
+    where = uncertain_points(logits.detach().flatten(0, 1), points, torch.Generator().manual_seed(3))
+    where = where.view(layers, count, points, 2)
+    total = torch.zeros(())
+    for layer in range(layers):
+        for target in range(count):
+            at = where[layer, target][None]
+            mask = sample_points(logits[layer, target][None, None], at)[0, 0]
+            truth = sample_points(targets[target][None, None], at)[0, 0]
+            torch.testing.assert_close(bce[layer, target], bce_loss(mask, truth))
+            torch.testing.assert_close(dice[layer, target], dice_loss(mask, truth))
+            total = total + weight[layer, target] * (bce_loss(mask, truth) + 2 * dice_loss(mask, truth))
+    torch.testing.assert_close(found, torch.autograd.grad(total, logits)[0])
 
 
 def test_points_stand_for_the_whole_mask():
     """A target at another resolution over the same area, and many points: nearly the loss of all pixels."""
-    logits = torch.linspace(-4, 4, 12).expand(1, 1, 1, 8, 12).contiguous()
-    truth = (torch.linspace(-4, 4, 48) > 0).float().expand(1, 1, 32, 48).contiguous()
-    valid = torch.ones(1, 1, 1, dtype=torch.bool)
-    bce, _ = matched_mask_losses(logits, truth, valid, 4000, torch.Generator().manual_seed(0))
-    swapped, _ = matched_mask_losses(logits, 1 - truth, valid, 4000, torch.Generator().manual_seed(0))
+    logits = torch.linspace(-4, 4, 12).expand(1, 1, 8, 12).contiguous()
+    truth = (torch.linspace(-4, 4, 48) > 0).float().expand(1, 32, 48).contiguous()
+    bce, _ = matched_mask_losses(logits, truth, 4000, torch.Generator().manual_seed(0))
+    swapped, _ = matched_mask_losses(logits, 1 - truth, 4000, torch.Generator().manual_seed(0))
     assert bce < 0.5 < 0.9 < swapped

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,8 +46,8 @@ def second() -> Target:
 
 
 def draw(targets, network, seed: int = 0, **sampling):
-    generator = torch.Generator().manual_seed(seed)
-    return draw_lesson(targets, VOCABULARY, Sampling(**sampling), network.sampler, generator)
+    generators = [torch.Generator().manual_seed(100 * seed + image) for image in range(len(targets))]
+    return draw_lesson(targets, VOCABULARY, Sampling(**sampling), network.sampler, generators)
 
 
 def test_crowds_are_never_asked(first, second, tiny_network):
@@ -89,6 +91,42 @@ def test_phrases_mean_places_of_the_lesson(first, tiny_network):
             seen.add(phrase.text)
     assert len(seen) == 3
     assert counts == {1, 2}
+
+
+def test_one_phrase_a_segment(tiny_network):
+    several = target(
+        (STAR, box(0, 0), False),
+        (STAR, box(20, 20), False),
+        phrases=(Phrase("left", 0), Phrase("red", 0), Phrase("right", 1)),
+    )
+    chosen = [draw([several], tiny_network, seed).phrases[0] for seed in range(30)]
+    assert all(len({phrase.segment for phrase in phrases}) == len(phrases) for phrases in chosen)
+    assert {phrase.text for phrases in chosen for phrase in phrases} == {"left", "red", "right"}
+
+
+def test_images_without_phrases_are_asked_for_their_classes(first, tiny_network):
+    silent = replace(first, phrases=())
+    seen = set()
+    for seed in range(20):
+        lesson = draw([silent, first], tiny_network, seed)
+        assert lesson.named == [True, False]
+        by_name = {}
+        for phrase in lesson.phrases[0]:
+            by_name.setdefault(phrase.text, []).append(lesson.segments[0][phrase.segment])
+        assert all(rows == {"star": [2, 3, 4], "sky": [1]}[name] for name, rows in by_name.items())
+        assert lesson.texts[0] == list(by_name)
+        seen |= set(by_name)
+    assert seen == {"star", "sky"}
+    nothing = draw([silent], tiny_network, name_classes=False)
+    assert (nothing.phrases, nothing.named) == ([[]], [False])
+
+
+def test_what_an_image_is_asked_does_not_depend_on_the_batch(first, second, tiny_network):
+    both = draw([first, second], tiny_network, seed=3)
+    alone = draw([first], tiny_network, seed=3)
+    assert both.objects[:1] == alone.objects
+    assert both.first_prompts[:1] == alone.first_prompts
+    assert both.phrases[:1] == alone.phrases
 
 
 def test_not_more_objects_than_asked_for(tiny_network):

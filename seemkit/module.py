@@ -112,8 +112,7 @@ class SeemModule(lightning.LightningModule):
             terms |= Objective(self.network, self.criterion, classes, generators)(decoded, targets, lesson)
         found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
-        self.log_dict({f"train/{name}": value.detach() for name, value in found.items()}, batch_size=len(batch))
-        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(batch))
+        self._log_losses(found, len(batch))
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
@@ -199,6 +198,14 @@ class SeemModule(lightning.LightningModule):
             [*_ask(texts), *described] for described, texts in zip(rollout.prompts, lesson.texts, strict=True)
         ]
         return self.network.decode(context, prompts, objects=True, previous=rollout.previous)
+
+    def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
+        """Logs the losses of all processes."""
+        values = torch.stack([loss.detach() for loss in found.values()])
+        if self.trainer.world_size > 1:
+            values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        self.log_dict({f"train/{name}": value for name, value in zip(found, values, strict=True)}, batch_size=images)
+        self.log("train/loss", values.sum(), prog_bar=True, batch_size=images)
 
     def _touch_all(self) -> Tensor | float:
         """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes."""

@@ -127,16 +127,17 @@ def match(
     bce, dice = [embeddings.new_zeros((), dtype=torch.float32)], [embeddings.new_zeros((), dtype=torch.float32)]
     for image, generator in enumerate(generators):
         rows = targets.valid[image].nonzero()[:, 0]
+        if not len(rows):
+            continue  # without a draw, as in a batch that lacks the group
         truth = targets.masks[image, rows].float()
         own = embeddings[:, image].float()
         cost = _cost(choice_cost[:, image, :, rows], own, features[image], truth, points, generator, weights)
         found = assign_owned(cost, rows, copies) if copies else assign(cost)
         queries[:, image, rows] = found
-        if len(rows):
-            picked = own.gather(1, found.clamp(min=0)[..., None].expand(-1, -1, own.shape[-1]))
-            logits = torch.einsum("lnc,chw->lnhw", picked, features[image].float())
-            for sums, losses in zip((bce, dice), matched_mask_losses(logits, truth, points, generator), strict=True):
-                sums.append((losses * (found != UNMATCHED)).sum())
+        picked = own.gather(1, found.clamp(min=0)[..., None].expand(-1, -1, own.shape[-1]))
+        logits = torch.einsum("lnc,chw->lnhw", picked, features[image].float())
+        for sums, losses in zip((bce, dice), matched_mask_losses(logits, truth, points, generator), strict=True):
+            sums.append((losses * (found != UNMATCHED)).sum())
     counted = targets.valid.sum().float()[None]
     return Matched(queries, *(Term(torch.stack(sums).sum()[None], counted) for sums in (bce, dice)))
 

@@ -10,6 +10,8 @@ import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from seemkit import pretrained
 from seemkit.architecture import Architecture
@@ -27,8 +29,11 @@ from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
+from seemkit.training.sharding import scalars, shard
 from seemkit.types import Batch, Size, Vocabulary
 from seemkit.weights import PACKAGES, check_fit, fill, packages
+
+STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 
 
 class SeemModule(lightning.LightningModule):
@@ -93,6 +98,15 @@ class SeemModule(lightning.LightningModule):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
                 self.aligner = RegionAlignment(width, len(self.vocabulary))
+        if self.device_mesh is not None and not isinstance(self, FSDPModule):
+            shard(self, [self.network.backbone, self.network.pixel_decoder], STEPS, self.device_mesh)
+
+    def on_after_backward(self) -> None:
+        """Averages the gradients that sharding leaves out."""
+        if isinstance(self, FSDPModule):
+            for parameter in scalars(self):
+                if parameter.grad is not None:
+                    parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
     def on_train_epoch_start(self) -> None:
         """Keeps frozen parts in evaluation mode."""
@@ -208,12 +222,14 @@ class SeemModule(lightning.LightningModule):
         self.log("train/loss", values.sum(), prog_bar=True, batch_size=images)
 
     def _touch_all(self) -> Tensor | float:
-        """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes."""
+        """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes.
+
+        Parameters that are sharded at this point belong to parts that every step uses.
+        """
         if self.trainer.world_size == 1:
             return 0.0
-        return sum(
-            (p.sum() * 0 for p in self.parameters() if p.requires_grad), start=torch.zeros((), device=self.device)
-        )
+        touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
+        return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
 
 
 def _ask(texts: Sequence[str]) -> list[list[Prompt]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
@@ -98,7 +99,7 @@ def main(out: Path, strategy: str) -> None:
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=world,
-        strategy=strategy,
+        strategy=ModelParallelStrategy(data_parallel_size=world, tensor_parallel_size=1) if strategy == "fsdp" else strategy,
         max_epochs=1,
         callbacks=[gradients],
         logger=False,

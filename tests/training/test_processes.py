@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["ddp"])
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_gradients_of_two_processes_are_those_of_one(strategy: str, folder: Path) -> None:
     start(2, folder, strategy)
     alone, *ranks = (torch.load(folder / name) for name in ("1-auto-0.pt", f"2-{strategy}-0.pt", f"2-{strategy}-1.pt"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
@@ -99,6 +100,8 @@ class SeemModule(lightning.LightningModule):
                 torch.manual_seed(self.seed)
                 self.aligner = RegionAlignment(width, len(self.vocabulary))
         if self.device_mesh is not None and not isinstance(self, FSDPModule):
+            if any(isinstance(callback, WeightAveraging) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+                raise InputError("trainer.callbacks: sharded weights cannot be averaged; leave out EMAWeightAveraging")
             shard(self, [self.network.backbone, self.network.pixel_decoder], STEPS, self.device_mesh)
 
     def on_after_backward(self) -> None:
@@ -129,17 +132,26 @@ class SeemModule(lightning.LightningModule):
         self._log_losses(found, len(batch))
         return loss
 
+    def on_validation_start(self) -> None:
+        """Gathers sharded weights, which evaluations read beside the steps."""
+        if isinstance(self, FSDPModule):
+            self.unshard()
+
+    def on_test_start(self) -> None:
+        """Gathers sharded weights, as in `on_validation_start`."""
+        self.on_validation_start()
+
     def validation_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
         """The encoded images under ``context``; evaluation callbacks decode from it what they need."""
-        return {"context": self.network.encode_image(batch.images, [target.size for target in batch.targets])}
+        return self._encode(batch)
 
     def test_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
         """The encoded images, as in `validation_step`."""
-        return self.validation_step(batch, index)
+        return self._encode(batch)
 
     def predict_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
         """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
-        return self.validation_step(batch, index)
+        return self._encode(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Notes the packages of the prompt kinds in use, for `training_cli` to see before it builds anything.
@@ -157,7 +169,8 @@ class SeemModule(lightning.LightningModule):
         Raises:
             InputError: names or shapes of its weights differ from this module's.
         """
-        check_fit(self.state_dict(), checkpoint["state_dict"], "checkpoint")
+        if "state_dict" in checkpoint:  # sharded weights are loaded, and compared, by torch
+            check_fit(self.state_dict(), checkpoint["state_dict"], "checkpoint")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW and its schedule over all steps of the run."""
@@ -196,6 +209,9 @@ class SeemModule(lightning.LightningModule):
         regions = head.embed(maps, shares)
         result = aligner(regions, targets, classes[:-1], sentences, image, region)
         return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
+
+    def _encode(self, batch: Batch) -> dict[str, ImageContext]:
+        return {"context": self.network.encode_image(batch.images, [target.size for target in batch.targets])}
 
     def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:
         """Some rounds of clicks without gradient, then one decode of everything with it."""

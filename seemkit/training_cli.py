@@ -33,6 +33,9 @@ _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
 PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
 """The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
 
+LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out waiting", "Broken pipe")
+"""What gloo and the store say when a process is gone."""
+
 ADVERTISEMENTS = ("litlogger", "available: False")
 
 
@@ -91,17 +94,25 @@ def run(arguments: Sequence[str]) -> None:
     for message in NOISE:
         warnings.filterwarnings("ignore", message=f".*{message}.*")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
-    SeemCLI(
-        SeemModule,
-        LightningDataModule,
-        subclass_mode_data=True,
-        trainer_class=Trainer,
-        trainer_defaults={"use_distributed_sampler": False},
-        save_config_kwargs={"overwrite": True},
-        seed_everything_default=0,
-        parser_kwargs=PARSER,
-        args=list(arguments),
-    )
+    try:
+        SeemCLI(
+            SeemModule,
+            LightningDataModule,
+            subclass_mode_data=True,
+            trainer_class=Trainer,
+            trainer_defaults={"use_distributed_sampler": False},
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            parser_kwargs=PARSER,
+            args=list(arguments),
+        )
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in LOST):
+            raise
+        raise InputError(
+            "another process of this run has ended or no longer answers; its own last lines say why. Go on from the "
+            f"last checkpoint with --ckpt_path. ({_one_line(str(error))[:200]})"
+        ) from error
 
 
 def _check_checkpoint(path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning import Callback, LightningModule, Trainer
+from torch.distributed.tensor import DTensor
 
 from seemkit.callbacks.evaluation import seem
+from seemkit.network import SEEM
 
 
 class SaveWeights(Callback):
@@ -14,5 +16,18 @@ class SaveWeights(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves; averaged weights, where averaging is on, are in the network by now."""
+        network = whole(seem(pl_module).network)
         if trainer.is_global_zero:
-            seem(pl_module).network.save(Path(trainer.default_root_dir))
+            network.save(Path(trainer.default_root_dir))
+
+
+def whole(network: SEEM) -> SEEM:
+    """The network itself, or a copy with gathered weights where they are sharded; all processes must ask for it."""
+    tensors = network.state_dict()
+    if not any(isinstance(tensor, DTensor) for tensor in tensors.values()):
+        return network
+    copy = SEEM(network.architecture, network.vocabulary)
+    copy.load_state_dict({
+        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor for name, tensor in tensors.items()
+    })  # fmt: skip
+    return copy.eval()

@@ -20,7 +20,8 @@ def shard(module: nn.Module, parts: Iterable[nn.Module], doors: Iterable[str], m
     Args:
         module: with the same weights on every process.
         parts: modules in it.
-        doors: names of its methods that a step may begin with.
+        doors: names of its methods that a step may begin with. None may call another, behind which torch would shard
+            the weights again.
         mesh: as Lightning makes it.
 
     Raises:

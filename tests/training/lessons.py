@@ -99,7 +99,9 @@ def main(out: Path, strategy: str) -> None:
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=world,
-        strategy=ModelParallelStrategy(data_parallel_size=world, tensor_parallel_size=1) if strategy == "fsdp" else strategy,
+        strategy=ModelParallelStrategy(data_parallel_size=world, tensor_parallel_size=1)
+        if strategy == "fsdp"
+        else strategy,
         max_epochs=1,
         callbacks=[gradients],
         logger=False,

@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from seemkit.data.coco_annotations import ImageAnnotation, read_panoptic_json, read_refs_json
-from seemkit.data.images import open_image, read_image
-from seemkit.data.samplers import SampleKey, generator_of
-from seemkit.data.transforms import Sample, Transform
+from seemkit.data.coco_annotations import PanopticAnnotation, read_panoptic_json, read_refs_json
+from seemkit.data.coco_images import CocoImages, check_folders
+from seemkit.data.images import open_image
+from seemkit.data.transforms import Transform
 from seemkit.errors import InputError
-from seemkit.types import Size, Target, Vocabulary
+from seemkit.types import Size
 
 
-class CocoPanoptic(Dataset[Sample]):
+class CocoPanoptic(CocoImages[PanopticAnnotation]):
     """Images with panoptic masks and, where the folder has them, referring expressions.
 
     The folder holds ``<split>/`` with the images and ``annotations/`` with ``panoptic_<split>.json``, the PNGs in
@@ -26,70 +25,41 @@ class CocoPanoptic(Dataset[Sample]):
     absent. The JSONs and the presence of every file are checked at once, the pixels when a sample is read.
 
     Attributes:
-        vocabulary: the categories by ascending id; a label is a position in it.
+        png_folder: where the PNGs lie.
     """
 
-    vocabulary: Vocabulary
-
     def __init__(
-        self, root: str | Path, split: str, phrases: bool = True, transform: Transform | None = None, seed: int = 0
+        self,
+        root: str | Path,
+        split: str,
+        phrases: bool = True,
+        transform: Transform | None = None,
+        seed: int = 0,
     ) -> None:
         """Read and check the annotations of one split.
 
         Args:
             root: the folder.
             split: for example "train2017".
-            phrases: whether to read the referring expressions.
+            phrases: whether to read the referring expressions of the folder.
             transform: changes image and target.
-            seed: of the transform's random choices, which depend on it, the epoch and the index alone.
+            seed: of the transform's random choices.
 
         Raises:
             InputError: for a missing file or folder or a fault in a JSON; it names file and field.
         """
         annotations = Path(root) / "annotations"
-        self.image_folder = Path(root) / split
+        images, json_path = Path(root) / split, annotations / f"panoptic_{split}.json"
         self.png_folder = annotations / f"panoptic_{split}"
-        self.json_path = annotations / f"panoptic_{split}.json"
-        for folder in (Path(root), self.image_folder, annotations, self.png_folder):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such folder; check root and split")
-        self.vocabulary, self.annotations = read_panoptic_json(self.json_path)
-        for annotation in self.annotations:
-            for path in (self.image_folder / annotation.image_name, self.png_folder / annotation.png_name):
-                if not path.is_file():
-                    raise InputError(f"{path}: no such file, but {self.json_path} lists it; add it")
+        check_folders(Path(root), images, annotations, self.png_folder)
+        vocabulary, found = read_panoptic_json(json_path)
         refs_path = annotations / f"refs_{split}.json"
-        self._phrases = read_refs_json(refs_path, self.annotations) if phrases and refs_path.is_file() else {}
-        self.transform = transform
-        self.seed = seed
+        refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
+        super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
+        for annotation in found:
+            self._check_file(self.png_folder / annotation.png_name)
 
-    def __len__(self) -> int:
-        return len(self.annotations)
-
-    def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] and its target, after the transform.
-
-        Args:
-            key: a position, or a `SampleKey` that also says in which epoch, which decides the random choices.
-
-        Raises:
-            InputError: if a file is damaged, or the PNG disagrees with image or JSON; it names file and field.
-        """
-        sample = SampleKey.of(key)
-        annotation = self.annotations[sample.position]
-        image = read_image(self.image_folder / annotation.image_name)
-        target = Target(
-            masks=self._read_masks(annotation, Size(*image.shape[-2:])),
-            labels=torch.tensor([segment.label for segment in annotation.segments], dtype=torch.int64),
-            crowd=torch.tensor([segment.crowd for segment in annotation.segments], dtype=torch.bool),
-            phrases=self._phrases.get(annotation.image_id, ()),
-            name=annotation.image_name,
-        )
-        if self.transform is None:
-            return image, target
-        return self.transform(image, target, generator_of(sample, self.seed))
-
-    def _read_masks(self, annotation: ImageAnnotation, size: Size) -> Tensor:
+    def _read_masks(self, annotation: PanopticAnnotation, size: Size) -> Tensor:
         """Masks bool [N, H, W] of the segments, in the order of the JSON."""
         path = self.png_folder / annotation.png_name
         ids = _read_ids(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,13 @@ from torch import Tensor
 
 from seemkit.data.coco_annotations import PanopticAnnotation, read_panoptic_json, read_refs_json
 from seemkit.data.coco_images import CocoImages, check_folders
+from seemkit.data.exclusion import without_images
+from seemkit.data.grounding import Grounding
 from seemkit.data.images import open_image
+from seemkit.data.lvis import Lvis, LvisChoice
 from seemkit.data.transforms import Transform
 from seemkit.errors import InputError
-from seemkit.types import Size
+from seemkit.types import Size, Target
 
 
 class CocoPanoptic(CocoImages[PanopticAnnotation]):
@@ -23,6 +28,10 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
     ``panoptic_<split>/`` (segment id = R + 256 G + 65536 B, 0 is void) and optionally ``refs_<split>.json``: ``{"refs":
     [{"image_id", "ann_id", "sentences": [{"sent"}], "tags"}]}`` where ``ann_id`` is a segment id and ``tags`` may be
     absent. The JSONs and the presence of every file are checked at once, the pixels when a sample is read.
+
+    Two more files may add to that. Each object of a grounding file gives its sentences to the segment, crowds left out,
+    whose mask it overlaps most, if the intersection over union is at least 0.5, and is dropped otherwise. Objects of
+    LVIS replace the masks of things whose box they overlap by more than 0.7; masks may overlap then.
 
     Attributes:
         png_folder: where the PNGs lie.
@@ -35,6 +44,11 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         phrases: bool = True,
         transform: Transform | None = None,
         seed: int = 0,
+        *,
+        grounding: str | Path | None = None,
+        lvis: str | Path | None = None,
+        lvis_choice: LvisChoice = "first",
+        exclude: Sequence[str | Path] = (),
     ) -> None:
         """Read and check the annotations of one split.
 
@@ -44,9 +58,15 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
             phrases: whether to read the referring expressions of the folder.
             transform: changes image and target.
             seed: of the transform's random choices.
+            grounding: a JSON file of referred objects (see `Grounding`), whose phrases come behind the folder's.
+            lvis: a JSON file of LVIS (see `Lvis`).
+            lvis_choice: the "first" fitting object of LVIS replaces a mask, as in the official code, or the "best".
+            exclude: files whose images are left out (see `read_image_ids`): the published models are trained without
+                those of RefCOCOg's UMD val split.
 
         Raises:
-            InputError: for a missing file or folder or a fault in a JSON; it names file and field.
+            InputError: for a missing file or folder or a fault in a JSON, or if no image is left; it names file and
+                field.
         """
         annotations = Path(root) / "annotations"
         images, json_path = Path(root) / split, annotations / f"panoptic_{split}.json"
@@ -55,9 +75,22 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         vocabulary, found = read_panoptic_json(json_path)
         refs_path = annotations / f"refs_{split}.json"
         refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
+        found = without_images(found, exclude)
         super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
         for annotation in found:
             self._check_file(self.png_folder / annotation.png_name)
+        ids = {annotation.image_id for annotation in found}
+        self._grounding = None if grounding is None else Grounding(grounding, ids)
+        self._lvis = None if lvis is None else Lvis(lvis, found, lvis_choice)
+
+    def _read_target(self, annotation: PanopticAnnotation, size: Size) -> Target:
+        target = super()._read_target(annotation, size)
+        # phrases first: grounding files and panoptic masks come from the same drawings, LVIS's are others
+        if self._grounding is not None:
+            target = replace(target, phrases=target.phrases + self._grounding.phrases(annotation.image_id, target))
+        if self._lvis is not None:
+            target = replace(target, masks=self._lvis.masks(annotation.image_id, target, self.vocabulary))
+        return target
 
     def _read_masks(self, annotation: PanopticAnnotation, size: Size) -> Tensor:
         """Masks bool [N, H, W] of the segments, in the order of the JSON."""

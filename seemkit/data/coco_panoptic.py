@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from seemkit.data.coco_annotations import ImageAnnotation, read_panoptic_json, read_refs_json
-from seemkit.data.images import open_image, read_image
-from seemkit.data.samplers import SampleKey, generator_of
-from seemkit.data.transforms import Sample, Transform
+from seemkit.data.coco_annotations import PanopticAnnotation, read_panoptic_json, read_refs_json
+from seemkit.data.coco_images import CocoImages, check_folders
+from seemkit.data.exclusion import without_images
+from seemkit.data.grounding import Grounding
+from seemkit.data.images import open_image
+from seemkit.data.lvis import Lvis, LvisChoice
+from seemkit.data.transforms import Transform
 from seemkit.errors import InputError
-from seemkit.types import Size, Target, Vocabulary
+from seemkit.types import Size, Target
 
 
-class CocoPanoptic(Dataset[Sample]):
+class CocoPanoptic(CocoImages[PanopticAnnotation]):
     """Images with panoptic masks and, where the folder has them, referring expressions.
 
     The folder holds ``<split>/`` with the images and ``annotations/`` with ``panoptic_<split>.json``, the PNGs in
@@ -25,71 +29,70 @@ class CocoPanoptic(Dataset[Sample]):
     [{"image_id", "ann_id", "sentences": [{"sent"}], "tags"}]}`` where ``ann_id`` is a segment id and ``tags`` may be
     absent. The JSONs and the presence of every file are checked at once, the pixels when a sample is read.
 
+    Two more files may add to that. Each object of a grounding file gives its sentences to the segment, crowds left out,
+    whose mask it overlaps most, if the intersection over union is at least 0.5, and is dropped otherwise. Objects of
+    LVIS replace the masks of things whose box they overlap by more than 0.7; masks may overlap then.
+
     Attributes:
-        vocabulary: the categories by ascending id; a label is a position in it.
+        png_folder: where the PNGs lie.
     """
 
-    vocabulary: Vocabulary
-
     def __init__(
-        self, root: str | Path, split: str, phrases: bool = True, transform: Transform | None = None, seed: int = 0
+        self,
+        root: str | Path,
+        split: str,
+        phrases: bool = True,
+        transform: Transform | None = None,
+        seed: int = 0,
+        *,
+        grounding: str | Path | None = None,
+        lvis: str | Path | None = None,
+        lvis_choice: LvisChoice = "first",
+        exclude: Sequence[str | Path] = (),
     ) -> None:
         """Read and check the annotations of one split.
 
         Args:
             root: the folder.
             split: for example "train2017".
-            phrases: whether to read the referring expressions.
+            phrases: whether to read the referring expressions of the folder.
             transform: changes image and target.
-            seed: of the transform's random choices, which depend on it, the epoch and the index alone.
+            seed: of the transform's random choices.
+            grounding: a JSON file of referred objects (see `Grounding`), whose phrases come behind the folder's.
+            lvis: a JSON file of LVIS (see `Lvis`).
+            lvis_choice: the "first" fitting object of LVIS replaces a mask, as in the official code, or the "best".
+            exclude: files whose images are left out (see `read_image_ids`): the published models are trained without
+                those of RefCOCOg's UMD val split.
 
         Raises:
-            InputError: for a missing file or folder or a fault in a JSON; it names file and field.
+            InputError: for a missing file or folder or a fault in a JSON, or if no image is left; it names file and
+                field.
         """
         annotations = Path(root) / "annotations"
-        self.image_folder = Path(root) / split
+        images, json_path = Path(root) / split, annotations / f"panoptic_{split}.json"
         self.png_folder = annotations / f"panoptic_{split}"
-        self.json_path = annotations / f"panoptic_{split}.json"
-        for folder in (Path(root), self.image_folder, annotations, self.png_folder):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such folder; check root and split")
-        self.vocabulary, self.annotations = read_panoptic_json(self.json_path)
-        for annotation in self.annotations:
-            for path in (self.image_folder / annotation.image_name, self.png_folder / annotation.png_name):
-                if not path.is_file():
-                    raise InputError(f"{path}: no such file, but {self.json_path} lists it; add it")
+        check_folders(Path(root), images, annotations, self.png_folder)
+        vocabulary, found = read_panoptic_json(json_path)
         refs_path = annotations / f"refs_{split}.json"
-        self._phrases = read_refs_json(refs_path, self.annotations) if phrases and refs_path.is_file() else {}
-        self.transform = transform
-        self.seed = seed
+        refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
+        found = without_images(found, exclude)
+        super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
+        for annotation in found:
+            self._check_file(self.png_folder / annotation.png_name)
+        ids = {annotation.image_id for annotation in found}
+        self._grounding = None if grounding is None else Grounding(grounding, ids)
+        self._lvis = None if lvis is None else Lvis(lvis, found, lvis_choice)
 
-    def __len__(self) -> int:
-        return len(self.annotations)
+    def _read_target(self, annotation: PanopticAnnotation, size: Size) -> Target:
+        target = super()._read_target(annotation, size)
+        # phrases first: grounding files and panoptic masks come from the same drawings, LVIS's are others
+        if self._grounding is not None:
+            target = replace(target, phrases=target.phrases + self._grounding.phrases(annotation.image_id, target))
+        if self._lvis is not None:
+            target = replace(target, masks=self._lvis.masks(annotation.image_id, target, self.vocabulary))
+        return target
 
-    def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] and its target, after the transform.
-
-        Args:
-            key: a position, or a `SampleKey` that also says in which epoch, which decides the random choices.
-
-        Raises:
-            InputError: if a file is damaged, or the PNG disagrees with image or JSON; it names file and field.
-        """
-        sample = SampleKey.of(key)
-        annotation = self.annotations[sample.position]
-        image = read_image(self.image_folder / annotation.image_name)
-        target = Target(
-            masks=self._read_masks(annotation, Size(*image.shape[-2:])),
-            labels=torch.tensor([segment.label for segment in annotation.segments], dtype=torch.int64),
-            crowd=torch.tensor([segment.crowd for segment in annotation.segments], dtype=torch.bool),
-            phrases=self._phrases.get(annotation.image_id, ()),
-            name=annotation.image_name,
-        )
-        if self.transform is None:
-            return image, target
-        return self.transform(image, target, generator_of(sample, self.seed))
-
-    def _read_masks(self, annotation: ImageAnnotation, size: Size) -> Tensor:
+    def _read_masks(self, annotation: PanopticAnnotation, size: Size) -> Tensor:
         """Masks bool [N, H, W] of the segments, in the order of the JSON."""
         path = self.png_folder / annotation.png_name
         ids = _read_ids(path)

@@ -17,17 +17,26 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if the file is missing, no valid JSON, or holds no object.
     """
+    content = load_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}; it must be an object")
+    return content
+
+
+def load_json(path: Path) -> object:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: if the file is missing or no valid JSON.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check its name and folder") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise InputError(f"{path}: is no valid JSON ({error}); write the file again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; it must be an object")
-    return content
 
 
 def field(record: object, key: str, kind: type[T], where: str) -> T:

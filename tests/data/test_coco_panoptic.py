@@ -115,7 +115,7 @@ REFS = "annotations/refs_val.json"
         ),
         (JSON, lambda c: c["annotations"][0]["segments_info"][1].update(id=0), r"segments_info\[1\]: id 0 must be"),
         (REFS, lambda c: c.pop("refs"), r"refs_val\.json: has no 'refs'"),
-        (REFS, lambda c: c["refs"][0].update(image_id=5), r"refs\[0\]: image_id 5 is not in the panoptic JSON"),
+        (REFS, lambda c: c["refs"][0].update(image_id=5), r"refs\[0\]: image_id 5 is not in panoptic_val\.json"),
         (REFS, lambda c: c["refs"][1].update(ann_id=5), r"refs\[1\]: ann_id 5 is no segment of image 101"),
         (REFS, lambda c: c["refs"][1].pop("sentences"), r"refs\[1\]: has no 'sentences'"),
         (REFS, lambda c: c["refs"][1]["sentences"][1].pop("sent"), r"refs\[1\]\.sentences\[1\]: has no 'sent'"),

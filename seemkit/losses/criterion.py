@@ -18,10 +18,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seemkit.losses.hungarian import UNMATCHED, assign, assign_owned
-from seemkit.losses.mask import mask_cost, matched_mask_losses
+from seemkit.losses.hungarian import UNMATCHED
+from seemkit.losses.mask import matched_mask_losses
 from seemkit.losses.term import Term
-from seemkit.ops.points import sample_points
 
 NO_OBJECT_WEIGHT = 0.1
 
@@ -84,79 +83,39 @@ class Targets(NamedTuple):
     labels: Tensor
 
 
-class Matched(NamedTuple):
-    """The assignment of a group and what its masks cost.
-
-    Attributes:
-        queries: int64 [L, B, N], the query of each target or `UNMATCHED`.
-        bce: of the matched pairs, for the number of targets.
-        dice: of the matched pairs, for the number of targets.
-    """
-
-    queries: Tensor
-    bce: Term
-    dice: Term
-
-
-def match(
-    choice_cost: Float[Tensor, "L B Q N"],
+def mask_terms(
     embeddings: Float[Tensor, "L B Q C"],
     features: Float[Tensor, "B C H W"],
     targets: Targets,
+    queries: Int[Tensor, "L B N"],
     points: int,
     generators: Sequence[torch.Generator],
-    weights: GroupWeights,
-    copies: int = 0,
-) -> Matched:
-    """Targets assigned to queries, and the mask losses of the assigned pairs; no other mask is computed.
+) -> tuple[Term, Term]:
+    """Binary cross-entropy and dice of the matched masks, for the number of targets; no other mask is computed.
 
     One image at a time: its points depend on its own generator and targets, not on what else is in the batch.
 
     Args:
-        choice_cost: the cost of the choice alone.
         embeddings: mask embeddings of the queries.
         features: mask features.
-        targets: what to find.
+        targets: what the queries were matched to.
+        queries: the match.
         points: points a mask.
         generators: a CPU generator an image.
-        weights: of the costs.
-        copies: if not 0, target n may only have queries `copies` n up to `copies` (n + 1) - 1.
     """
-    layers, batch, count = choice_cost.shape[0], *targets.valid.shape
-    queries = torch.full((layers, batch, count), UNMATCHED, device=embeddings.device)
     bce, dice = [embeddings.new_zeros((), dtype=torch.float32)], [embeddings.new_zeros((), dtype=torch.float32)]
     for image, generator in enumerate(generators):
         rows = targets.valid[image].nonzero()[:, 0]
         if not len(rows):
-            continue  # without a draw, as in a batch that lacks the group
-        truth = targets.masks[image, rows].float()
-        own = embeddings[:, image].float()
-        cost = _cost(choice_cost[:, image, :, rows], own, features[image], truth, points, generator, weights)
-        found = assign_owned(cost, rows, copies) if copies else assign(cost)
-        queries[:, image, rows] = found
-        picked = own.gather(1, found.clamp(min=0)[..., None].expand(-1, -1, own.shape[-1]))
-        logits = torch.einsum("lnc,chw->lnhw", picked, features[image].float())
-        for sums, losses in zip((bce, dice), matched_mask_losses(logits, truth, points, generator), strict=True):
-            sums.append((losses * (found != UNMATCHED)).sum())
+            continue  # without a draw from its generator, as in a batch that lacks the group
+        found, truth = queries[:, image, rows], targets.masks[image, rows].float()
+        index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])
+        picked = embeddings[:, image].float().gather(1, index)
+        losses = matched_mask_losses(picked, features[image].float(), truth, points, generator)
+        for sums, loss in zip((bce, dice), losses, strict=True):
+            sums.append((loss * (found != UNMATCHED)).sum())
     counted = targets.valid.sum().float()[None]
-    return Matched(queries, *(Term(torch.stack(sums).sum()[None], counted) for sums in (bce, dice)))
-
-
-@torch.no_grad()
-def _cost(
-    choice: Float[Tensor, "L Q n"],
-    embeddings: Float[Tensor, "L Q C"],
-    features: Float[Tensor, "C H W"],
-    truth: Float[Tensor, "n h w"],
-    points: int,
-    generator: torch.Generator,
-    weights: GroupWeights,
-) -> Float[Tensor, "L Q n"]:
-    """The cost of every pair, masks compared at points that all of an image's masks share."""
-    shared = torch.rand((1, points, 2), generator=generator).to(features.device)
-    logits = embeddings @ sample_points(features[None], shared)[0].float()
-    there = sample_points(truth[None], shared)[0].T
-    return weights.choice * choice.float() + mask_cost(logits, there, bce=weights.bce, dice=weights.dice)
+    return Term(torch.stack(bce).sum()[None], counted), Term(torch.stack(dice).sum()[None], counted)
 
 
 def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:
@@ -204,17 +163,6 @@ def label_loss(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"],
     rows = logits.gather(2, index).float()
     entropy = F.cross_entropy(rows.flatten(0, 2), labels.flatten(), reduction="none").view_as(queries)
     return Term((entropy * valid).sum(dim=(1, 2)), valid.sum(dim=(1, 2)).float())
-
-
-def choice_cost(scores: Float[Tensor, "L B N Q"]) -> Float[Tensor, "L B Q N"]:
-    """Minus the probability that a target chooses a query."""
-    return -scores.float().softmax(dim=-1).transpose(-1, -2)
-
-
-def class_cost(logits: Float[Tensor, "L B Q K1"], targets: Targets) -> Float[Tensor, "L B Q N"]:
-    """Minus the probability that a query has a target's class."""
-    labels = targets.labels[None, :, None].expand(len(logits), -1, logits.shape[2], -1)
-    return -logits.float().softmax(dim=-1).gather(3, labels)
 
 
 def hide_absent(scores: Float[Tensor, "L B N R"], valid: Bool[Tensor, "B N"], copies: int) -> Float[Tensor, "L B N R"]:

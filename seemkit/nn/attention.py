@@ -79,4 +79,4 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
         """The tokens after the layer."""
-        return self.norm(tokens + self.linear2(F.relu(self.linear1(tokens))))
+        return self.norm(tokens + self.linear2(F.relu(self.linear1(tokens), inplace=True)))

@@ -105,12 +105,12 @@ class Decoder(nn.Module):
             levels: three [B, M_l, C], coarsest first.
             positions: three [1, M_l, C].
         """
-        projected = []
-        for index, layer in enumerate(self._stages()):
-            level, position = levels[index % LEVELS], positions[index % LEVELS]
-            values = level + position if self.values_carry_position else level
-            projected.append(layer.cross_attention.project(level + position, values))
-        return projected
+        placed = [level + position for level, position in zip(levels, positions, strict=True)]
+        values = placed if self.values_carry_position else levels
+        return [
+            layer.cross_attention.project(placed[index % LEVELS], values[index % LEVELS])
+            for index, layer in enumerate(self._stages())
+        ]
 
     def forward(
         self,

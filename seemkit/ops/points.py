@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,10 +16,33 @@ def sample_points(features: Float[Tensor, "B C H W"], points: Float[Tensor, "B n
     return sampled[..., 0]
 
 
+class Candidates(NamedTuple):
+    """Random points of N images, and which of them each of L masks of an image uses.
+
+    Attributes:
+        points: [N, m, 2].
+        chosen: int64 [N, L, n], indices of points.
+    """
+
+    points: Tensor
+    chosen: Tensor
+
+    def of_masks(self) -> Float[Tensor, "N L n 2"]:
+        """The points of each mask."""
+        points = self.points[:, None].expand(-1, self.chosen.shape[1], -1, -1)
+        return points.gather(2, self.chosen[..., None].expand(-1, -1, -1, 2))
+
+
 def uncertain_points(
-    logits: Float[Tensor, "N H W"], count: int, generator: torch.Generator, oversample: float = 3.0, share: float = 0.75
-) -> Float[Tensor, "N n 2"]:
+    logits: Float[Tensor, "N L H W"],
+    count: int,
+    generator: torch.Generator,
+    oversample: float = 3.0,
+    share: float = 0.75,
+) -> Candidates:
     """Points for each mask, most of them where its logit is closest to zero.
+
+    The masks of one image choose among the same random points, which costs a fraction of drawing for each mask.
 
     Args:
         logits: the masks.
@@ -28,10 +53,10 @@ def uncertain_points(
 
     Source: Kirillov et al., PointRend (2020), section 3.1.
     """
-    masks, device = len(logits), logits.device
-    candidates = torch.rand((masks, int(count * oversample), 2), generator=generator).to(device)
-    certainty = sample_points(logits[:, None], candidates)[:, 0].abs()
-    chosen = certainty.topk(int(share * count), dim=1, largest=False).indices
-    picked = candidates.gather(1, chosen[:, :, None].expand(-1, -1, 2))
-    rest = torch.rand((masks, count - picked.shape[1], 2), generator=generator).to(device)
-    return torch.cat((picked, rest), dim=1)
+    images, masks = logits.shape[:2]
+    candidates = torch.rand((images, int(count * oversample), 2), generator=generator).to(logits.device)
+    certainty = sample_points(logits, candidates).abs_()
+    uncertain = certainty.topk(int(share * count), dim=2, largest=False, sorted=False).indices
+    rest = torch.rand((images, count - uncertain.shape[2], 2), generator=generator).to(logits.device)
+    behind = candidates.shape[1] + torch.arange(rest.shape[1], device=logits.device).expand(images, masks, -1)
+    return Candidates(torch.cat((candidates, rest), dim=1), torch.cat((uncertain, behind), dim=2))

@@ -10,12 +10,36 @@ from torch import Tensor
 
 from seemkit.decoded import Decoded
 from seemkit.losses import criterion as losses
-from seemkit.losses.criterion import Criterion, GroupWeights, Matched, Targets
+from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.losses.matching import SharedPoints, choice_cost, class_cost, match, share_points
 from seemkit.losses.term import Term
 from seemkit.network import SEEM
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
 from seemkit.training.lesson import Lesson, choose_targets
+
+SILENT = GroupWeights(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class MatchedGroup:
+    """A group of queries whose targets have been assigned.
+
+    Attributes:
+        name: as it begins the names of its losses.
+        weights: of its losses.
+        embeddings: [L, B, Q, C], mask embeddings.
+        targets: what it must find.
+        queries: int64 [L, B, N], the query of each target.
+        choices: the weighted losses of its choices, by name.
+    """
+
+    name: str
+    weights: GroupWeights
+    embeddings: Tensor
+    targets: Targets
+    queries: Tensor
+    choices: dict[str, Term]
 
 
 @dataclass(frozen=True)
@@ -44,12 +68,14 @@ class Objective:
                 further texts, of such objects, are not learned from.
         """
         found: dict[str, Term] = {}
-        if OBJECT_QUERY.name in decoded.layers[-1]:
-            found |= self._objects(decoded, targets)
-        if TEXT_PROMPT.name in decoded.prompts and any(lesson.phrases):
-            found |= self._phrases(decoded, targets, lesson)
-        if VISUAL_QUERY.name in decoded.layers[-1]:
-            found |= self._visual(decoded, choose_targets(targets, lesson.objects))
+        features, points = decoded.context.mask_features, self.criterion.points
+        for group in self._match(decoded, targets, lesson):
+            bce, dice = losses.mask_terms(
+                group.embeddings, features, group.targets, group.queries, points, self.generators
+            )
+            found |= group.choices
+            found[f"{group.name}_bce"] = bce.times(group.weights.bce)
+            found[f"{group.name}_dice"] = dice.times(group.weights.dice)
         return {name: found.get(name, self._nothing(name, decoded)) for name in self.names}
 
     @property
@@ -58,66 +84,56 @@ class Objective:
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
         return [*parts, "visual_label"] if self.criterion.label else parts
 
-    def _objects(self, decoded: Decoded, targets: Targets) -> dict[str, Term]:
-        stacked = _stack(decoded, OBJECT_QUERY.name)
+    def _match(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> list[MatchedGroup]:
+        """The groups that took part."""
+        shared = share_points(decoded.context.mask_features, self.criterion.points, self.generators)
+        found = []
+        if OBJECT_QUERY.name in decoded.layers[-1]:
+            found.append(self._objects(decoded, targets, shared))
+        if TEXT_PROMPT.name in decoded.prompts and any(lesson.phrases):
+            found.append(self._phrases(decoded, targets, lesson, shared))
+        if VISUAL_QUERY.name in decoded.layers[-1]:
+            found.append(self._visual(decoded, choose_targets(targets, lesson.objects), shared))
+        return found
+
+    def _objects(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
+        stacked, weights = _stack(decoded, OBJECT_QUERY.name), self.criterion.objects
         logits = self.network.class_logits(stacked, self.classes)
-        matched = self._match(losses.class_cost(logits, targets), stacked, decoded, targets, self.criterion.cost)
-        choice = losses.class_choice(logits, matched.queries, targets)
-        return _weigh("object", self.criterion.objects, choice, matched)
+        queries = match(class_cost(logits, targets), stacked.masks, targets, shared, self.criterion.cost)
+        choice = losses.class_choice(logits, queries, targets).times(weights.choice)
+        return MatchedGroup("object", weights, stacked.masks, targets, queries, {"object_choice": choice})
 
-    def _phrases(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> dict[str, Term]:
+    def _phrases(
+        self, decoded: Decoded, targets: Targets, lesson: Lesson, shared: Sequence[SharedPoints]
+    ) -> MatchedGroup:
         meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in lesson.phrases])
-        stacked = _stack(decoded, TEXT_QUERY.name)
-        by_text = self.network.text_scores(stacked, decoded.prompts)
-        scores = by_text.gather(
-            2, _text_of(lesson, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
-        )
-        matched = self._match(losses.choice_cost(scores), stacked, decoded, meant, self.criterion.cost)
-        factors = torch.where(torch.tensor(lesson.named), self.criterion.class_phrases, 1.0).to(scores.device)
-        choice = losses.query_choice(scores, matched.queries, factors)
-        found = _weigh("phrase", self.criterion.phrases, choice, matched)
         silent = self.criterion.all_or_none and not all(lesson.phrases)
-        return {name: term.times(0) for name, term in found.items()} if silent else found
+        stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.criterion.phrases
+        by_text = self.network.text_scores(stacked, decoded.prompts)
+        text = _text_of(lesson, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
+        scores = by_text.gather(2, text)
+        queries = match(choice_cost(scores), stacked.masks, meant, shared, self.criterion.cost)
+        factors = torch.where(torch.tensor(lesson.named), self.criterion.class_phrases, 1.0).to(scores.device)
+        choice = losses.query_choice(scores, queries, factors).times(weights.choice)
+        return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
 
-    def _visual(self, decoded: Decoded, targets: Targets) -> dict[str, Term]:
-        stacked = _stack(decoded, VISUAL_QUERY.name)
+    def _visual(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
+        stacked, weights = _stack(decoded, VISUAL_QUERY.name), self.criterion.visual
         copies = self.network.queries.copies
         scores = self.network.visual_scores(stacked, decoded.prompts)
         if not self.criterion.padded_queries:
             scores = losses.hide_absent(scores, targets.valid, copies)
-        cost = losses.choice_cost(scores)
-        matched = self._match(cost, stacked, decoded, targets, self.criterion.visual_cost, copies)
-        choice = losses.query_choice(scores, matched.queries)
-        found = _weigh("visual", self.criterion.visual, choice, matched)
+        queries = match(choice_cost(scores), stacked.masks, targets, shared, self.criterion.visual_cost, copies)
+        choices = {"visual_choice": losses.query_choice(scores, queries).times(weights.choice)}
         if self.criterion.label:
-            label = losses.label_loss(self.network.class_logits(stacked, self.classes), matched.queries, targets)
-            found["visual_label"] = label.times(self.criterion.label)
-        return found
-
-    def _match(
-        self,
-        choice: Tensor,
-        stacked: Embeddings,
-        decoded: Decoded,
-        targets: Targets,
-        weights: GroupWeights,
-        copies: int = 0,
-    ) -> Matched:
-        features, points = decoded.context.mask_features, self.criterion.points
-        return losses.match(choice, stacked.masks, features, targets, points, self.generators, weights, copies)
+            label = losses.label_loss(self.network.class_logits(stacked, self.classes), queries, targets)
+            choices["visual_label"] = label.times(self.criterion.label)
+        return MatchedGroup("visual", weights, stacked.masks, targets, queries, choices)
 
     def _nothing(self, name: str, decoded: Decoded) -> Term:
         """The loss of an absent group; choices are counted for each prediction, masks in all."""
         zeros = self.classes.new_zeros(1 if name.endswith(("_bce", "_dice")) else len(decoded.layers))
         return Term(zeros, zeros)
-
-
-def _weigh(name: str, weights: GroupWeights, choice: Term, matched: Matched) -> dict[str, Term]:
-    return {
-        f"{name}_choice": choice.times(weights.choice),
-        f"{name}_bce": matched.bce.times(weights.bce),
-        f"{name}_dice": matched.dice.times(weights.dice),
-    }
 
 
 def _text_of(lesson: Lesson, meant: Targets) -> Tensor:

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.losses import criterion
-from seemkit.losses.criterion import Criterion, Matched, Targets
+from seemkit.losses.criterion import Criterion, Targets
 from seemkit.losses.hungarian import UNMATCHED
+from seemkit.losses.matching import choice_cost, class_cost, match, share_points
 from seemkit.nn.heads import cosine_similarity
 
 POINTS = 128
@@ -50,9 +51,8 @@ class Points:
         rows = [(image, target) for image, pairs in enumerate(matches(golden, group)) for _, target in pairs]
         rows = [row for row in rows if targets.valid[row]]  # the reference drops empty targets here
         self.draws: Iterator[Tensor] = iter([
-            points
-            for image, shared in enumerate(stored[:2])
-            for points in (shared, *(self._of(image, part, rows) for part in stored[2:]))
+            *stored[:2],
+            *(self._of(image, part, rows) for image in range(2) for part in stored[2:]),
         ])  # fmt: skip
 
     @staticmethod
@@ -66,31 +66,31 @@ class Points:
         return points
 
 
-def match(monkeypatch, golden, group: str, first: int, cost: Tensor, masks: Tensor, targets: Targets, copies: int = 0):
-    """What `criterion.match` makes of masks [B, Q, H, W]: each query's embedding picks the channel with its mask."""
+def check(
+    monkeypatch, golden, group: str, first: int, cost: Tensor, masks: Tensor, targets: Targets, copies: int = 0
+) -> Tensor:
+    """The matches, after they and the losses of masks [B, Q, H, W] were compared with the reference's.
+
+    Each query's embedding picks the channel with its mask.
+    """
     monkeypatch.setattr(torch, "rand", Points(golden, group, first, targets))
-    picks = torch.eye(masks.shape[1]).expand(1, 2, -1, -1)
-    generators = [torch.Generator()] * 2
-    found = criterion.match(cost, picks, masks, targets, POINTS, generators, Criterion().cost, copies)
+    picks, generators = torch.eye(masks.shape[1]).expand(1, 2, -1, -1), [torch.Generator()] * 2
+    queries = match(cost, picks, targets, share_points(masks, POINTS, generators), Criterion().cost, copies)
     for image, pairs in enumerate(matches(golden, group)):
         wanted = {target: query for query, target in pairs if targets.valid[image, target]}
-        ours = {t: q for t, q in enumerate(found.queries[0, image].tolist()) if q != UNMATCHED}
-        assert ours == wanted
-    return found
-
-
-def check(golden, group: str, found: Matched, targets: Targets) -> None:
-    assert found.bce.divisor.item() == targets.valid.sum()
-    assert found.bce.mean.item() == pytest.approx(golden.losses[f"loss_{group}_bce_0"], rel=1e-4)
-    assert found.dice.mean.item() == pytest.approx(golden.losses[f"loss_{group}_dice_0"], rel=1e-4)
+        assert {t: q for t, q in enumerate(queries[0, image].tolist()) if q != UNMATCHED} == wanted
+    bce, dice = criterion.mask_terms(picks, masks, targets, queries, POINTS, generators)
+    assert bce.divisor.item() == targets.valid.sum()
+    assert bce.mean.item() == pytest.approx(golden.losses[f"loss_{group}_bce_0"], rel=1e-4)
+    assert dice.mean.item() == pytest.approx(golden.losses[f"loss_{group}_dice_0"], rel=1e-4)
+    return queries
 
 
 def test_object_queries(golden, monkeypatch):
     targets = padded_targets([golden.tgt0_masks, golden.tgt1_masks], [golden.tgt0_labels, golden.tgt1_labels])
     logits = golden.out_pred_logits[None]
-    found = match(monkeypatch, golden, "mask", 0, criterion.class_cost(logits, targets), golden.out_pred_masks, targets)
-    check(golden, "mask", found, targets)
-    choice = criterion.class_choice(logits, found.queries, targets)
+    queries = check(monkeypatch, golden, "mask", 0, class_cost(logits, targets), golden.out_pred_masks, targets)
+    choice = criterion.class_choice(logits, queries, targets)
     assert choice.mean.item() == pytest.approx(golden.losses["loss_mask_ce_0"], rel=1e-4)
 
 
@@ -101,11 +101,10 @@ def visual(golden) -> tuple[Targets, Tensor]:
 
 def test_visual_queries(golden, monkeypatch):
     targets, scores = visual(golden)
-    cost = criterion.choice_cost(scores)
-    found = match(monkeypatch, golden, "spatial", 4, cost, golden.out_pred_smasks, targets, copies=3)
-    check(golden, "spatial", found, targets)
+    cost = choice_cost(scores)
+    queries = check(monkeypatch, golden, "spatial", 4, cost, golden.out_pred_smasks, targets, copies=3)
     # the reference lets a target choose queries of padding too, which hide_absent forbids
-    choice = criterion.query_choice(scores, found.queries)
+    choice = criterion.query_choice(scores, queries)
     assert choice.mean.item() == pytest.approx(golden.losses["loss_spatial_ce_0"], rel=1e-4)
 
 
@@ -114,13 +113,12 @@ def test_phrases(golden, monkeypatch):
     sentences = pad_sequence([golden.tgt0_grounding_class_embs, golden.tgt1_grounding_class_embs], batch_first=True)
     scale = torch.tensor(golden.facts["lang_logit"]).exp()
     scores = cosine_similarity(golden.out_pred_gtexts, sentences, scale).transpose(1, 2)[None]
-    found = match(monkeypatch, golden, "grounding", 8, criterion.choice_cost(scores), golden.out_pred_gmasks, targets)
-    check(golden, "grounding", found, targets)
+    queries = check(monkeypatch, golden, "grounding", 8, choice_cost(scores), golden.out_pred_gmasks, targets)
     # In the reference texts of one hash share their matches, as two of image 0 do; here each has its own.
-    right = torch.nn.functional.one_hot(found.queries[0, 0], scores.shape[3]).float()
+    right = torch.nn.functional.one_hot(queries[0, 0], scores.shape[3]).float()
     right[[0, 2]] = right[[0, 2]].mean(dim=0)
     shared = -(right * scores[0, 0].log_softmax(dim=1)).sum(dim=1).mean()
-    own = criterion.query_choice(scores[:, 1:], found.queries[:, 1:]).mean
+    own = criterion.query_choice(scores[:, 1:], queries[:, 1:]).mean
     factors = [golden.facts["grounding_weight"][kind] for kind in golden.facts["grounding_task"]]
     choice = (factors[0] * shared + factors[1] * own).item() / 2
     assert choice == pytest.approx(golden.losses["loss_grounding_ce_0"], rel=1e-4)

@@ -70,31 +70,34 @@ def test_large_logits_stay_finite():
 
 def test_matched_losses_are_those_of_each_pair_at_its_own_points():
     """With gradients, against one pair at a time."""
-    layers, count, points = 2, 3, 24
-    logits = draw(layers, count, 8, 12).float().requires_grad_()
+    layers, count, width, points = 2, 3, 5, 24
+    embeddings = draw(layers, count, width).float().requires_grad_()
+    features = draw(width, 8, 12, seed=4).float().requires_grad_()
+    logits = torch.einsum("lnc,chw->lnhw", embeddings, features)
     targets = (draw(count, 16, 24, seed=1) > 0).float()
     weight = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0]])
-    bce, dice = matched_mask_losses(logits, targets, points, torch.Generator().manual_seed(3))
-    found = torch.autograd.grad(((bce + 2 * dice) * weight).sum(), logits)[0]
+    bce, dice = matched_mask_losses(embeddings, features, targets, points, torch.Generator().manual_seed(3))
+    found = torch.autograd.grad(((bce + 2 * dice) * weight).sum(), (embeddings, features))
 
-    where = uncertain_points(logits.detach().flatten(0, 1), points, torch.Generator().manual_seed(3))
-    where = where.view(layers, count, points, 2)
+    where = uncertain_points(logits.detach().transpose(0, 1), points, torch.Generator().manual_seed(3)).of_masks()
     total = torch.zeros(())
     for layer in range(layers):
         for target in range(count):
-            at = where[layer, target][None]
+            at = where[target, layer][None]
             mask = sample_points(logits[layer, target][None, None], at)[0, 0]
             truth = sample_points(targets[target][None, None], at)[0, 0]
             torch.testing.assert_close(bce[layer, target], bce_loss(mask, truth))
             torch.testing.assert_close(dice[layer, target], dice_loss(mask, truth))
             total = total + weight[layer, target] * (bce_loss(mask, truth) + 2 * dice_loss(mask, truth))
-    torch.testing.assert_close(found, torch.autograd.grad(total, logits)[0])
+    for mine, other in zip(found, torch.autograd.grad(total, (embeddings, features)), strict=True):
+        torch.testing.assert_close(mine, other)
 
 
 def test_points_stand_for_the_whole_mask():
     """A target at another resolution over the same area, and many points: nearly the loss of all pixels."""
-    logits = torch.linspace(-4, 4, 12).expand(1, 1, 8, 12).contiguous()
+    features = torch.linspace(-4, 4, 12).expand(1, 8, 12).contiguous()
+    embeddings = torch.ones(1, 1, 1)
     truth = (torch.linspace(-4, 4, 48) > 0).float().expand(1, 32, 48).contiguous()
-    bce, _ = matched_mask_losses(logits, truth, 4000, torch.Generator().manual_seed(0))
-    swapped, _ = matched_mask_losses(logits, 1 - truth, 4000, torch.Generator().manual_seed(0))
+    bce, _ = matched_mask_losses(embeddings, features, truth, 4000, torch.Generator().manual_seed(0))
+    swapped, _ = matched_mask_losses(embeddings, features, 1 - truth, 4000, torch.Generator().manual_seed(0))
     assert bce < 0.5 < 0.9 < swapped

@@ -36,11 +36,11 @@ def test_centre_of_a_cell():
 
 
 def test_most_points_are_the_least_certain_candidates():
-    ramp = torch.linspace(-8, 8, 64).expand(1, 64, 64).contiguous()  # zero in the middle column
-    points = uncertain_points(ramp, 400, torch.Generator().manual_seed(0))
-    assert points.shape == (1, 400, 2)
+    ramp = torch.linspace(-8, 8, 64).expand(1, 1, 64, 64).contiguous()  # zero in the middle column
+    points = uncertain_points(ramp, 400, torch.Generator().manual_seed(0)).of_masks()
+    assert points.shape == (1, 1, 400, 2)
     assert bool(((points >= 0) & (points <= 1)).all())
-    chosen, rest = points[0].split((300, 100))
+    chosen, rest = points[0, 0].split((300, 100))
     inner = chosen[(chosen[:, 1] - 0.5).abs() < 0.49]  # in the outer half of the border cells zeros are mixed in
     # 300 of 1200 uniform candidates lie within 1/8 of the middle, the other 100 points anywhere
     assert (inner[:, 0] - 0.5).abs().max() < 0.15
@@ -48,7 +48,16 @@ def test_most_points_are_the_least_certain_candidates():
 
 
 def test_uncertain_points_repeat_with_their_generator():
-    logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    logits = torch.randn(3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     first, second, other = (uncertain_points(logits, 16, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, other)
+    assert torch.equal(first.of_masks(), second.of_masks())
+    assert not torch.equal(first.points, other.points)
+
+
+def test_each_mask_of_an_image_chooses_its_own_points():
+    ramp = torch.linspace(-8, 8, 64).expand(64, 64)
+    found = uncertain_points(torch.stack((ramp, ramp.T))[None], 400, torch.Generator().manual_seed(0))
+    across, down = found.of_masks()[0]
+    assert (across[:300, 0] - 0.5).abs().mean() < (across[:300, 1] - 0.5).abs().mean()
+    assert (down[:300, 1] - 0.5).abs().mean() < (down[:300, 0] - 0.5).abs().mean()
+    assert torch.equal(across[300:], down[300:])

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seemkit.decoded import Decoded
-from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.losses.matching import match
 from seemkit.losses.term import Term
 from seemkit.network import SEEM
 from seemkit.nn.heads import mask_logits
@@ -103,13 +103,12 @@ def test_weights_are_factors(network, targets):
 
 def test_prompted_objects_are_compared_with_their_own_masks(network, targets, monkeypatch):
     asked: list[Targets] = []
-    match = losses.match
 
-    def spy(cost, embeddings, features, wanted, *rest):
+    def spy(cost, embeddings, wanted, *rest):
         asked.append(wanted)
-        return match(cost, embeddings, features, wanted, *rest)
+        return match(cost, embeddings, wanted, *rest)
 
-    monkeypatch.setattr(losses, "match", spy)
+    monkeypatch.setattr("seemkit.training.objective.match", spy)
     with torch.no_grad():
         objective(network)(decode(network), targets, LESSON)
     all_segments, phrases, visual = asked
@@ -128,7 +127,7 @@ def test_masks_count_by_the_number_of_targets(network, targets):
     twice = Targets(*(torch.cat([part, part]) for part in targets))
     with torch.no_grad():
         decoded = decode(network)
-        many = Criterion(points=4000)
+        many = Criterion(points=20000)
         classes = network.embed_vocabulary(VOCABULARY)
         once = means(Objective(network, many, classes, generators(2))(decoded, targets, LESSON))
         found = means(Objective(network, many, classes, generators(4))(decode(network, pair, times=2), twice, pair))

@@ -1,0 +1,182 @@
+"""The decoder and its losses written plainly, as the reference computes them: all masks of all queries, at all layers.
+
+It reads the weights of a `SEEM` and gives the same numbers, so that a benchmark compares nothing but the way of
+computing: masks of all queries at stride 4 after each layer, attention masks and matching costs made from them,
+`nn.MultiheadAttention` with its weights returned, keys and values projected wherever they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from seemkit.losses.criterion import GroupWeights, Targets
+from seemkit.losses.mask import bce_loss, dice_loss
+from seemkit.network import SEEM
+from seemkit.nn.attention import Attention
+from seemkit.nn.context import ImageContext
+from seemkit.nn.decoder import DecoderLayer, PreviousMasks
+from seemkit.nn.heads import Embeddings
+from seemkit.nn.position import sine_position
+from seemkit.nn.tokens import Role, Tokens, visibility
+from seemkit.ops.points import sample_points, uncertain_points
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One query group after one layer.
+
+    Attributes:
+        embeddings: what the heads say.
+        masks: [B, N, H_m, W_m], all of them.
+    """
+
+    embeddings: Embeddings
+    masks: Tensor
+
+
+def decode(
+    network: SEEM, context: ImageContext, tokens: Sequence[Tokens], previous: PreviousMasks
+) -> list[dict[str, Prediction]]:
+    """The predictions of every query group at first and after each layer.
+
+    Args:
+        network: whose weights are used.
+        context: of which `levels` and `mask_features` are read.
+        tokens: all groups, those that look at the image first.
+        previous: masks of the round before.
+    """
+    lookers = [t for t in tokens if t.group.role is not Role.PROMPT]
+    rows, counts = sum(t.count for t in lookers), [t.count for t in tokens]
+    positions = [_positions(context, level) for level in range(3)]
+    values = [t.values[0] for t in tokens]
+    predictions = [_predict(network, context, lookers, values)]
+    for index, layer in enumerate(network.decoder.layers):
+        assert isinstance(layer, DecoderLayer)
+        level = index % 3
+        values = [t.values[level] if t.group.fresh else v for t, v in zip(tokens, values, strict=True)]
+        place = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
+        sequence = torch.cat(values, dim=1)
+        blocked = _blocked(context, lookers, predictions[-1], previous, level)
+        image = context.levels[level]
+        looked = _attend(
+            layer.cross_attention, sequence[:, :rows] + place[:, :rows], image + positions[level], image, blocked
+        )
+        sequence = torch.cat((layer.cross_norm(sequence[:, :rows] + looked), sequence[:, rows:]), dim=1)
+        placed = sequence + place
+        read = _attend(layer.self_attention, placed, placed, sequence, ~visibility(tokens, index))
+        sequence = layer.feed_forward(layer.self_norm(sequence + read))
+        values = list(sequence.split(counts, dim=1))
+        predictions.append(_predict(network, context, lookers, values))
+    return predictions
+
+
+def _positions(context: ImageContext, level: int) -> Tensor:
+    image = context.levels[level]
+    return (
+        sine_position(*context.shapes[level], image.shape[2], device=image.device, dtype=image.dtype).flatten(1).T[None]
+    )
+
+
+def _attend(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -> Tensor:
+    module = nn.MultiheadAttention(queries.shape[2], attention.heads, batch_first=True)
+    module.in_proj_weight, module.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
+    module.out_proj.weight, module.out_proj.bias = attention.out_proj.weight, attention.out_proj.bias
+    return module(queries, keys, values, attn_mask=blocked.repeat_interleave(attention.heads, dim=0))[0]
+
+
+def _predict(
+    network: SEEM, context: ImageContext, lookers: Sequence[Tokens], values: Sequence[Tensor]
+) -> dict[str, Prediction]:
+    found = {}
+    for group, value in zip(lookers, values, strict=False):
+        if group.group.role is Role.QUERY:
+            embeddings = network.decoder.heads(value)
+            found[group.group.name] = Prediction(
+                embeddings, torch.einsum("bqc,bchw->bqhw", embeddings.masks, context.mask_features)
+            )
+    return found
+
+
+@torch.no_grad()
+def _blocked(
+    context: ImageContext,
+    lookers: Sequence[Tokens],
+    found: dict[str, Prediction],
+    previous: PreviousMasks,
+    level: int,
+) -> Tensor:
+    masks = [found[t.group.name].masks if t.group.role is Role.QUERY else _remembered(previous) for t in lookers]
+    small = F.interpolate(torch.cat(masks, dim=1), size=tuple(context.shapes[level]), mode="bilinear")
+    outside = small.flatten(2).sigmoid() < 0.5
+    return outside & ~outside.all(dim=2, keepdim=True)
+
+
+def _remembered(previous: PreviousMasks) -> Tensor:
+    slot = previous.slot[0][:, :, None, None].expand(-1, -1, *previous.logits.shape[2:])
+    return previous.logits.gather(1, slot)
+
+
+def mask_losses(
+    masks: Sequence[Tensor],
+    choice: Tensor,
+    targets: Targets,
+    points: int,
+    drawn: Sequence[Tensor],
+    generators: Sequence[torch.Generator],
+    weights: GroupWeights,
+    copies: int = 0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The matches [L, B, N] and the sums of binary cross-entropy and dice of the matched masks.
+
+    Args:
+        masks: of all queries, one [B, Q, H_m, W_m] a layer.
+        choice: [L, B, Q, N], costs of the choice.
+        targets: of the images.
+        points: points a mask.
+        drawn: [1, points, 2] for each image, where masks are compared for the match.
+        generators: one an image.
+        weights: of the costs.
+        copies: queries that a target may choose among; 0 for all.
+    """
+    matches = torch.full((len(masks), *targets.valid.shape), -1)
+    bce, dice = [], []
+    for image, (shared, generator) in enumerate(zip(drawn, generators, strict=True)):
+        truth = targets.masks[image][targets.valid[image]].float()
+        if not len(truth):
+            continue
+        there = sample_points(truth[:, None], shared.expand(len(truth), -1, -1))[:, 0]
+        picked = []
+        for layer, all_masks in enumerate(masks):
+            cost = _cost(all_masks[image], there, shared, choice[layer, image, :, : len(truth)], weights, copies)
+            rows, columns = linear_sum_assignment(cost.numpy())
+            matches[layer, image, columns] = torch.from_numpy(rows)
+            picked.append(all_masks[image, matches[layer, image, : len(truth)].clone()])
+        logits = torch.stack(picked, dim=1)  # [n, L, H_m, W_m]
+        with torch.no_grad():
+            where = uncertain_points(logits, points, generator).of_masks().flatten(0, 1)
+            right = sample_points(truth.repeat_interleave(len(masks), 0)[:, None], where)[:, 0]
+        predicted = sample_points(logits.flatten(0, 1)[:, None], where)[:, 0]
+        bce.append(bce_loss(predicted, right).sum())
+        dice.append(dice_loss(predicted, right).sum())
+    return matches, torch.stack(bce).sum(), torch.stack(dice).sum()
+
+
+@torch.no_grad()
+def _cost(masks: Tensor, there: Tensor, shared: Tensor, choice: Tensor, weights: GroupWeights, copies: int) -> Tensor:
+    """[Q, n], every query's mask compared with every target at the shared points."""
+    logits = sample_points(masks[:, None], shared.expand(len(masks), -1, -1))[:, 0]
+    entropy = (F.softplus(-logits) @ there.T + F.softplus(logits) @ (1 - there).T) / logits.shape[1]
+    probability = logits.sigmoid()
+    overlap = 2 * probability @ there.T
+    dice = 1 - (overlap + 1) / (probability.sum(1)[:, None] + there.sum(1)[None] + 1)
+    cost = weights.choice * choice + weights.bce * entropy + weights.dice * dice
+    if copies:
+        owner = torch.arange(len(masks)) // copies
+        cost[owner[:, None] != torch.arange(len(there))[None]] = float("inf")
+    return cost

@@ -1,0 +1,281 @@
+"""Memory and time of a training step of the full-size decoder, against the way of the reference.
+
+    python benchmarks/training_step.py --json OUT [--side 512] [--batch 2] [--repeats 3]
+
+Both ways have the same weights, images, prompts and random points, so that their losses agree. The encoder is frozen:
+its features are given. A step decodes object, text and visual queries with memory, computes all losses on all 10
+predictions and runs backward. Peak memory is what a fresh process needs above the network and its input; it is read
+from Linux. Times are paired: one step of each way after the other, several times; the ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import naive
+import torch
+from torch import Tensor
+
+from seemkit.architecture import Architecture
+from seemkit.decoded import Draws
+from seemkit.losses import criterion as losses
+from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.matching import choice_cost, class_cost
+from seemkit.losses.term import Term
+from seemkit.network import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.nn.decoder import PreviousMasks
+from seemkit.nn.heads import Embeddings
+from seemkit.nn.position import sine_position
+from seemkit.prompts.sampler import ImagePrompts
+from seemkit.prompts.values import Point, Text
+from seemkit.training.lesson import Lesson
+from seemkit.training.objective import Objective
+from seemkit.types import Phrase, Size, Vocabulary
+
+SEGMENTS, OBJECTS, PHRASES, CLASSES = 12, 10, 4, 133
+WAYS = ("seemkit", "naive")
+MEMORY_BAR, TIME_BAR, AGREEMENT = 0.4, 0.6, 1e-4
+FULL_SIZE = Architecture(backbone="resnet10t", backbone_levels=(1, 2, 3, 4), text_layers=1, templates=("{}",))
+"""The default decoder. Backbone and text tower stand for frozen ones; neither runs in a step."""
+
+
+@dataclass
+class Problem:
+    """Everything that a step is given."""
+
+    network: SEEM
+    levels: list[Tensor]
+    features: Tensor
+    prompts: list[ImagePrompts]
+    previous: Tensor
+    targets: Targets
+    lesson: Lesson
+    classes: Tensor
+
+    @classmethod
+    def draw(cls, side: int, batch: int) -> Problem:
+        """A random one: discs as segments, a click each on ten of them, four phrases an image."""
+        torch.manual_seed(0)
+        network = SEEM(FULL_SIZE, Vocabulary(tuple(f"class {k}" for k in range(CLASSES)), (True,) * CLASSES))
+        for part in (network.backbone, network.pixel_decoder, network.language):
+            part.requires_grad_(False)
+        levels = [torch.randn(batch, (side // stride) ** 2, FULL_SIZE.width) for stride in (32, 16, 8)]
+        features = torch.randn(batch, FULL_SIZE.width, side // 4, side // 4) / FULL_SIZE.width**0.5
+        centres = torch.rand(batch, SEGMENTS, 2) * side
+        grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"), dim=-1)
+        away = (grid[None, None] - centres[:, :, None, None]).norm(dim=-1)
+        masks = away < torch.linspace(side / 16, side / 4, SEGMENTS)[None, :, None, None]
+        valid = torch.ones(batch, SEGMENTS, dtype=torch.bool)
+        texts = [f"phrase number {n}" for n in range(PHRASES)]
+        clicks = [[[Point(float(x), float(y))] for x, y in image[:OBJECTS]] for image in centres]
+        lesson = Lesson(
+            [list(range(SEGMENTS))] * batch,
+            [list(range(OBJECTS))] * batch,
+            clicks,
+            [[Phrase(text, n) for n, text in enumerate(texts)]] * batch,
+            [False] * batch,
+        )
+        with torch.no_grad():
+            classes = network.embed_vocabulary(network.vocabulary)
+        return cls(
+            network,
+            levels,
+            features,
+            [[*([Text(text)] for text in texts), *image] for image in clicks],
+            torch.randn(batch, OBJECTS, side // 4, side // 4),
+            Targets(masks, valid, torch.randint(CLASSES, (batch, SEGMENTS))),
+            lesson,
+            classes,
+        )
+
+    def context(self) -> ImageContext:
+        """The encoded images, keys and values of all layers included."""
+        side = self.features.shape[-1] * 4
+        shapes = [Size(side // stride, side // stride) for stride in (32, 16, 8)]
+        width = self.levels[0].shape[2]
+        positions = [
+            sine_position(*shape, width, device=torch.device("cpu"), dtype=torch.float32).flatten(1).T[None]
+            for shape in shapes
+        ]
+        resized = [torch.nn.functional.interpolate(self.features, size=tuple(s), mode="bilinear") for s in shapes]
+        sizes = [Size(side, side)] * len(self.features)
+        return ImageContext(
+            self.levels,
+            shapes,
+            self.features,
+            [level.flatten(2) for level in resized],
+            self.features.flatten(2),
+            self.network.decoder.read_image(self.levels, positions),
+            sizes[0],
+            sizes,
+            sizes,
+        )
+
+    def generators(self) -> list[torch.Generator]:
+        """Fresh ones, the same each time."""
+        return [torch.Generator().manual_seed(image) for image in range(len(self.features))]
+
+    def objective(self) -> Objective:
+        """All losses with the reference's weights."""
+        return Objective(self.network, Criterion(), self.classes, self.generators())
+
+
+def step_seemkit(problem: Problem) -> Tensor:
+    """The loss as seemkit computes it."""
+    decoded = problem.network.decode(problem.context(), problem.prompts, objects=True, previous=problem.previous)
+    terms = problem.objective()(decoded, problem.targets, problem.lesson)
+    return torch.stack([term.mean for term in terms.values()]).sum()
+
+
+def step_naive(problem: Problem) -> Tensor:
+    """The same loss from the masks of all queries at all layers."""
+    network, context, objective = problem.network, problem.context(), problem.objective()
+    encoded = network.encode_prompts(context, problem.prompts)
+    owners = encoded["visual_prompt"].owners
+    slots = network.queries.deal_memory(owners >= 0)
+    tokens = network._tokens(len(context), encoded, True, owners, slots, Draws())
+    found = naive.decode(network, context, tokens, PreviousMasks(problem.previous, slots))
+    total = torch.zeros(())
+    points = objective.criterion.points
+    drawn = [torch.rand((1, points, 2), generator=generator) for generator in objective.generators]
+    for group, chosen in (
+        ("object_query", list(range(SEGMENTS))),
+        ("text_query", list(range(PHRASES))),
+        ("visual_query", list(range(OBJECTS))),
+    ):
+        layers = [layer[group] for layer in found]
+        stacked = Embeddings(*(torch.stack(part) for part in zip(*(p.embeddings for p in layers), strict=True)))
+        targets = Targets(*(part[:, chosen] for part in problem.targets))
+        total = total + _loss(group, [p.masks for p in layers], stacked, targets, encoded, objective, drawn)
+    return total
+
+
+def _loss(
+    group: str,
+    masks: list[Tensor],
+    stacked: Embeddings,
+    targets: Targets,
+    encoded: dict,
+    objective: Objective,
+    drawn: list,
+) -> Tensor:
+    network, settings = objective.network, objective.criterion
+    weights, copies = {
+        "object_query": (settings.objects, 0),
+        "text_query": (settings.phrases, 0),
+        "visual_query": (settings.visual, network.queries.copies),
+    }[group]
+    if group == "object_query":
+        logits = network.class_logits(stacked, objective.classes)
+        cost = class_cost(logits, targets)
+    else:
+        score = network.text_scores if group == "text_query" else network.visual_scores
+        logits = score(stacked, encoded)
+        cost = choice_cost(logits)
+    queries, bce, dice = naive.mask_losses(
+        masks, cost, targets, settings.points, drawn, objective.generators, settings.cost, copies
+    )
+    choice: Term = (
+        losses.class_choice(logits, queries, targets)
+        if group == "object_query"
+        else losses.query_choice(logits, queries)
+    )
+    count = targets.valid.sum()
+    return weights.choice * choice.mean + (weights.bce * bce + weights.dice * dice) / count
+
+
+STEPS = {"seemkit": step_seemkit, "naive": step_naive}
+
+
+def run(problem: Problem, way: str) -> tuple[float, float, Tensor]:
+    """Loss, seconds and the gradient of one step."""
+    problem.network.zero_grad(set_to_none=True)
+    start = time.perf_counter()
+    loss = STEPS[way](problem)
+    loss.backward()
+    seconds = time.perf_counter() - start
+    gradient = torch.cat([p.grad.flatten() for p in problem.network.decoder.parameters() if p.grad is not None])
+    return loss.item(), seconds, gradient
+
+
+def peak_of_this_process(problem: Problem, way: str) -> int:
+    """Bytes that a step needs at most above what is there before it."""
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    before = _status("VmRSS")
+    run(problem, way)
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def peak(way: str, side: int, batch: int) -> int:
+    """The peak of a step in a process of its own, whose freed memory goes back at once."""
+    command = [
+        sys.executable,
+        __file__,
+        "--peak-of",
+        way,
+        "--side",
+        str(side),
+        "--batch",
+        str(batch),
+    ]
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    return int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def measure(side: int, batch: int, repeats: int) -> dict[str, object]:
+    """All figures."""
+    peaks = {way: peak(way, side, batch) for way in WAYS}
+    problem = Problem.draw(side, batch)
+    rows = [{way: run(problem, way) for way in WAYS} for _ in range(repeats)]
+    seconds = {way: statistics.median(row[way][1] for row in rows) for way in WAYS}
+    ours, other = (rows[0][way] for way in WAYS)
+    return {
+        "side": side,
+        "batch": batch,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "peak_mib": {way: round(value / 2**20) for way, value in peaks.items()},
+        "seconds": seconds,
+        "memory_ratio": peaks["seemkit"] / peaks["naive"],
+        "time_ratio": seconds["seemkit"] / seconds["naive"],
+        "loss_difference": abs(ours[0] - other[0]) / abs(other[0]),
+        "gradient_difference": ((ours[2] - other[2]).norm() / other[2].norm()).item(),
+    }
+
+
+def main() -> int:
+    """0 if both ratios are at their bars and the losses agree."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak_of:
+        print(peak_of_this_process(Problem.draw(options.side, options.batch), options.peak_of))
+        return 0
+    found = measure(options.side, options.batch, options.repeats)
+    print(json.dumps(found, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    good = found["memory_ratio"] <= MEMORY_BAR and found["time_ratio"] <= TIME_BAR
+    return 0 if good and found["loss_difference"] <= AGREEMENT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

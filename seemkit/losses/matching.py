@@ -1,0 +1,95 @@
+"""Which query each target gets: costs of the choice and of masks at random points, and the assignment.
+
+Shapes: L predictions, B images, Q queries, N targets, K classes, C mask channels.
+Source: Mask2Former (arXiv 2112.01527), section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seemkit.losses.criterion import GroupWeights, Targets
+from seemkit.losses.hungarian import UNMATCHED, assign, assign_owned
+from seemkit.losses.mask import mask_cost
+from seemkit.ops.points import sample_points
+
+
+class SharedPoints(NamedTuple):
+    """Random points of an image, at which all masks of all groups are compared with targets.
+
+    Attributes:
+        points: [1, n, 2].
+        features: [C, n], the mask features there.
+    """
+
+    points: Tensor
+    features: Tensor
+
+
+@torch.no_grad()
+def share_points(
+    features: Float[Tensor, "B C H W"], points: int, generators: Sequence[torch.Generator]
+) -> list[SharedPoints]:
+    """The shared points of each image.
+
+    Args:
+        features: mask features.
+        points: points an image.
+        generators: a CPU generator an image.
+    """
+    found = []
+    for own, generator in zip(features, generators, strict=True):
+        drawn = torch.rand((1, points, 2), generator=generator).to(features.device)
+        # grid_sample is several times faster where the channels of a cell lie together
+        together = own[None].contiguous(memory_format=torch.channels_last)
+        found.append(SharedPoints(drawn, sample_points(together, drawn)[0].float()))
+    return found
+
+
+@torch.no_grad()
+def match(
+    choice_cost: Float[Tensor, "L B Q N"],
+    embeddings: Float[Tensor, "L B Q C"],
+    targets: Targets,
+    shared: Sequence[SharedPoints],
+    weights: GroupWeights,
+    copies: int = 0,
+) -> Int[Tensor, "L B N"]:
+    """The query of each target at least total cost, `UNMATCHED` for padding and surplus targets.
+
+    Args:
+        choice_cost: the cost of the choice alone.
+        embeddings: mask embeddings of the queries.
+        targets: what to find.
+        shared: points of each image.
+        weights: of the costs.
+        copies: if not 0, target n may only have queries `copies` n up to `copies` (n + 1) - 1.
+    """
+    queries = torch.full((len(choice_cost), *targets.valid.shape), UNMATCHED, device=embeddings.device)
+    for image, at in enumerate(shared):
+        rows = targets.valid[image].nonzero()[:, 0]
+        truth = sample_points(targets.masks[image, rows].float()[None], at.points)[0].T
+        # one prediction after the other: all masks at all points would be the largest tensor of a step
+        masks = torch.stack([
+            mask_cost(of_layer.float() @ at.features, truth, bce=weights.bce, dice=weights.dice)
+            for of_layer in embeddings[:, image]
+        ])  # fmt: skip
+        cost = weights.choice * choice_cost[:, image, :, rows].float() + masks
+        queries[:, image, rows] = assign_owned(cost, rows, copies) if copies else assign(cost)
+    return queries
+
+
+def choice_cost(scores: Float[Tensor, "L B N Q"]) -> Float[Tensor, "L B Q N"]:
+    """Minus the probability that a target chooses a query."""
+    return -scores.float().softmax(dim=-1).transpose(-1, -2)
+
+
+def class_cost(logits: Float[Tensor, "L B Q K1"], targets: Targets) -> Float[Tensor, "L B Q N"]:
+    """Minus the probability that a query has a target's class."""
+    labels = targets.labels[None, :, None].expand(len(logits), -1, logits.shape[2], -1)
+    return -logits.float().softmax(dim=-1).gather(3, labels)

@@ -18,12 +18,14 @@ TRAINING_VERBS = {
     "predict": "segment a data set without prompts and write the maps",
 }
 DEFAULT_MODEL = "runs/seem_tiny"
-BAD_INPUT = 2
+FOUND_PROBLEMS, BAD_INPUT = 1, 2
 FORMATS = ("labelme", "voc", "yolo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of a command line: 0 if all went well, 2 for bad input (one line on standard error)."""
+    """The exit code of a command line: 0 if all went well, 1 if a check found problems, 2 for bad input (one line on
+    standard error).
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             training_cli.run(words)
         else:
             options = _parser().parse_args(words)
-            options.run(options)
+            return options.run(options) or 0
     except InputError as error:
         if debug:
             raise
@@ -93,7 +95,9 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    data = verbs.add_parser("data", help="make and convert data sets").add_subparsers(metavar="WHAT", required=True)
+    data = verbs.add_parser("data", help="make, convert and check data sets").add_subparsers(
+        metavar="WHAT", required=True
+    )
     scenes = data.add_parser("scenes", help="generated scenes in COCO panoptic format")
     scenes.add_argument("--out", type=Path, required=True, help="folder to write")
     scenes.add_argument("--images", type=int, default=100, help="number of training images (default: %(default)s)")
@@ -112,6 +116,9 @@ def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     convert.add_argument("--seed", type=int, default=0, help="of the draw for validation (default: %(default)s)")
     convert.add_argument("--names", type=Path, metavar="FILE", help="text file with one class name a line")
     convert.set_defaults(run=_convert_data)
+    check = data.add_parser("check", help="read a whole folder; tell what is in it and what is wrong with it")
+    check.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds annotations/")
+    check.set_defaults(run=_check_data)
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -187,6 +194,15 @@ def _convert_data(options: argparse.Namespace) -> None:
     with _progress() as progress:
         lines = convert(options.format, options.source, options.out, options.val, options.seed, options.names, progress)
     print("\n".join(lines))  # noqa: T201
+
+
+def _check_data(options: argparse.Namespace) -> int:
+    from seemkit.data.check import check
+
+    with _progress() as progress:
+        lines, problems = check(options.folder, progress)
+    print("\n".join(lines))  # noqa: T201
+    return FOUND_PROBLEMS if problems else 0
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def photo(tmp_path: Path) -> Path:
     "words",
     [
         ["--help"], ["--version"], ["segment", "--help"], ["data", "scenes", "--help"], ["data", "convert", "--help"],
-        ["plugins", "new", "--help"],
+        ["data", "check", "--help"], ["plugins", "new", "--help"],
     ],
 )  # fmt: skip
 def test_help_imports_nothing_heavy(words: list[str]) -> None:

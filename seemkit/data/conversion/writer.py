@@ -66,7 +66,6 @@ def convert(
     Raises:
         InputError: a bad argument, a fault in the source, or `out` cannot be written; `out` is as before.
     """
-    out = out.resolve()
     if not 0 <= val < 1:
         raise InputError(f"--val {val:g}: expected a share from 0 to below 1, for example 0.1")
     if not source.exists():
@@ -77,16 +76,7 @@ def convert(
     plan = _plan(READERS[kind](source, read_names(names) if names else None, notes), val, seed, notes, progress)
     if not any(picture.instances for pictures in plan.splits.values() for picture in pictures):
         raise InputError(f"{source}: has no object that can be converted{_because(notes)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-            draft = Path(temporary) / out.name
-            _write(plan, draft, progress)
-            if out.exists():
-                out.rmdir()
-            draft.rename(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot write there: {error.strerror or error}") from error
+    _publish(plan, out, progress)
     return [f"{source}: {kind}, written to {out}", *_summary(plan), *(f"{note}: {n}" for note, n in notes.items())]
 
 
@@ -136,6 +126,21 @@ def _drawn(pictures: list[Picture], val: float, seed: int) -> list[str]:
     count = min(max(1, round(val * len(free))), len(free) - 1) if val and free else 0
     chosen = set(random.Random(seed).sample(free, count))
     return [picture.split or ("val" if index in chosen else "train") for index, picture in enumerate(pictures)]
+
+
+def _publish(plan: _Plan, out: Path, progress: Callable[[str], object]) -> None:
+    """Writes everything beside `out` and renames it at the end."""
+    target = out.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+            draft = Path(temporary) / target.name
+            _write(plan, draft, progress)
+            if target.exists():
+                target.rmdir()
+            draft.rename(target)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there: {error.strerror or error}") from error
 
 
 def _write(plan: _Plan, root: Path, progress: Callable[[str], object]) -> None:

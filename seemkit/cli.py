@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from seemkit._version import __version__
@@ -17,11 +18,14 @@ TRAINING_VERBS = {
     "predict": "segment a data set without prompts and write the maps",
 }
 DEFAULT_MODEL = "runs/seem_tiny"
-BAD_INPUT = 2
+FOUND_PROBLEMS, BAD_INPUT = 1, 2
+FORMATS = ("labelme", "voc", "yolo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of a command line: 0 if all went well, 2 for bad input (one line on standard error)."""
+    """The exit code of a command line: 0 if all went well, 1 if a check found problems, 2 for bad input (one line on
+    standard error).
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             training_cli.run(words)
         else:
             options = _parser().parse_args(words)
-            options.run(options)
+            return options.run(options) or 0
     except InputError as error:
         if debug:
             raise
@@ -91,7 +95,9 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    data = verbs.add_parser("data", help="make data sets").add_subparsers(metavar="WHAT", required=True)
+    data = verbs.add_parser("data", help="make, convert and check data sets").add_subparsers(
+        metavar="WHAT", required=True
+    )
     scenes = data.add_parser("scenes", help="generated scenes in COCO panoptic format")
     scenes.add_argument("--out", type=Path, required=True, help="folder to write")
     scenes.add_argument("--images", type=int, default=100, help="number of training images (default: %(default)s)")
@@ -100,6 +106,19 @@ def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     scenes.add_argument("--seed", type=int, default=0)
     scenes.add_argument("--size", type=int, default=128, help="side of an image in pixels (default: %(default)s)")
     scenes.set_defaults(run=_scenes)
+    convert = data.add_parser("convert", help="bring a folder of another format into the COCO instances layout")
+    convert.add_argument("format", choices=FORMATS, help="of the folder: %(choices)s")
+    convert.add_argument("source", type=Path, metavar="SOURCE", help="folder to read")
+    convert.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be absent or empty")
+    convert.add_argument(
+        "--val", type=float, default=0.1, help="share for validation where SOURCE has no split (default: %(default)s)"
+    )
+    convert.add_argument("--seed", type=int, default=0, help="of the draw for validation (default: %(default)s)")
+    convert.add_argument("--names", type=Path, metavar="FILE", help="text file with one class name a line")
+    convert.set_defaults(run=_convert_data)
+    check = data.add_parser("check", help="read a whole folder; tell what is in it and what is wrong with it")
+    check.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds annotations/")
+    check.set_defaults(run=_check_data)
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -169,14 +188,46 @@ def _scenes(options: argparse.Namespace) -> None:
     print(f"{options.out}: {sum(counts.values())} scenes")  # noqa: T201
 
 
+def _convert_data(options: argparse.Namespace) -> None:
+    from seemkit.data.conversion.writer import convert
+
+    with _progress() as progress:
+        lines = convert(options.format, options.source, options.out, options.val, options.seed, options.names, progress)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _check_data(options: argparse.Namespace) -> int:
+    from seemkit.data.check import check
+
+    with _progress() as progress:
+        lines, problems = check(options.folder, progress)
+    print("\n".join(lines))  # noqa: T201
+    return FOUND_PROBLEMS if problems else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What shows a line of progress in place of the one before; nothing where no terminal would show it."""
+    shown = sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if shown:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        show("\r")
+
+
 def _plugins(_: argparse.Namespace) -> None:
+    from seemkit.ops.columns import aligned
     from seemkit.prompts.registry import installed
 
     rows = [("kind", "group", "package", "version")]
     rows += [(name, kind.encoder.group.name, kind.package, kind.version) for name, kind in installed().kinds.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+    print("\n".join(aligned(rows)))  # noqa: T201
 
 
 def _new_plugin(options: argparse.Namespace) -> None:

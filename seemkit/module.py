@@ -41,7 +41,7 @@ class SeemModule(lightning.LightningModule):
     """Trains a SEEM.
 
     Args:
-        architecture: the network's sizes and switches.
+        architecture: the network's sizes and switches; None takes those of `weights`.
         optimisation: optimiser and schedule.
         sampling: what a step asks of each image.
         criterion: weights of the losses.
@@ -52,7 +52,7 @@ class SeemModule(lightning.LightningModule):
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Architecture | None = None,
         optimisation: Optimisation = Optimisation(),  # noqa: B008 (frozen)
         sampling: Sampling = Sampling(),  # noqa: B008
         criterion: Criterion = Criterion(),  # noqa: B008
@@ -67,13 +67,17 @@ class SeemModule(lightning.LightningModule):
         self.alignment = alignment
         self.seed = seed
         sampling.user.check(installed())
+        found = None if weights is None else pretrained.find(weights)
+        if architecture is None:
+            if found is None:
+                raise InputError("model: give model.architecture, or model.weights, which have one")
+            architecture = found.architecture
         drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
         architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
-        if weights is not None:
-            found = pretrained.find(weights)
+        if found is not None:
             fill(self.network, found.tensors, found.source)
         self.aligner: RegionAlignment | None = None
         if architecture.table == "composed":
@@ -115,6 +119,10 @@ class SeemModule(lightning.LightningModule):
         """Keeps frozen parts in evaluation mode."""
         for part in self.optimisation.frozen:
             self.network.get_submodule(part).eval()
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Lets logged steps go on where they were: Lightning's own count may be one off after an interruption."""
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch."""

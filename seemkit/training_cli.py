@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +15,7 @@ import torch
 from jsonargparse import ArgumentError
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,6 +29,7 @@ NOISE = (
     "treespec, LeafSpec",
     "logging interval",
     "WeightAveraging doesn't support",
+    "Previous log files in this directory will be deleted",  # `seemkit.loggers.CSVLogger` keeps them
     "was called before the",  # data without phrases leave the metric of phrases without an update
 )
 """Warnings of Lightning that ask nothing of a user of seemkit."""
@@ -35,6 +40,9 @@ PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.s
 
 LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out waiting", "Broken pipe")
 """What gloo and the store say when a process is gone."""
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+"""Faults of the place that a run is written to."""
 
 ADVERTISEMENTS = ("litlogger", "available: False")
 
@@ -106,6 +114,15 @@ def run(arguments: Sequence[str]) -> None:
             parser_kwargs=PARSER,
             args=list(arguments),
         )
+    except SIGTERMException:
+        sys.exit(128 + signal.SIGTERM)  # Lightning would end with 0, as if the run were complete
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"{error.filename or 'run folder'}: cannot be written ({error.strerror}); the checkpoints that are there "
+            "are whole. Make room or choose another --trainer.default_root_dir, and go on with --ckpt_path"
+        ) from error
     except RuntimeError as error:
         if not any(sign in str(error) for sign in LOST):
             raise

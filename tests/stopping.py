@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -21,3 +22,14 @@ class InterruptAfter(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if not self.within and trainer.global_step == self.steps:
             raise KeyboardInterrupt
+
+
+class NoRoomAfter(Callback):
+    """Lets every larger write fail after some optimiser steps, as a full disk does."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == self.steps:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
+from seemkit.data.coco_instances import CocoInstances
 from seemkit.data.coco_panoptic import CocoPanoptic
 from seemkit.data.transforms import Sample
 from seemkit.errors import InputError
@@ -36,6 +37,7 @@ class Samples(Protocol):
 
 DATASETS: Final[dict[str, Callable[[Path, str], Samples]]] = {
     "panoptic": CocoPanoptic,
+    "instances": CocoInstances,
 }
 """What opens a split, by the first word of its JSON: ``annotations/<word>_<split>.json``."""
 

@@ -33,9 +33,11 @@ class PanopticAnnotation(ImageAnnotation):
 
     Attributes:
         png_name: file name of its panoptic PNG.
+        wide: whether the image is wider than high, as far as the JSON says.
     """
 
     png_name: str
+    wide: bool = False
 
 
 def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]]:
@@ -64,7 +66,8 @@ def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]
         if image_id not in by_image:
             raise InputError(f"{where}: id {image_id} has no entry in 'annotations'; add one or drop the image")
         name = field(record, "file_name", str, where)
-        annotations[image_id] = PanopticAnnotation(image_id, name, *by_image[image_id])
+        wide = record.get("width", 0) > record.get("height", 0)
+        annotations[image_id] = PanopticAnnotation(image_id, name, *by_image[image_id], wide)
     if unknown := by_image.keys() - annotations.keys():
         raise InputError(f"{path}: annotations: image_id {min(unknown)} is not in 'images'; add it there")
     return vocabulary, list(annotations.values())

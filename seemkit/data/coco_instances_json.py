@@ -25,6 +25,11 @@ class InstancesAnnotation(ImageAnnotation):
     size: Size
     shapes: tuple[Shape, ...]
 
+    @property
+    def wide(self) -> bool:
+        """Whether the image is wider than high."""
+        return self.size.width > self.size.height
+
 
 def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotation]]:
     """The vocabulary (categories by ascending id) and one annotation an image, in the order of the images.

@@ -1,25 +1,39 @@
-"""A COCO panoptic folder for Lightning."""
+"""Folders in COCO's layouts for Lightning."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
+from torchvision.transforms import v2
 
-from seemkit.data.coco_panoptic import CocoPanoptic
+from seemkit.data.coco_images import CocoImages
 from seemkit.data.image_files import ImageFiles
 from seemkit.data.loader import ResumableLoader, collate
 from seemkit.data.samplers import EvaluationSampler, SeededSampler, rank_and_world
-from seemkit.data.transforms import Compose, HorizontalFlip, ResizeImage, ResizeShortestEdge, Sample, Transform
+from seemkit.data.sources import Mixture, Source, group_batches, mixed_order
+from seemkit.data.transforms import (
+    Compose,
+    HorizontalFlip,
+    LargeScaleJitter,
+    ResizeImage,
+    ResizeShortestEdge,
+    Sample,
+    Torchvision,
+    Transform,
+)
 from seemkit.errors import InputError
 from seemkit.types import Vocabulary
 
 
 class CocoDataModule(LightningDataModule):
-    """Loaders for training, validation, test and prediction over one COCO panoptic folder (see `CocoPanoptic`).
+    """Loaders for training, validation, test and prediction over a folder in COCO's panoptic or instance layout
+    (see `CocoPanoptic`, `CocoInstances`).
 
     The loaders bring their own samplers, which read rank and world from torch.distributed: training leaves out what
     does not divide among the processes, evaluation repeats nothing. Lightning's ``use_distributed_sampler`` is thereby
@@ -39,6 +53,9 @@ class CocoDataModule(LightningDataModule):
         short_side: int | None = None,
         long_side: int | None = None,
         flip: float = 0.5,
+        jitter: LargeScaleJitter | None = None,
+        augmentations: Sequence[v2.Transform] = (),
+        sources: Sequence[Source] = (),
         predict_images: Sequence[str] | None = None,
     ) -> None:
         """Keep the settings; files are read when a loader or the vocabulary is first asked for.
@@ -55,6 +72,10 @@ class CocoDataModule(LightningDataModule):
                 keep the original size.
             long_side: bound on the longer side; needs `short_side`.
             flip: probability of a horizontal flip in training.
+            jitter: random scale and crop in training, in place of `short_side`; evaluation keeps `short_side`.
+            augmentations: further transforms in training, of ``torchvision.transforms.v2``.
+            sources: what to train on; empty means `train_split` of `root`. The first must have the classes of the
+                splits for evaluation; what others have beside them comes behind.
             predict_images: image files for prediction.
 
         Raises:
@@ -68,37 +89,46 @@ class CocoDataModule(LightningDataModule):
         self.root = Path(root)
         self.train_split, self.val_split, self.test_split = train_split, val_split, test_split
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.predict_images = predict_images
-        train: list[Transform] = [HorizontalFlip(flip)]
-        evaluation: list[Transform] = []
-        if short_side is not None:
-            train.insert(0, ResizeShortestEdge(short_side, long_side))
-            evaluation.append(ResizeImage(short_side, long_side))
-        self.train_transform, self.evaluation_transform = Compose(train), Compose(evaluation)
+        self.predict_images, self.jitter = predict_images, jitter
+        resize: list[Transform] = [] if short_side is None else [ResizeShortestEdge(short_side, long_side)]
+        self.train_transform = Compose([
+            *([jitter] if jitter else resize), HorizontalFlip(flip), *(Torchvision(change) for change in augmentations)
+        ])  # fmt: skip
+        self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
+        self.sources = tuple(sources) or (Source(root, train_split),)
         # evaluation repeats no sample, so it may leave a process without any
         self.allow_zero_length_dataloader_with_multiple_devices = True
-        self._datasets: dict[tuple[str, bool], CocoPanoptic] = {}
+        self._datasets: dict[str, CocoImages[Any]] = {}
+        self._train: Mixture | None = None
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes of the folder, which all splits share.
+        """The classes of the folder, which all its splits share; of several sources, the classes of all.
 
         Raises:
             InputError: if the annotations are missing or faulty.
         """
+        if len(self.sources) > 1 or self._train is not None:
+            return self._training().vocabulary
         for dataset in self._datasets.values():
             return dataset.vocabulary
-        splits = (self.train_split, self.val_split, self.test_split)
-        present = (s for s in splits if (self.root / "annotations" / f"panoptic_{s}.json").is_file())
-        split = next(present, self.train_split)
-        return self._dataset(split, training=split == self.train_split).vocabulary
+        splits = (split for split in (self.val_split, self.test_split) if self._has(split))
+        split = next(splits, None)
+        return self._training().vocabulary if split is None else self._dataset(split).vocabulary
 
     def train_dataloader(self) -> ResumableLoader:
-        """Shuffled batches of the train split; the last one of an epoch may be smaller."""
-        dataset = self._dataset(self.train_split, training=True)
-        sampler = SeededSampler(len(dataset), self.seed, True, *rank_and_world())
+        """Shuffled batches of the sources; the last one of an epoch may be smaller.
+
+        Where images keep their shapes, those of a batch are all wide or all high.
+        """
+        mixture = self._training()
+        order = None
+        if len(mixture.datasets) > 1:
+            order = partial(mixed_order, mixture.lengths, [source.weight for source in self.sources])
+        arrange = None if self.jitter else partial(group_batches, wide=mixture.wide, batch=self.batch_size)
+        sampler = SeededSampler(len(mixture), self.seed, True, *rank_and_world(), order=order, arrange=arrange)
         return ResumableLoader(
-            dataset,
+            mixture,
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
@@ -109,11 +139,11 @@ class CocoDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Batches of the validation split in order, each image once over all processes."""
-        return self._evaluation_loader(self._dataset(self.val_split, training=False))
+        return self._evaluation_loader(self._dataset(self.val_split))
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Batches of the test split in order, each image once over all processes."""
-        return self._evaluation_loader(self._dataset(self.test_split, training=False))
+        return self._evaluation_loader(self._dataset(self.test_split))
 
     def predict_dataloader(self) -> DataLoader[Sample]:
         """Batches of `predict_images`, with empty targets, or else of the test split."""
@@ -121,20 +151,35 @@ class CocoDataModule(LightningDataModule):
             return self.test_dataloader()
         return self._evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
 
-    def _dataset(self, split: str, training: bool) -> CocoPanoptic:
-        """The dataset of one split, read once; its vocabulary must be that of the splits read before."""
-        if (split, training) not in self._datasets:
-            transform = self.train_transform if training else self.evaluation_transform
-            dataset = CocoPanoptic(self.root, split, transform=transform, seed=self.seed)
-            for other in self._datasets.values():
-                if other.vocabulary != dataset.vocabulary:
-                    raise InputError(
-                        f"{dataset.json_path}: 'categories' differ from those in {other.json_path}; make them equal"
-                    )
-            self._datasets[split, training] = dataset
-        return self._datasets[split, training]
+    def _has(self, split: str) -> bool:
+        folder = self.root / "annotations"
+        return any((folder / f"{kind}_{split}.json").is_file() for kind in ("panoptic", "instances"))
 
-    def _evaluation_loader(self, dataset: CocoPanoptic | ImageFiles) -> DataLoader[Sample]:
+    def _dataset(self, split: str) -> CocoImages[Any]:
+        """The dataset of a split for evaluation, read once; its vocabulary must be that of the splits read before."""
+        if split not in self._datasets:
+            dataset = Source(str(self.root), split).open(self.evaluation_transform, self.seed)
+            self._check_classes(dataset)
+            self._datasets[split] = dataset
+        return self._datasets[split]
+
+    def _training(self) -> Mixture:
+        """What is trained on, read once."""
+        if self._train is None:
+            datasets = [source.open(self.train_transform, self.seed) for source in self.sources]
+            self._check_classes(datasets[0])
+            self._train = Mixture(datasets)
+        return self._train
+
+    def _check_classes(self, dataset: CocoImages[Any]) -> None:
+        others = [*self._datasets.values(), *(self._train.datasets[:1] if self._train else ())]
+        for other in others:
+            if other.vocabulary != dataset.vocabulary:
+                raise InputError(
+                    f"{dataset.json_path}: 'categories' differ from those in {other.json_path}; make them equal"
+                )
+
+    def _evaluation_loader(self, dataset: CocoImages[Any] | ImageFiles) -> DataLoader[Sample]:
         """A loader that visits each sample once over all processes."""
         return DataLoader(
             dataset,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Self
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 from torch.utils.data import DistributedSampler
 
 from seemkit.errors import InputError
@@ -47,8 +47,27 @@ class SeededSampler(DistributedSampler[SampleKey]):
         start: how many samples the next iteration leaves out at its beginning (`ResumableLoader` sets it).
     """
 
-    def __init__(self, dataset_len: int, seed: int, shuffle: bool = True, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        dataset_len: int,
+        seed: int,
+        shuffle: bool = True,
+        rank: int = 0,
+        world: int = 1,
+        *,
+        order: Callable[[torch.Generator], Tensor] | None = None,
+        arrange: Callable[[list[int]], list[int]] | None = None,
+    ) -> None:
         """Share `dataset_len` samples among `world` ranks.
+
+        Args:
+            dataset_len: number of samples of an epoch.
+            seed: of the order.
+            shuffle: False takes the samples as they come.
+            rank: of this process.
+            world: number of processes.
+            order: gives the positions of an epoch in place of a permutation of all.
+            arrange: reorders the positions of this rank.
 
         Raises:
             InputError: if there are fewer samples than ranks, or the seed is negative.
@@ -60,12 +79,18 @@ class SeededSampler(DistributedSampler[SampleKey]):
         # torch asks for a Dataset but only takes its length
         super().__init__(range(dataset_len), world, rank, shuffle, seed, drop_last=True)  # type: ignore[arg-type]
         self.dataset_len = dataset_len
+        self.order, self.arrange = order, arrange
         self.start = 0
 
     def __iter__(self) -> Iterator[SampleKey]:
         total = self.dataset_len
-        order = torch.randperm(total, generator=seeded(self.seed, self.epoch)) if self.shuffle else range(total)
+        generator = seeded(self.seed, self.epoch)
+        order: Tensor | range = range(total)
+        if self.shuffle:
+            order = torch.randperm(total, generator=generator) if self.order is None else self.order(generator)
         mine = [int(index) for index in order[self.rank :: self.num_replicas]][: self.num_samples]
+        if self.arrange is not None:
+            mine = self.arrange(mine)
         return (SampleKey(index, self.epoch) for index in mine[self.start :])
 
 

@@ -13,12 +13,19 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
+from seemkit.data.images import MIN_SIDE
 from seemkit.errors import InputError
 from seemkit.types import Size, Target
 
 Sample = tuple[Tensor, Target]
 Transform = Callable[[Tensor, Target, torch.Generator], Sample]
+
+GREY = 128
+"""What the reference fills up images with."""
 
 _SIDES = re.compile(r"\b(left|right)(?=(?:most|hand|side|wards?)?\b)", re.IGNORECASE)
 
@@ -98,6 +105,72 @@ class ResizeShortestEdge(ResizeImage):
         """Image uint8 [3, h, w] and the target with masks [n, h, w] of the nearest pixels."""
         image, target = ResizeImage.__call__(self, image, target, generator)
         return image, drop_vanished(replace(target, masks=_resize_masks(target.masks, Size(*image.shape[-2:]))))
+
+
+@dataclass(frozen=True, slots=True)
+class LargeScaleJitter:
+    """Resizes by a random factor and cuts a square of fixed size out of it, as the reference trains.
+
+    The image is scaled to fit into the square times the factor. Where it is larger than the square, a random part is
+    taken; where it is smaller, it lies in the top left and the rest is grey (128), in no segment. Segments that vanish
+    are dropped. Source: Ghiasi et al., Simple Copy-Paste (2021), section 3; values of the reference.
+
+    Attributes:
+        side: of the square in pixels.
+        least: the smallest factor.
+        most: the largest factor.
+    """
+
+    side: int = 1024
+    least: float = 0.1
+    most: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.side < MIN_SIDE or not 0 < self.least <= self.most:
+            raise InputError(
+                f"jitter: side {self.side}, factors {self.least} to {self.most}; use a side of at least {MIN_SIDE} and "
+                "factors above 0 in ascending order"
+            )
+
+    def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
+        """Image uint8 [3, side, side] and the target with masks [n, side, side]."""
+        factor, down, right = torch.rand(3, generator=generator).tolist()
+        scale = self.side * (self.least + factor * (self.most - self.least)) / max(image.shape[-2:])
+        size = [max(1, round(length * scale)) for length in image.shape[-2:]]
+        room = [max(0, length - self.side) for length in size]
+        top, left = round(down * room[0]), round(right * room[1])
+
+        def change(given: Tensor, fill: int) -> Tensor:
+            """Resized as its kind asks for (pixels smoothly, masks to the nearest), cut and filled up."""
+            part = functional.crop(
+                functional.resize(given, size), top, left, min(size[0], self.side), min(size[1], self.side)
+            )
+            missing = [0, 0, self.side - part.shape[-1], self.side - part.shape[-2]]
+            return functional.pad(part, missing, fill=fill).as_subclass(Tensor)
+
+        masks = change(tv_tensors.Mask(target.masks), 0)
+        return change(tv_tensors.Image(image), GREY), drop_vanished(replace(target, masks=masks))
+
+
+@dataclass(frozen=True, slots=True)
+class Torchvision:
+    """Any transform of ``torchvision.transforms.v2``, such as a change of colours.
+
+    Those that mirror the image leave the words left and right in phrases as they are; `HorizontalFlip` does not.
+
+    Attributes:
+        transform: gets image and masks as its own tensor types.
+    """
+
+    transform: v2.Transform
+
+    def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
+        """Image and target after the transform, whose draws come from `generator`."""
+        seed = int(torch.randint(2**31, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            changed, masks = self.transform(tv_tensors.Image(image), tv_tensors.Mask(target.masks))
+        return changed.as_subclass(Tensor), drop_vanished(replace(target, masks=masks.as_subclass(Tensor)))
 
 
 def shortest_edge(size: Size, short: int, longest: int | None) -> Size:

@@ -2,8 +2,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torchvision.transforms import v2
 
-from seemkit.data.transforms import Compose, HorizontalFlip, ResizeImage, ResizeShortestEdge, drop_vanished
+from seemkit.data.transforms import (
+    GREY,
+    Compose,
+    HorizontalFlip,
+    LargeScaleJitter,
+    ResizeImage,
+    ResizeShortestEdge,
+    Torchvision,
+    drop_vanished,
+)
 from seemkit.errors import InputError
 from seemkit.types import Phrase, Target
 
@@ -135,3 +145,67 @@ def test_resize_image_leaves_the_target() -> None:
 def test_bad_settings(make, field: str) -> None:
     with pytest.raises(InputError, match=f"^{field}: "):
         make()
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0])
+def test_a_small_image_lies_in_the_top_left_of_the_square(factor: float) -> None:
+    image, target = sample()  # 40 by 60
+    cut, changed = LargeScaleJitter(120, factor, factor)(image, target, generator())
+    height, width = int(80 * factor), int(120 * factor)
+    assert cut.shape == (3, 120, 120)
+    assert cut.dtype == torch.uint8
+    assert type(cut) is type(changed.masks) is torch.Tensor
+    assert bool((cut[:, height:] == GREY).all())
+    assert bool((cut[:, :, width:] == GREY).all())
+    assert not changed.masks[:, height:].any()
+    assert changed.masks[0, : height - 1, : width // 2 - 1].float().mean() > 0.95
+    assert changed.masks.dtype == torch.bool
+
+
+def test_a_large_image_is_cut_at_random_and_masks_follow() -> None:
+    ramp = torch.arange(100).expand(100, 100)  # each pixel says its column, and belongs to the segment of its decade
+    decade = torch.div(ramp, 10, rounding_mode="floor")
+    phrases = tuple(Phrase(str(n), n) for n in range(10))
+    masks = torch.stack([decade == n for n in range(10)])
+    target = Target(masks, torch.arange(10), torch.zeros(10, dtype=torch.bool), phrases)
+    pixels = (10 * decade + 5).expand(3, -1, -1).to(torch.uint8)
+    seen = set()
+    for seed in range(8):
+        cut, changed = LargeScaleJitter(50, 2.0, 2.0)(pixels, target, generator(seed))
+        assert cut.shape == (3, 50, 50)
+        seen.add(len(changed.labels))
+        assert len(changed.labels) < 10
+        for mask, label in zip(changed.masks, changed.labels.tolist(), strict=True):
+            assert (cut[0][mask].float() - (10 * label + 5)).abs().mean() < 2
+        assert [int(p.text) for p in changed.phrases] == changed.labels.tolist()
+        assert bool(changed.masks.any(0).all())
+
+
+def test_factors_are_spread_over_their_range() -> None:
+    image, target = sample(64, 64)
+    shares = []
+    for seed in range(60):
+        _, changed = LargeScaleJitter(64, 0.25, 1.0)(image, target, generator(seed))
+        shares.append(changed.masks.any(0).float().mean().item() ** 0.5)
+    assert min(shares) < 0.35
+    assert max(shares) > 0.9
+    assert 0.5 < sum(shares) / 60 < 0.75
+
+
+@pytest.mark.parametrize("settings", [{"side": 16}, {"least": 0.0}, {"least": 2.0, "most": 1.0}])
+def test_jitter_refuses_nonsense(settings: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="jitter"):
+        LargeScaleJitter(**settings)
+
+
+def test_transforms_of_torchvision_take_part() -> None:
+    image, target = sample()
+    change = Torchvision(v2.Compose([v2.ColorJitter(brightness=0.5), v2.RandomVerticalFlip(1.0)]))
+    before = torch.random.get_rng_state()
+    changed, moved = change(image, target, generator(1))
+    assert torch.equal(moved.masks, target.masks.flip(-2))
+    assert not torch.equal(changed, image.flip(-2))
+    assert torch.equal(changed, change(image, target, generator(1))[0])
+    assert not torch.equal(changed, change(image, target, generator(2))[0])
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert type(changed) is type(moved.masks) is torch.Tensor

@@ -38,7 +38,7 @@ _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
 PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
 """The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
 
-LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out waiting", "Broken pipe")
+LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out", "timed out after", "Broken pipe")
 """What gloo and the store say when a process is gone."""
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}

@@ -17,7 +17,7 @@ TRAINING_VERBS = {
     "test": "evaluate on the test split and print the table of results",
     "predict": "segment a data set without prompts and write the maps",
 }
-DEFAULT_MODEL = "runs/seem_tiny"
+DEFAULT_MODEL = "scenes-tiny"
 FOUND_PROBLEMS, BAD_INPUT = 1, 2
 FORMATS = ("labelme", "voc", "yolo")
 
@@ -68,7 +68,9 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment.add_argument("image", type=Path, help="image file")
     segment.add_argument("--out", type=Path, required=True, help="folder for overlay.png, masks and result.json")
     segment.add_argument(
-        "--model", help=f"folder of weights, official .pt file, or ORGANISATION/NAME (default: {DEFAULT_MODEL})"
+        "--model",
+        default=DEFAULT_MODEL,
+        help="folder of weights, official .pt file, ORGANISATION/NAME, or a shipped model (default: %(default)s)",
     )
     segment.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
     segment.add_argument(
@@ -165,19 +167,9 @@ def _segment(options: argparse.Namespace) -> None:
         *options.prompt,
     ]
     classes = None if options.classes is None else options.classes.split(",")
-    model = options.model or _default_model()
     request = segmenting.Request(prompts, options.prompts, classes, options.threshold, options.seed)
-    lines = segmenting.segment_file(options.image, model, request, options.out, options.variant)
+    lines = segmenting.segment_file(options.image, options.model, request, options.out, options.variant)
     print("\n".join(lines))  # noqa: T201
-
-
-def _default_model() -> str:
-    if not Path(DEFAULT_MODEL).is_dir():
-        raise InputError(
-            f"{DEFAULT_MODEL}: no such folder; make it with `seemkit fit --config configs/seem_tiny.yaml`, "
-            "or give --model"
-        )
-    return DEFAULT_MODEL
 
 
 def _scenes(options: argparse.Namespace) -> None:

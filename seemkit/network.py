@@ -100,9 +100,9 @@ class SEEM(nn.Module):
         """A network with weights, in evaluation mode.
 
         Args:
-            source: a folder with ``architecture.yaml`` and ``model.safetensors``, as `save` leaves it; a ``.pt`` file
-                of the official code; or ``"organisation/name"`` on the Hugging Face Hub, for example
-                ``"xdecoder/SEEM"``.
+            source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
+                ``model.safetensors``, as `save` leaves it; a ``.pt`` file of the official code; or
+                ``"organisation/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
             variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
 
         Raises:
@@ -116,14 +116,19 @@ class SEEM(nn.Module):
             network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
         return network
 
-    def save(self, folder: str | Path) -> None:
-        """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder."""
+    def save(self, folder: str | Path, *, half: bool = False) -> None:
+        """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder.
+
+        Args:
+            folder: where to; made if it is not there.
+            half: write weights with 16 bits.
+        """
         classes = None
         if self.vocabulary is not None:
             with torch.no_grad():
                 vectors = self.embed_vocabulary(self.vocabulary)
             classes = weights.ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
-        weights.save(self, self.architecture, self.vocabulary, classes, Path(folder))
+        weights.save(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
 
     def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
         """B images, ready for any number of decodes.

@@ -1,4 +1,4 @@
-"""Finding weights: a folder, a file of the official code, or a repository of the Hugging Face Hub."""
+"""Finding weights: a shipped model, a folder, a file of the official code, or a repository of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from seemkit.errors import InputError
 from seemkit.types import Vocabulary
 
 CHECKPOINTS = (".pt", ".pth")
+SHIPPED = {path.name: path for path in (Path(__file__).parent / "models").glob("*/")}
+"""The models that come with seemkit, by name."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
     """The weights that a name means.
 
     Args:
-        source: a folder with ``architecture.yaml`` and ``model.safetensors``, a ``.pt`` file of the official code, or
-            ``"organisation/name"`` of a repository on the Hugging Face Hub that holds either.
+        source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
+            ``model.safetensors``; a ``.pt`` file of the official code; or ``"organisation/name"`` of a repository on
+            the Hugging Face Hub that holds either. A folder or file that exists comes first.
         variant: which published model; needed for a repository of ``.pt`` files, and for a single one of them whose
             names fit several (v0, v1 and demo: v1 is assumed).
 
@@ -51,6 +54,8 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
         InputError: nothing of that name is found, or what is found cannot be read.
     """
     path = Path(source)
+    if str(source) in SHIPPED and not path.exists():
+        path = SHIPPED[str(source)]
     if path.suffix in CHECKPOINTS:
         return from_official(path, variant)
     if path.exists():
@@ -62,8 +67,9 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         return _from_hub(str(source), variant)
     raise InputError(
-        f"{source}: no such folder or file, and no name of a repository like 'organisation/name'; a model is a folder "
-        f"with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` and `seemkit convert` leave it"
+        f"{source}: no such folder or file, no shipped model ({', '.join(SHIPPED)}) and no name of a repository like "
+        f"'organisation/name'; a model is a folder with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` "
+        "and `seemkit convert` leave it"
     )
 
 

@@ -51,8 +51,13 @@ def save(
     vocabulary: Vocabulary | None,
     classes: ClassVectors | None,
     folder: Path,
+    *,
+    half: bool = False,
 ) -> None:
-    """Writes the files, each under a temporary name first, and names the packages of the prompt kinds in use."""
+    """Writes the files, each under a temporary name first, and names the packages of the prompt kinds in use.
+
+    With `half`, numbers are written with 16 bits; a network reads them into its own type.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"architecture": architecture.to_dict(), PACKAGES: packages(architecture)}
     if vocabulary is not None:
@@ -61,6 +66,8 @@ def save(
         path.write_text(yaml.safe_dump(content, sort_keys=False))
     with replacing(folder / WEIGHTS) as path:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        if half:
+            tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
         safetensors.torch.save_file(tensors, path)
         path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors lets only the owner read its file
     (folder / CLASSES).unlink(missing_ok=True)

@@ -139,10 +139,11 @@ def test_data_scenes_writes_coco(tmp_path: Path) -> None:
     assert len(content["images"]) == 3
 
 
-def test_no_model_yet(photo, tmp_path, monkeypatch, capsys):
+def test_the_shipped_model_is_there_right_after_installing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["segment", str(photo), "--point", "1,1", "--out", str(tmp_path / "out")]) == 2
-    assert "runs/seem_tiny: no such folder; make it with `seemkit fit" in capsys.readouterr().err
+    assert main(["data", "scenes", "--out", "scenes", "--images", "1", "--seed", "3"]) == 0
+    assert main(["segment", "scenes/train/000000.png", "--text", "the sky", "--out", "out"]) == 0
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["objects"]
 
 
 def test_segment_several_objects_from_a_file(weights: Path, photo: Path, tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ class Scene:
         with torch.no_grad():
             read = self.decoder.read_image(self.levels, self.positions)
         size = Size(64, 96)
-        self.context = ImageContext(self.levels, SHAPES, self.features, resized, read, size, [size], [size])
+        self.context = ImageContext(
+            self.levels, SHAPES, self.features, resized, self.features.flatten(2), read, size, [size], [size]
+        )
 
     def _tokens(self, group, owner: list[int]) -> Tokens:
         values = [torch.randn(1, len(owner), WIDTH) for _ in range(3 if group.fresh else 1)]
@@ -199,7 +201,15 @@ def test_gradients_reach_every_weight_and_every_token(region_head):
     levels = [level.clone().requires_grad_() for level in scene.levels]
     read = scene.decoder.read_image(levels, scene.positions)
     context = ImageContext(
-        levels, SHAPES, scene.features, scene.context.level_mask_features, read, *[Size(64, 96)], [GRID], [GRID]
+        levels,
+        SHAPES,
+        scene.features,
+        scene.context.level_mask_features,
+        scene.context.region_features,
+        read,
+        Size(64, 96),
+        [GRID],
+        [GRID],
     )
     slot = torch.tensor([[[0, 0, 1]]])
     layers = scene.decoder(context, scene.tokens, PreviousMasks(scene.previous, slot))

@@ -84,26 +84,26 @@ def test_it_trains(example):
     image = picture(64, 96)
     image[:, 10:40, 10:40] = torch.tensor([255, 30, 30], dtype=torch.uint8)[:, None, None]
     image[:, 20:50, 56:86] = torch.tensor([30, 30, 255], dtype=torch.uint8)[:, None, None]
-    masks = torch.zeros(1, 2, 64, 96)
-    masks[0, 0, 10:40, 10:40] = masks[0, 1, 20:50, 56:86] = 1
+    masks = torch.zeros(1, 2, 64, 96, dtype=torch.bool)
+    masks[0, 0, 10:40, 10:40] = masks[0, 1, 20:50, 56:86] = True
     targets = Targets(masks, torch.ones(1, 2, dtype=torch.bool), torch.tensor([[1, 2]]))
     names = ("grass", "star")
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for step in range(60):
         prompts = [[sound(example, name, seed=step)] for name in names]
-        lesson = Lesson([[0, 1]], [[0, 1]], [prompts], [[]])
+        lesson = Lesson([[0, 1]], [[0, 1]], [prompts], [[]], [False])
         decoded = network.decode(network.encode_image([image]), [prompts])
-        generator = torch.Generator().manual_seed(step)
-        found = Objective(network, Criterion(points=200), network.embed_vocabulary(VOCABULARY), generator)(
+        generators = [torch.Generator().manual_seed(step)]
+        found = Objective(network, Criterion(points=200), network.embed_vocabulary(VOCABULARY), generators)(
             decoded, targets, lesson
         )
-        loss = torch.stack(list(found.values())).sum()
+        loss = torch.stack([term.mean for term in found.values()]).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(float(loss))
-    assert set(found) == {"visual_choice", "visual_bce", "visual_dice"}
+    assert {name for name, term in found.items() if term.mean} == {"visual_choice", "visual_bce", "visual_dice"}
     assert all(p.grad is not None and bool(p.grad.any()) for p in network.sampler.kind("sound").parameters())
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
     session = Session(network, image)

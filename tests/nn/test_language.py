@@ -215,3 +215,22 @@ def test_class_vectors_with_gradient_are_new(tower):
     with torch.no_grad():
         tower.embed_classes(NAMES, TEMPLATES)
     assert tower.embed_classes(NAMES, TEMPLATES).requires_grad
+
+
+def test_a_frozen_tower_reads_each_sentence_once():
+    frozen, asked = LanguageTower(16, 1, 2, 12), []
+    frozen.register_forward_pre_hook(lambda _, texts: asked.extend(texts[0]))
+    trained = frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
+    assert trained.requires_grad
+    frozen.requires_grad_(False)
+    asked.clear()
+    first = frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
+    torch.testing.assert_close(first, trained.detach())
+    for seed in range(8):
+        frozen.train().eval()  # as each validation does
+        frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(seed), TEMPLATES)
+    assert len(asked) == len(set(asked)) <= 2 * 3
+    frozen.load_state_dict({name: 2 * value for name, value in frozen.state_dict().items()})
+    asked.clear()
+    frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
+    assert len(asked) == 3

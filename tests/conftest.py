@@ -21,6 +21,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def denormal_numbers() -> Iterator[None]:
+    """The commands for training switch them off, which tests of other things do not expect."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def tiny_network() -> SEEM:
     """A network of the reference's kind, only very small. Never change it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -22,6 +24,17 @@ class InterruptAfter(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if not self.within and trainer.global_step == self.steps:
             raise KeyboardInterrupt
+
+
+class TerminateAfter(Callback):
+    """Sends the process a SIGTERM in the middle of a step, so that it ends behind that step."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == self.steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class NoRoomAfter(Callback):

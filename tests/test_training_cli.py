@@ -88,11 +88,23 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("steps", "within"), [(2, False), (3, False), (3, True), (4, True)])
-def test_an_interrupted_run_resumes_bit_identically(steps: int, within: bool, scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "steps", "within"),
+    [
+        ("InterruptAfter", 2, False),
+        ("InterruptAfter", 3, False),
+        ("InterruptAfter", 3, True),
+        ("InterruptAfter", 4, True),
+        ("TerminateAfter", 3, False),  # the end of an epoch
+    ],
+)
+def test_an_interrupted_run_resumes_bit_identically(
+    stop: str, steps: int, within: bool, scenes: Path, tmp_path: Path
+) -> None:
     assert fit(tmp_path / "whole", scenes, 6) == 0
     callbacks = yaml.safe_load(TINY.read_text())["trainer"]["callbacks"]
-    callbacks.append({"class_path": "tests.stopping.InterruptAfter", "init_args": {"steps": steps, "within": within}})
+    settings = {"steps": steps, "within": within} if stop == "InterruptAfter" else {"steps": steps}
+    callbacks.append({"class_path": f"tests.stopping.{stop}", "init_args": settings})
     config = tmp_path / "interrupt.yaml"
     config.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
     handler = signal.getsignal(signal.SIGINT)

@@ -49,8 +49,8 @@ def matched_mask_losses(
     """Binary cross-entropy and dice of every mask with its target, at the mask's own uncertain points.
 
     Random points are drawn for a target; each of its L masks chooses among them (see `uncertain_points`). The masks are
-    not kept for the backward pass but computed again, which costs a few per cent of the step's time and halves what the
-    losses need.
+    not kept for the backward pass but computed again, because they and their points would be most of what the losses
+    keep.
 
     Args:
         embeddings: of the query that each target was matched to, for each prediction.

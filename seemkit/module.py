@@ -67,6 +67,7 @@ class SeemModule(lightning.LightningModule):
         self.criterion = criterion
         self.alignment = alignment
         self.seed = seed
+        self.weights = weights
         sampling.user.check(installed())
         found = None if weights is None else pretrained.find(weights)
         if architecture is None:
@@ -227,6 +228,8 @@ class SeemModule(lightning.LightningModule):
         return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
 
     def _encode(self, batch: Batch) -> dict[str, ImageContext]:
+        if not len(batch):  # this process has no images
+            return {}
         return {"context": self.network.encode_image(batch.images, [target.size for target in batch.targets])}
 
     def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:

@@ -65,6 +65,10 @@ class Target:
         crowd: bool [N], a group of things that is not separated (never trained on; excused in evaluation).
         phrases: referring expressions for segments of this image.
         name: the image's file name, for messages.
+        areas: float64 [N], the area of each segment as an instance annotation states it, which decides between small,
+            medium and large; that of an outline may differ from its mask's. None where nothing is stated.
+        ignored: bool [H, W], pixels that interactive evaluation does not judge, such as the borders that Pascal VOC
+            draws between objects. None for none.
     """
 
     masks: Tensor
@@ -72,6 +76,8 @@ class Target:
     crowd: Tensor
     phrases: tuple[Phrase, ...] = ()
     name: str = ""
+    areas: Tensor | None = None
+    ignored: Tensor | None = None
 
     @property
     def size(self) -> Size:
@@ -146,3 +152,20 @@ class Panoptic:
             ids[mask] = index
         pairs = zip(target.labels.tolist(), target.crowd.tolist(), strict=True)
         return cls(ids, [Segment(index, label, crowd) for index, (label, crowd) in enumerate(pairs, start=1)])
+
+
+@dataclass(slots=True)
+class Instances:
+    """The detected things of one image.
+
+    Attributes:
+        masks: bool [N, H, W]; they may overlap.
+        labels: int64 [N], index into the vocabulary.
+        scores: float [N], confidence 0..1, highest first.
+        queries: int64 [N], the query of each.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    scores: Tensor
+    queries: Tensor

@@ -1,5 +1,6 @@
 """Evaluations and services that a configuration lists by name."""
 
+from seemkit.callbacks.instances import InstanceEvaluation
 from seemkit.callbacks.interactive import InteractiveEvaluation
 from seemkit.callbacks.panoptic import PanopticEvaluation
 from seemkit.callbacks.pictures import PictureGrid
@@ -10,6 +11,7 @@ from seemkit.callbacks.weights import SaveWeights
 from seemkit.callbacks.writer import PanopticWriter
 
 __all__ = [
+    "InstanceEvaluation",
     "InteractiveEvaluation",
     "PanopticEvaluation",
     "PanopticWriter",

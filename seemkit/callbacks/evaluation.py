@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from seemkit.callbacks.cases import WorstCases
+from seemkit.errors import InputError
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
 from seemkit.types import Batch
@@ -19,7 +22,15 @@ class Evaluation(Callback, ABC):
 
     The module encodes each batch once; every evaluation decodes from that. Metrics reduce over processes by themselves.
     Validation values are logged as ``val/<name>``, test values as ``test/<name>``.
+
+    Attributes:
+        results: what `compute` gave last, scalars and curves.
+        worst: the images in which this process found the worst, for the report; an evaluation that has none leaves it
+            empty.
     """
+
+    results: Mapping[str, Tensor]
+    worst: WorstCases
 
     @abstractmethod
     def start(self, module: SeemModule) -> None:
@@ -31,15 +42,18 @@ class Evaluation(Callback, ABC):
 
     @abstractmethod
     def compute(self) -> Mapping[str, Tensor]:
-        """The results over all batches and processes; fractions 0..1 unless their name says otherwise."""
+        """The results over all batches and processes; fractions 0..1 unless their name says otherwise.
+
+        Scalars are logged; curves, of one dimension, go into the report only.
+        """
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts."""
-        self.start(seem(pl_module))
+        self._start(pl_module)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts."""
-        self.start(seem(pl_module))
+        self._start(pl_module)
 
     @torch.no_grad()
     def on_validation_batch_end(
@@ -52,7 +66,8 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        self.update(seem(pl_module), *unpack(outputs, batch))
+        if (found := unpack(outputs, batch)) is not None:
+            self.update(seem(pl_module), *found)
 
     @torch.no_grad()
     def on_test_batch_end(
@@ -65,7 +80,8 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        self.update(seem(pl_module), *unpack(outputs, batch))
+        if (found := unpack(outputs, batch)) is not None:
+            self.update(seem(pl_module), *found)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the results."""
@@ -75,14 +91,39 @@ class Evaluation(Callback, ABC):
         """Logs the results."""
         self._log(pl_module, "test")
 
+    def _start(self, module: LightningModule) -> None:
+        self.results, self.worst = {}, WorstCases()
+        self.start(seem(module))
+
     def _log(self, module: LightningModule, stage: str) -> None:
-        for name, value in self.compute().items():
-            shown = stage == "val" and name in PROGRESS
-            module.log(f"{stage}/{name}", value.float(), prog_bar=shown, rank_zero_only=True)
+        self.results = self.compute()
+        for name, value in self.results.items():
+            if value.ndim == 0:
+                shown = stage == "val" and name in PROGRESS
+                module.log(f"{stage}/{name}", value.float(), prog_bar=shown, rank_zero_only=True)
 
 
 PROGRESS = ("pq", "miou", "referring_ciou", "noc_85", "iou_1click")
 """Results that the progress bar shows."""
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Errors about what was found in an image begin with its name."""
+    try:
+        yield
+    except (InputError, ValueError) as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def check_finite(logits: Tensor) -> None:
+    """Nothing, if all numbers are finite.
+
+    Raises:
+        InputError: else.
+    """
+    if not bool(logits.isfinite().all()):
+        raise InputError("the network predicts numbers that are not finite; its weights or its precision are at fault")
 
 
 def seem(module: LightningModule) -> SeemModule:
@@ -91,8 +132,8 @@ def seem(module: LightningModule) -> SeemModule:
     return module
 
 
-def unpack(outputs: object, batch: object) -> tuple[ImageContext, Batch]:
-    """The encoded images that a step of `SeemModule` returned, and its batch."""
+def unpack(outputs: object, batch: object) -> tuple[ImageContext, Batch] | None:
+    """The encoded images that a step of `SeemModule` returned, and its batch; None if it is empty."""
     assert isinstance(outputs, dict)
     assert isinstance(batch, Batch)
-    return outputs["context"], batch
+    return (outputs["context"], batch) if len(batch) else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from seemkit.callbacks.evaluation import Evaluation
+from seemkit.callbacks.cases import image_at
+from seemkit.callbacks.evaluation import Evaluation, about, check_finite
+from seemkit.drawing import panoptic_picture
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
 from seemkit.inference.semantic import semantic_map
@@ -44,15 +47,25 @@ class PanopticEvaluation(Evaluation):
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
             full = restore(masks[index], context.padded, context.sizes[index], target.size)
-            found = panoptic_map(
-                probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
-            )
-            self._quality.update(found, Panoptic.from_target(target))
-            self._iou.update(semantic_map(probabilities[index], full), _semantic(target))
+            with about(target.name):
+                check_finite(full)
+                found = panoptic_map(
+                    probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+                )
+                quality = float(self._quality(found, Panoptic.from_target(target))["pq"])
+                self._iou.update(semantic_map(probabilities[index], full), _semantic(target))
+            self._note_worst(batch.images[index], target, found, quality)
 
     def compute(self) -> Mapping[str, Tensor]:
         """``pq``, ``pq_things``, ``pq_stuff`` and their parts, ``miou``."""
         return {**self._quality.compute(), **self._iou.compute()}
+
+    def _note_worst(self, pixels: Tensor, target: Target, found: Panoptic, quality: float) -> None:
+        """Keeps the image if its own PQ is among the worst; NaN says that nothing is in it and nothing was found."""
+        if not math.isnan(quality):
+            text = f"PQ of the image {quality:.3f}, {len(found.segments)} segments found, {len(target.labels)} true"
+            shown = Panoptic(found.ids.cpu(), found.segments)
+            self.worst.add(quality, target.name, text, lambda: panoptic_picture(image_at(pixels, target.size), shown))
 
 
 def _semantic(target: Target) -> Tensor:

@@ -54,8 +54,9 @@ class PictureGrid(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draws rows until there are enough."""
-        context, images = unpack(outputs, batch)
-        if trainer.is_global_zero:
+        found = unpack(outputs, batch)
+        if trainer.is_global_zero and found is not None:
+            context, images = found
             for index in range(min(len(images), self.images - len(self._rows))):
                 self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
 

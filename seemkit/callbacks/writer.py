@@ -51,7 +51,9 @@ class PanopticWriter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Writes the maps of a batch."""
-        context, images = unpack(outputs, batch)
+        if (unpacked := unpack(outputs, batch)) is None:
+            return
+        context, images = unpacked
         module = seem(pl_module)
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(images.targets):

@@ -61,6 +61,8 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
 
     def _read_target(self, annotation: InstancesAnnotation, size: Size) -> Target:
         target = super()._read_target(annotation, size)
+        if annotation.areas is not None:
+            target.areas = torch.tensor(annotation.areas, dtype=torch.float64)
         if self.skip_empty:
             return drop_vanished(target)
         check_pixels(target, annotation, self.json_path, "remove it or set skip_empty")

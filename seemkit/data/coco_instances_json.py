@@ -20,10 +20,12 @@ class InstancesAnnotation(ImageAnnotation):
     Attributes:
         size: of the image.
         shapes: one a segment.
+        areas: of each segment as the file states them; None unless it states all.
     """
 
     size: Size
     shapes: tuple[Shape, ...]
+    areas: tuple[float, ...] | None
 
     @property
     def wide(self) -> bool:
@@ -43,23 +45,26 @@ def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotatio
     content = read_json(path)
     vocabulary, label_of = read_categories(content, path, thing_by_default=True)
     images = _read_images(content, path)
-    found: dict[int, list[tuple[Segment, Shape]]] = {image_id: [] for image_id in images}
+    found: dict[int, list[tuple[Segment, Shape, float | None]]] = {image_id: [] for image_id in images}
     seen: set[int] = set()
     for index, record in enumerate(field(content, "annotations", list, str(path))):
         where = f"{path}: annotations[{index}]"
         image_id, segment, shape = _read_object(record, label_of, where)
+        area = record.get("area")
+        if area is not None and not isinstance(area, (int, float)):
+            raise InputError(f"{where}: 'area' is a {type(area).__name__}; it must be a number of pixels")
         if segment.id in seen:
             raise InputError(f"{where}: id {segment.id} occurs twice; give each annotation its own id")
         if image_id not in found:
             raise InputError(f"{where}: image_id {image_id} is not in 'images'; add it there")
         seen.add(segment.id)
-        found[image_id].append((segment, shape))
-    return vocabulary, [
-        InstancesAnnotation(
-            image_id, name, tuple(segment for segment, _ in objects), size, tuple(shape for _, shape in objects)
-        )
-        for (image_id, (name, size)), objects in zip(images.items(), found.values(), strict=True)
-    ]
+        found[image_id].append((segment, shape, area))
+    annotations = []
+    for (image_id, (name, size)), objects in zip(images.items(), found.values(), strict=True):
+        segments, shapes, areas = zip(*objects, strict=True) if objects else ((), (), ())
+        stated = None if None in areas else areas
+        annotations.append(InstancesAnnotation(image_id, name, segments, size, shapes, stated))
+    return vocabulary, annotations
 
 
 def _read_images(content: dict[str, Any], path: Path) -> dict[int, tuple[str, Size]]:

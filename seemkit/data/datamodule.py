@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from seemkit.data.coco_images import CocoImages
 from seemkit.data.image_files import ImageFiles
-from seemkit.data.loader import ResumableLoader, collate
+from seemkit.data.loader import EvaluationLoader, ResumableLoader, collate
 from seemkit.data.samplers import EvaluationSampler, SeededSampler, rank_and_world
 from seemkit.data.sources import Mixture, Source, group_batches, mixed_order
 from seemkit.data.transforms import (
@@ -96,8 +96,6 @@ class CocoDataModule(LightningDataModule):
         ])  # fmt: skip
         self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
         self.sources = tuple(sources) or (Source(root, train_split),)
-        # evaluation repeats no sample, so it may leave a process without any
-        self.allow_zero_length_dataloader_with_multiple_devices = True
         self._datasets: dict[str, CocoImages[Any]] = {}
         self._train: Mixture | None = None
 
@@ -181,7 +179,7 @@ class CocoDataModule(LightningDataModule):
 
     def _evaluation_loader(self, dataset: CocoImages[Any] | ImageFiles) -> DataLoader[Sample]:
         """A loader that visits each sample once over all processes."""
-        return DataLoader(
+        return EvaluationLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=EvaluationSampler(len(dataset), *rank_and_world()),

@@ -14,9 +14,22 @@ from seemkit.types import Batch
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """The batch of some samples; images keep their own sizes."""
-    images, targets = zip(*samples, strict=True)
-    return Batch(list(images), list(targets))
+    """The batch of some samples, or of none; images keep their own sizes."""
+    return Batch([image for image, _ in samples], [target for _, target in samples])
+
+
+class EvaluationLoader(DataLoader[Sample]):
+    """A `DataLoader` that gives one empty batch where there is no sample at all.
+
+    So a process without samples goes through the same steps as the others: Lightning would skip its run, and the
+    others would wait for its share of the results.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator in place of torch's iterator
+        yield from super().__iter__() if super().__len__() else [collate([])]
+
+    def __len__(self) -> int:
+        return max(1, super().__len__())
 
 
 class ResumableLoader(DataLoader[Sample]):

@@ -189,7 +189,12 @@ def drop_vanished(target: Target) -> Target:
     moved = {old: new for new, old in enumerate(keep.nonzero()[:, 0].tolist())}
     phrases = tuple(replace(p, segment=moved[p.segment]) for p in target.phrases if p.segment in moved)
     return replace(
-        target, masks=target.masks[keep], labels=target.labels[keep], crowd=target.crowd[keep], phrases=phrases
+        target,
+        masks=target.masks[keep],
+        labels=target.labels[keep],
+        crowd=target.crowd[keep],
+        phrases=phrases,
+        areas=None if target.areas is None else target.areas[keep],
     )
 
 

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-
-@dataclass(slots=True)
-class Instances:
-    """The detected things of one image.
-
-    Attributes:
-        masks: bool [N, H, W]; they may overlap.
-        labels: int64 [N], index into the vocabulary.
-        scores: float [N], confidence 0..1, highest first.
-        queries: int64 [N], the query of each.
-    """
-
-    masks: Tensor
-    labels: Tensor
-    scores: Tensor
-    queries: Tensor
+from seemkit.types import Instances
 
 
 def instances(

@@ -11,11 +11,14 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seemkit.ops.distance import exact_depth
+from seemkit.ops.distance import exact_depth, kornia_depth
 from seemkit.prompts.values import Point
 
 Depth = Callable[[NDArray[np.bool_]], NDArray[np.floating]]
 """How deep each pixel lies within a mask, 0 outside of it; outside of the map nothing is in the mask."""
+
+CONTENT = 0.925
+"""From this IoU on the official user clicks no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,36 @@ def next_click(
     return Click(false_x, false_y, positive=False)
 
 
+def official_click(
+    predicted: Bool[Tensor, "H W"],
+    target: Bool[Tensor, "H W"],
+    ignored: Bool[Tensor, "H W"] | None = None,
+    clicked: Sequence[Click] = (),
+) -> Click | None:
+    """The click of the official SEEM evaluation: on the deepest pixel of that kind of error which has more pixels.
+
+    Unlike `next_click` it counts pixels to choose the sign, measures depth by `ops.distance.kornia_depth`, looks past
+    the squares of 3 x 3 around earlier clicks, and is content with an IoU of 0.925 (None then). Equal counts give a
+    negative click, and where no error is left it is at (0, 0). Source: the official evaluation, described in
+    docs/fidelity.md.
+
+    Args:
+        predicted: as in `next_click`.
+        target: the object.
+        ignored: pixels that are neither object nor background.
+        clicked: the earlier clicks on this object.
+    """
+    judged = torch.ones_like(target) if ignored is None else ~ignored
+    seen = ~judged | _around(clicked, target)
+    overlap, union = (predicted & target & judged).sum(), ((predicted | target) & judged).sum()
+    if overlap >= CONTENT * union:
+        return None
+    missed, false = target & ~predicted & ~seen, predicted & ~target & ~seen
+    positive = bool(missed.sum() > false.sum())
+    _, x, y = _deepest(missed if positive else false, (), kornia_depth)
+    return Click(x, y, positive)
+
+
 def first_click(mask: Bool[Tensor, "H W"], depth: Depth = exact_depth) -> Click:
     """The positive click on the deepest pixel of an object; see `next_click`."""
     return next_click(torch.zeros_like(mask), mask, depth=depth)
@@ -78,6 +111,14 @@ def centre_click(mask: Bool[Tensor, "H W"]) -> Point:
     """A positive click at the pixel of the mask that is farthest from its border."""
     click = first_click(mask)
     return Point(click.x + 0.5, click.y + 0.5)
+
+
+def _around(clicked: Sequence[Click], like: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
+    """The pixels of the 3 x 3 squares around clicks."""
+    marked = torch.zeros_like(like)
+    for click in clicked:
+        marked[max(0, click.y - 1) : click.y + 2, max(0, click.x - 1) : click.x + 2] = True
+    return marked
 
 
 def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click], measure: Depth) -> tuple[float, int, int]:

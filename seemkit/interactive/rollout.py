@@ -5,7 +5,7 @@ Training uses it without gradient before its step, evaluation of clicks uses it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,9 @@ from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.values import Point, Prompt
 
+ClickRule = Callable[[Tensor, Tensor, Tensor | None, Sequence[Click]], Click | None]
+"""Where a user clicks, given the found and the true mask, the pixels that are not judged, and earlier clicks."""
+
 
 class Rollout:
     """Objects of B images that a simulated user segments together, round by round.
@@ -30,6 +33,8 @@ class Rollout:
         prompts: for each image and object the first prompts, at least one of which is visual; none for an object that
             is left out.
         draws: random choices of the reference, to be the same in all rounds.
+        rule: where the user clicks.
+        ignored: for each image the pixels that are neither object nor background, bool [H, W].
 
     Attributes:
         prompts: all prompts so far.
@@ -44,12 +49,16 @@ class Rollout:
         masks: Sequence[Tensor],
         prompts: Sequence[Sequence[Sequence[Prompt]]],
         draws: Draws | None = None,
+        rule: ClickRule = next_click,
+        ignored: Sequence[Tensor | None] | None = None,
     ) -> None:
         self.network = network
         self.context = context
         self.masks = [mask.cpu() for mask in masks]
         self.prompts = [[list(described) for described in image] for image in prompts]
         self.draws = draws
+        self.rule = rule
+        self.ignored = [None if rows is None else rows.cpu() for rows in ignored or [None] * len(masks)]
         self.found: Answer | None = None
         self.previous: Tensor | None = None
         self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
@@ -70,15 +79,17 @@ class Rollout:
             )
         ]
 
-    def correct(self, answer: Sequence[Float[Tensor, "P H W"]]) -> None:
-        """Adds one click an object, on the deepest pixel of its errors; none where there is no error."""
+    def correct(self, answer: Sequence[Float[Tensor, "P H W"]], done: Collection[int] = ()) -> None:
+        """Adds one click an object by the rule; none where there is no error, and none in images that are `done`."""
         for image, logits in enumerate(answer):
+            if image in done:
+                continue
             prompted = [index for index, described in enumerate(self.prompts[image]) if described]
             for row, index in enumerate(prompted):
                 predicted, truth = logits[row].cpu() > 0, self.masks[image][index]
                 clicked = self._clicks[image][index]
-                click = next_click(predicted, truth, clicked=clicked)
-                if predicted[click.y, click.x] == truth[click.y, click.x]:
+                click = self.rule(predicted, truth, self.ignored[image], clicked)
+                if click is None or predicted[click.y, click.x] == truth[click.y, click.x]:
                     continue  # no error is left, or every pixel of it was clicked before
                 clicked.append(click)
                 self.prompts[image][index].append(Point(click.x + 0.5, click.y + 0.5, click.positive))

@@ -14,6 +14,9 @@ REPORTED_ROUNDS = {"iou_1click": 1, "iou_3clicks": 3, "iou_5clicks": 5}
 class InteractiveIoU(Metric):
     """Mean number of clicks to four IoUs, objects that used all clicks, and mean IoU after each round.
 
+    K-NoC looks at all K objects of an image together, which a user clicks in turn: the rounds until each of them has
+    been good enough once, so the largest number of clicks among them.
+
     Args:
         max_clicks: rounds of an object, and the number of clicks of an object that never reaches a threshold.
 
@@ -22,6 +25,8 @@ class InteractiveIoU(Metric):
         iou_sum: float64 [R], sum of IoU after each round.
         clicks: int64 [4], sum of the number of clicks to each threshold.
         failures: int64 [4], objects that used all clicks for a threshold.
+        images: int64, the number of images with objects.
+        image_clicks: int64 [4], sum over images of the largest number of clicks of an object.
     """
 
     full_state_update = False
@@ -29,6 +34,8 @@ class InteractiveIoU(Metric):
     iou_sum: Tensor
     clicks: Tensor
     failures: Tensor
+    images: Tensor
+    image_clicks: Tensor
 
     def __init__(self, max_clicks: int = 20) -> None:
         super().__init__()
@@ -37,33 +44,40 @@ class InteractiveIoU(Metric):
         self.add_state("iou_sum", torch.zeros(max_clicks, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("clicks", torch.zeros(len(THRESHOLDS), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("failures", torch.zeros(len(THRESHOLDS), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("image_clicks", torch.zeros(len(THRESHOLDS), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, ious: Float[Tensor, "N R"]) -> None:
-        """Adds N objects with their IoU (0..1) after each of the R = `max_clicks` rounds.
+        """Adds the N objects of one image with their IoU (0..1) after each of the R = `max_clicks` rounds.
 
         Raises:
             ValueError: another number of rounds.
         """
         if ious.ndim != 2 or ious.shape[1] != self.max_clicks:
             raise ValueError(f"interactive: IoUs are {[*ious.shape]}, not [objects, {self.max_clicks} rounds]")
+        if not len(ious):
+            return
         clicks = torch.stack([number_of_clicks(ious, threshold, self.max_clicks) for threshold in THRESHOLDS])
         self.objects += len(ious)
         self.iou_sum += ious.double().sum(dim=0)
         self.clicks += clicks.sum(dim=1)
         self.failures += (clicks == self.max_clicks).sum(dim=1)
+        self.images += 1
+        self.image_clicks += clicks.amax(dim=1)
 
     def compute(self) -> dict[str, Tensor]:
-        """noc_T and nof_T for T = 50, 80, 85, 90, iou_1click, iou_3clicks, iou_5clicks, and iou_curve [R].
+        """noc_T, k_noc_T and nof_T for T = 50, 80, 85, 90, iou_1click, iou_3clicks, iou_5clicks, and iou_curve [R].
 
-        noc_T is a mean over objects, nof_T a number of objects. As in RITM's tables, nof_T counts every object whose
-        number of clicks is `max_clicks`, also one that reaches T in the very last round. Rounds beyond `max_clicks` are
-        not reported. Means are NaN without an object.
+        noc_T is a mean over objects, k_noc_T one over images, nof_T a number of objects. As in RITM's tables, nof_T
+        counts every object whose number of clicks is `max_clicks`, also one that reaches T in the very last round.
+        Rounds beyond `max_clicks` are not reported. Means are NaN without an object.
         """
         curve = self.iou_sum / self.objects
         result = {"iou_curve": curve}
         result |= {name: curve[number - 1] for name, number in REPORTED_ROUNDS.items() if number <= self.max_clicks}
         for index, threshold in enumerate(THRESHOLDS):
             result[f"noc_{threshold * 100:.0f}"] = self.clicks[index].double() / self.objects
+            result[f"k_noc_{threshold * 100:.0f}"] = self.image_clicks[index].double() / self.images
             result[f"nof_{threshold * 100:.0f}"] = self.failures[index]
         return result
 

@@ -146,6 +146,11 @@ def _joint_histogram(predicted: Panoptic, target: Panoptic) -> Int[Tensor, "G+2 
 def _positions(panoptic: Panoptic) -> Int[Tensor, "H W"]:
     """0 for void, 1..N for the listed segments in their order, N+1 for ids that are not listed."""
     listed = [0, *(segment.id for segment in panoptic.segments)]
+    highest = max(int(panoptic.ids.max()), *listed)
+    if panoptic.ids.min() >= 0 and highest < panoptic.ids.numel():  # a table is faster and no larger than the map
+        table = torch.full((highest + 1,), len(listed), device=panoptic.ids.device)
+        table[listed] = torch.arange(len(listed), device=table.device)
+        return table[panoptic.ids]
     ids, order = torch.tensor(listed, device=panoptic.ids.device).sort()
     nearest = torch.searchsorted(ids, panoptic.ids).clamp(max=len(listed) - 1)
     return torch.where(ids[nearest] == panoptic.ids, order[nearest], len(listed))

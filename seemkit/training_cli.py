@@ -72,6 +72,19 @@ class SeemCLI(LightningCLI):
         if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
             _check_checkpoint(Path(checkpoint))
 
+    def instantiate_classes(self) -> None:
+        """Builds trainer, module and data module.
+
+        Raises:
+            InputError: one of their settings is out of its range.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if isinstance(error.__cause__, InputError):  # jsonargparse tells beside it what else it tried
+                raise error.__cause__ from None
+            raise
+
     def _resolve(self) -> None:
         """Replaces every ``${key}`` by the value of that key of the configuration."""
         verb = str(self.config.subcommand)

@@ -66,9 +66,10 @@ class Target:
         phrases: referring expressions for segments of this image.
         name: the image's file name, for messages.
         areas: float64 [N], the area of each segment as an instance annotation states it, which decides between small,
-            medium and large; that of an outline may differ from its mask's. None where nothing is stated.
-        ignored: bool [H, W], pixels that interactive evaluation does not judge, such as the borders that Pascal VOC
-            draws between objects. None for none.
+            medium and large; that of an outline may differ from its mask's. None where nothing is stated. Transforms for
+            training leave it as it is.
+        ignored: bool [H, W], pixels of which the annotation does not say whose they are: evaluation of clicks judges
+            none of them. None means that there are none. Transforms for training drop it.
     """
 
     masks: Tensor
@@ -86,7 +87,14 @@ class Target:
 
     def to(self, device: torch.device | str) -> Self:
         """The same target with its tensors on `device`."""
-        return replace(self, masks=self.masks.to(device), labels=self.labels.to(device), crowd=self.crowd.to(device))
+        ignored = None if self.ignored is None else self.ignored.to(device)
+        return replace(
+            self,
+            masks=self.masks.to(device),
+            labels=self.labels.to(device),
+            crowd=self.crowd.to(device),
+            ignored=ignored,
+        )
 
 
 @dataclass(slots=True)

@@ -66,8 +66,7 @@ class Target:
         phrases: referring expressions for segments of this image.
         name: the image's file name, for messages.
         areas: float64 [N], the area of each segment as an instance annotation states it, which decides between small,
-            medium and large; that of an outline may differ from its mask's. None where nothing is stated. Transforms for
-            training leave it as it is.
+            medium and large; that of an outline may differ from its mask's. None where nothing is stated.
         ignored: bool [H, W], pixels of which the annotation does not say whose they are: evaluation of clicks judges
             none of them. None means that there are none. Transforms for training drop it.
     """

@@ -121,15 +121,20 @@ def test_a_lost_process_ends_the_other(victim: str, scenes: Path, tmp_path: Path
     run = tmp_path / "run"
     command = [sys.executable, "-m", "seemkit", *words(run, scenes), "--trainer.devices", "2"]
     command += ["--trainer.strategy", "ddp", "--trainer.max_steps", "1000"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(run / "checkpoints" / "last.ckpt", process)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        process.kill()
-        pytest.skip("needs Linux's list of children")
-    second = int(children.read_text().split()[0])
-    os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)  # the pipe closes when both are gone
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        wait_for(run / "checkpoints" / "last.ckpt", process)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        if not children.exists():
+            pytest.skip("needs Linux's list of children")
+        second = int(children.read_text().split()[0])
+        os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
+        output, _ = process.communicate(timeout=120)  # the pipe closes when both are gone
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what is left of a run that did not end as it should
     assert process.returncode != 0
     assert "Traceback" not in output.split("another process", maxsplit=1)[-1]
     if victim == "first":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seemkit.data.loader import EvaluationLoader, collate
-from seemkit.data.samplers import EvaluationSampler, rank_and_world
+from seemkit.data.samplers import EvaluationSampler, SampleKey, rank_and_world
 from seemkit.data.transforms import Compose, ResizeImage, Sample
 from seemkit.errors import InputError
 
@@ -39,12 +39,21 @@ class EvaluationDataModule(LightningDataModule):
         self.batch_size, self.num_workers = batch_size, num_workers
         self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
 
-    def evaluation_loader(self, dataset: Dataset[Sample]) -> DataLoader[Sample]:
-        """Batches in the order of the dataset, each sample once over all processes."""
+    def evaluation_loader(
+        self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None
+    ) -> DataLoader[Sample]:
+        """Batches in the order of the dataset, each sample once over all processes.
+
+        Args:
+            dataset: has a length.
+            sampler: which samples this process gets; None deals them out in turn.
+        """
+        if sampler is None:
+            sampler = EvaluationSampler(len(dataset), *rank_and_world())  # type: ignore[arg-type]  # all have a length
         return EvaluationLoader(
             dataset,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(dataset), *rank_and_world()),  # type: ignore[arg-type]  # all have a length
+            sampler=sampler,
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,

@@ -59,8 +59,12 @@ class AveragePrecision(Metric):
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.set_dtype(torch.uint8)  # what a process without images gathers
         self.add_state("lines", [], dist_reduce_fx="cat")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the lines; torchmetrics gathers an empty tensor of it from a process without images."""
+        return torch.uint8
 
     def update(self, image: str, found: Instances, target: Target) -> None:
         """Adds one image.

@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).parent / "own"
-OFFICIAL = ("davitd3_unicl_lang_v1", "focalt_unicl_lang_demo", "focalt_unicl_lang_v0", "focalt_unicl_lang_v1")
+LONG = pytest.mark.skipif("SEEMKIT_LONG_PARITY" not in os.environ, reason="takes minutes: set SEEMKIT_LONG_PARITY=1")
+OFFICIAL = (
+    "focalt_unicl_lang_demo",
+    "focalt_unicl_lang_v1",
+    pytest.param("focalt_unicl_lang_v0", marks=LONG),
+    pytest.param("davitd3_unicl_lang_v1", marks=LONG),
+)
 SAM = "samvitb_unicl_lang_v1"
 
 
@@ -34,8 +40,8 @@ def test_official_arrays(golden_folder, tmp_path, config):
     assert names <= set(found)
 
 
+@LONG
 @pytest.mark.slow
-@pytest.mark.skipif("SEEMKIT_SAM_PARITY" not in os.environ, reason="takes ten minutes: set SEEMKIT_SAM_PARITY=1")
 def test_official_arrays_in_single_precision(golden_folder, tmp_path):
     """Both sides are float32 here, so now and then an attention bit differs and with it some queries of a scenario."""
     run(golden_folder, "--only", SAM, "--json", str(tmp_path / "found.json"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seemkit.interactive.clicker import Click, first_click, next_click
+from seemkit.interactive.clicker import Click, first_click, next_click, official_click
 from seemkit.ops.distance import kornia_depth
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -89,6 +89,40 @@ def test_equals_naive_loop(seed):
         click = next_click(*(torch.from_numpy(m) for m in (predicted, target, ignored)), clicks)
         assert click == naive_click(predicted, target, ignored, clicks)
         clicks.append(click)
+
+
+def test_the_official_click_counts_pixels():
+    """The missed part is deeper, the false one larger: the exact rule clicks the one, the official rule the other."""
+    target, predicted = mask("###......", "###......", "###......"), mask(".......##", ".......##", ".......##")
+    assert next_click(predicted, target) == Click(1, 1, positive=True)
+    assert official_click(predicted, target) == Click(1, 1, positive=True)
+    predicted = mask("....#.###", "....#.#.#", "....#.###")
+    assert next_click(predicted, target) == Click(1, 1, positive=True)
+    assert not official_click(predicted, target).positive
+
+
+def test_the_official_click_is_content_with_a_good_mask():
+    target = torch.ones(10, 10, dtype=torch.bool)
+    predicted = target.clone()
+    predicted[0, :8] = False
+    assert official_click(predicted, target).positive  # 0.92
+    predicted[0, 0] = True  # 0.93
+    assert official_click(predicted, target) is None
+    ignored = torch.zeros_like(target)
+    predicted[:] = False
+    ignored[:] = True
+    assert official_click(predicted, target, ignored) is None
+
+
+def test_the_official_click_looks_past_earlier_ones():
+    target, predicted = torch.zeros(12, 12, dtype=torch.bool), torch.zeros(12, 12, dtype=torch.bool)
+    target[1:6, 1:6] = True
+    first = official_click(predicted, target)
+    assert first == Click(3, 3, positive=True)
+    second = official_click(predicted, target, clicked=[first])
+    assert max(abs(second.x - 3), abs(second.y - 3)) == 2
+    everything = [Click(x, y, positive=True) for x in range(12) for y in range(12)]
+    assert official_click(predicted, target, clicked=everything) == Click(0, 0, positive=False)
 
 
 def reference_cases():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,6 +63,25 @@ def test_known_answer():
             "iou_3clicks": 2.3 / 3,
         }
     )
+
+
+def test_equals_naive_loop():
+    """Clicks and failures of 1000 objects in 300 images, counted one by one."""
+    generator = np.random.default_rng(0)
+    metric, expected, of_images = InteractiveIoU(max_clicks=6), [], []
+    for objects in generator.multinomial(1000, [1 / 300] * 300).tolist():
+        ious = generator.choice([0.3, 0.5, 0.8, 0.85, 0.9, 0.95], (objects, 6))
+        metric.update(torch.from_numpy(ious))
+        clicks = [[next((k for k, v in enumerate(row, 1) if v >= t), 6) for t in (0.5, 0.8, 0.85, 0.9)] for row in ious]
+        expected += clicks
+        of_images += [[max(column) for column in zip(*clicks, strict=True)]] if clicks else []
+    result = metric.compute()
+    for index, percent in enumerate((50, 80, 85, 90)):
+        column = [row[index] for row in expected]
+        assert result[f"noc_{percent}"] == pytest.approx(sum(column) / 1000, abs=1e-12)
+        assert result[f"nof_{percent}"] == column.count(6)
+        largest = [row[index] for row in of_images]
+        assert result[f"k_noc_{percent}"] == pytest.approx(sum(largest) / len(largest), abs=1e-12)
 
 
 def test_another_number_of_rounds():

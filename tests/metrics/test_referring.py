@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,24 @@ def test_other_numbers_of_masks_and_tags():
         ReferringIoU().update(row("##"), row("##", "##"))
     with pytest.raises(ValueError, match="2 phrases but 1 tuples"):
         ReferringIoU().update(row("##", "##"), row("##", "##"), [()])
+
+
+def test_equals_naive_loop():
+    """1000 pairs of masks, empty and full ones among them, against fractions."""
+    generator = np.random.default_rng(0)
+    metric, pixels = ReferringIoU(), []
+    for _ in range(1000):
+        share = generator.choice([0, 0.05, 0.5, 0.9, 1], 2)
+        found, truth = generator.random((2, 4, 5)) < share[:, None, None]
+        metric.update(torch.from_numpy(found[None]), torch.from_numpy(truth[None]))
+        pairs = list(zip(found.flatten().tolist(), truth.flatten().tolist(), strict=True))
+        pixels.append((sum(f and t for f, t in pairs), sum(f or t for f, t in pairs)))
+    ious = [Fraction(overlap, max(union, 1)) for overlap, union in pixels]
+    result = metric.compute()
+    assert result["referring_ciou"] == pytest.approx(sum(o for o, _ in pixels) / sum(u for _, u in pixels), abs=1e-12)
+    assert result["referring_miou"] == pytest.approx(float(sum(ious) / 1000), abs=1e-12)
+    for tenths in range(5, 10):
+        assert result[f"referring_p{tenths}0"] == sum(iou >= Fraction(tenths, 10) for iou in ious) / 1000
 
 
 @pytest.mark.skipif(not CASES.exists(), reason=f"no reference cases of referring IoU at {CASES}")

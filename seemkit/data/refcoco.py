@@ -113,7 +113,7 @@ def _referred(
         positions |= {segment.id: position for position, (segment, _) in enumerate(objects)}
         if objects:
             segments, shapes = zip(*objects, strict=True)
-            kept.append(replace(annotation, segments=segments, shapes=shapes))
+            kept.append(replace(annotation, segments=segments, shapes=shapes, areas=None))
     if meant:
         raise InputError(f"{refs_path}: image_id {min(meant)} is not in instances.json; add it there")
     return kept, positions

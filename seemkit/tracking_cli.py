@@ -72,11 +72,10 @@ def track_video(
     """
     objects = named_prompts(request.words, request.file)
     frames = Frames(source)
-    folder = out / frames.name
-    _check(objects, request.at, folder)
+    folder, film = out / frames.name, out / f"{frames.name}.mp4" if request.overlay else None
+    _check(objects, request.at, [path for path in (folder, film) if path is not None])
     tracker, stream = Tracker(SEEM.from_pretrained(model, variant)), iter(frames)
     before, first = _begin(tracker, stream, objects, request.at)
-    film = out / f"{frames.name}.mp4" if request.overlay else None
     with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
         folder.mkdir(parents=True, exist_ok=True)
         for name in before:
@@ -91,15 +90,16 @@ def track_video(
     return [*_lines(objects, shown), f"written to {folder}"]
 
 
-def _check(objects: Mapping[str, Sequence[Prompt]], at: int, folder: Path) -> None:
+def _check(objects: Mapping[str, Sequence[Prompt]], at: int, made: Sequence[Path]) -> None:
     if not objects:
         raise InputError("track: say what to follow, with --point, --box, --text, --prompt or --prompts")
     if len(objects) > MOST_OBJECTS:
         raise InputError(f"track: {len(objects)} objects; the files hold at most {MOST_OBJECTS}: follow them in parts")
     if at < 0:
         raise InputError(f"--at {at}: frames are counted from 0")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: holds something already; remove it or choose another --out")
+    for path in made:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path}: is there already; remove it or choose another --out")
 
 
 def _begin(

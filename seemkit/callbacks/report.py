@@ -28,6 +28,9 @@ ROWS = {
     "iou_5clicks": "IoU after 5 clicks",
     "noc_85": "NoC@85 (clicks)",
     "noc_90": "NoC@90 (clicks)",
+    "jf_mean": "J&F, objects in videos",
+    "j_mean": "J",
+    "f_mean": "F",
 }
 """Results of the printed table and their names, in order."""
 

@@ -65,6 +65,8 @@ class Target:
         crowd: bool [N], a group of things that is not separated (never trained on; excused in evaluation).
         phrases: referring expressions for segments of this image.
         name: the image's file name, for messages.
+        ignored: bool [H, W], pixels of which the annotation does not say whose they are: evaluation of clicks judges
+            none of them. None means that there are none. Transforms for training drop it.
     """
 
     masks: Tensor
@@ -72,6 +74,7 @@ class Target:
     crowd: Tensor
     phrases: tuple[Phrase, ...] = ()
     name: str = ""
+    ignored: Tensor | None = None
 
     @property
     def size(self) -> Size:
@@ -80,7 +83,14 @@ class Target:
 
     def to(self, device: torch.device | str) -> Self:
         """The same target with its tensors on `device`."""
-        return replace(self, masks=self.masks.to(device), labels=self.labels.to(device), crowd=self.crowd.to(device))
+        ignored = None if self.ignored is None else self.ignored.to(device)
+        return replace(
+            self,
+            masks=self.masks.to(device),
+            labels=self.labels.to(device),
+            crowd=self.crowd.to(device),
+            ignored=ignored,
+        )
 
 
 @dataclass(slots=True)

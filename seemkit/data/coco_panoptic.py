@@ -14,7 +14,7 @@ from seemkit.data.coco_annotations import PanopticAnnotation, read_panoptic_json
 from seemkit.data.coco_images import CocoImages, check_folders
 from seemkit.data.exclusion import without_images
 from seemkit.data.grounding import Grounding
-from seemkit.data.images import open_image
+from seemkit.data.images import check_equal_size, open_image
 from seemkit.data.lvis import Lvis, LvisChoice
 from seemkit.data.transforms import Transform
 from seemkit.errors import InputError
@@ -96,11 +96,7 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         """Masks bool [N, H, W] of the segments, in the order of the JSON."""
         path = self.png_folder / annotation.png_name
         ids = _read_ids(path)
-        if ids.shape != size:
-            raise InputError(
-                f"{path}: is {ids.shape[1]} by {ids.shape[0]} pixels but {annotation.image_name} is "
-                f"{size.width} by {size.height}; make them equal"
-            )
+        check_equal_size(path, Size(*ids.shape), self.image_folder / annotation.image_name, size)
         listed = {segment.id for segment in annotation.segments}
         drawn = set(np.unique(ids).tolist()) - {0}
         where = f"{self.json_path}: segments_info of image_id {annotation.image_id}"

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from seemkit.data.coco_images import CocoImages
+from seemkit.data.evaluation_module import EvaluationDataModule
 from seemkit.data.image_files import ImageFiles
 from seemkit.data.loader import ResumableLoader, collate
-from seemkit.data.samplers import EvaluationSampler, SeededSampler, rank_and_world
+from seemkit.data.samplers import SeededSampler, rank_and_world
 from seemkit.data.sources import Mixture, Source, group_batches, mixed_order
 from seemkit.data.transforms import (
     Compose,
     HorizontalFlip,
     LargeScaleJitter,
-    ResizeImage,
     ResizeShortestEdge,
     Sample,
     Torchvision,
@@ -31,7 +30,7 @@ from seemkit.errors import InputError
 from seemkit.types import Vocabulary
 
 
-class CocoDataModule(LightningDataModule):
+class CocoDataModule(EvaluationDataModule):
     """Loaders for training, validation, test and prediction over a folder in COCO's panoptic or instance layout
     (see `CocoPanoptic`, `CocoInstances`).
 
@@ -81,23 +80,15 @@ class CocoDataModule(LightningDataModule):
         Raises:
             InputError: if a setting is out of its range.
         """
-        super().__init__()
-        if batch_size < 1:
-            raise InputError(f"batch_size: is {batch_size}; use at least 1")
-        if long_side is not None and short_side is None:
-            raise InputError("long_side: is set without short_side; set both or none")
+        super().__init__(batch_size, num_workers, short_side, long_side)
         self.root = Path(root)
         self.train_split, self.val_split, self.test_split = train_split, val_split, test_split
-        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.predict_images, self.jitter = predict_images, jitter
+        self.seed, self.predict_images, self.jitter = seed, predict_images, jitter
         resize: list[Transform] = [] if short_side is None else [ResizeShortestEdge(short_side, long_side)]
         self.train_transform = Compose([
             *([jitter] if jitter else resize), HorizontalFlip(flip), *(Torchvision(change) for change in augmentations)
         ])  # fmt: skip
-        self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
         self.sources = tuple(sources) or (Source(root, train_split),)
-        # evaluation repeats no sample, so it may leave a process without any
-        self.allow_zero_length_dataloader_with_multiple_devices = True
         self._datasets: dict[str, CocoImages[Any]] = {}
         self._train: Mixture | None = None
 
@@ -139,17 +130,17 @@ class CocoDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Batches of the validation split in order, each image once over all processes."""
-        return self._evaluation_loader(self._dataset(self.val_split))
+        return self.evaluation_loader(self._dataset(self.val_split))
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Batches of the test split in order, each image once over all processes."""
-        return self._evaluation_loader(self._dataset(self.test_split))
+        return self.evaluation_loader(self._dataset(self.test_split))
 
     def predict_dataloader(self) -> DataLoader[Sample]:
         """Batches of `predict_images`, with empty targets, or else of the test split."""
         if self.predict_images is None:
             return self.test_dataloader()
-        return self._evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
+        return self.evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
 
     def _has(self, split: str) -> bool:
         folder = self.root / "annotations"
@@ -178,14 +169,3 @@ class CocoDataModule(LightningDataModule):
                 raise InputError(
                     f"{dataset.json_path}: 'categories' differ from those in {other.json_path}; make them equal"
                 )
-
-    def _evaluation_loader(self, dataset: CocoImages[Any] | ImageFiles) -> DataLoader[Sample]:
-        """A loader that visits each sample once over all processes."""
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(dataset), *rank_and_world()),
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-            collate_fn=collate,
-        )

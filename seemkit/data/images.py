@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from seemkit.errors import InputError
+from seemkit.types import Size
 
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""What the names of image files end in, in lower case."""
 MIN_SIDE = 32
 """The least height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
 
@@ -69,10 +74,46 @@ def open_image(path: str | Path) -> Image.Image:
     Raises:
         InputError: if the file is missing or cannot be decoded to its end.
     """
+    with _opened(path) as image:
+        image.load()
+        return image
+
+
+def header_size(path: str | Path) -> Size:
+    """The size of an image file as its header tells it, without decoding.
+
+    Raises:
+        InputError: if the file is missing or no image.
+    """
+    with _opened(path) as image:
+        return Size(image.height, image.width)
+
+
+def check_equal_size(path: Path, size: Size, image: Path, image_size: Size) -> None:
+    """Nothing, if what is drawn on an image has its size.
+
+    Args:
+        path: the file that is drawn on the image.
+        size: of what it holds.
+        image: the file of the image.
+        image_size: its size.
+
+    Raises:
+        InputError: the sizes differ; it names both files.
+    """
+    if size != image_size:
+        raise InputError(
+            f"{path}: is {size.width} by {size.height} pixels but {image.name} is {image_size.width} by "
+            f"{image_size.height}; make them equal"
+        )
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """The open image in a file; what goes wrong with it becomes an InputError."""
     try:
         with Image.open(path) as image:
-            image.load()
-            return image
+            yield image
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image; check the path") from error
     except _DECODING_ERRORS as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple, Self
 
 import torch
@@ -110,3 +111,42 @@ class EvaluationSampler(DistributedSampler[SampleKey]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+class SequenceSampler(DistributedSampler[SampleKey]):
+    """Indices of one rank, which gets whole sequences, such as videos, and visits their samples in order.
+
+    Each sequence is of one rank. The longest goes first, always to the rank that has the fewest samples by then; with
+    fewer sequences than ranks, some ranks have none. The result depends on the lengths alone. It is a
+    `DistributedSampler` by type for the same reason as `EvaluationSampler`.
+    """
+
+    def __init__(self, lengths: Sequence[int], rank: int = 0, world: int = 1) -> None:
+        """Share sequences, whose samples lie one behind the other, among `world` ranks.
+
+        Args:
+            lengths: samples of each sequence.
+            rank: of this process.
+            world: number of processes.
+        """
+        super().__init__(range(sum(lengths)), world, rank, shuffle=False)  # type: ignore[arg-type]  # see above
+        ends = list(accumulate(lengths))
+        mine = (sequence for sequence, owner in enumerate(_owners(lengths, world)) if owner == rank)
+        self.indices = [
+            index for sequence in mine for index in range(ends[sequence] - lengths[sequence], ends[sequence])
+        ]
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return (SampleKey(index, 0) for index in self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def _owners(lengths: Sequence[int], world: int) -> list[int]:
+    """The rank of each sequence."""
+    loads, owners = [0] * world, [0] * len(lengths)
+    for sequence in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        owners[sequence] = loads.index(min(loads))
+        loads[owners[sequence]] += lengths[sequence]
+    return owners

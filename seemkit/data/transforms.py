@@ -1,7 +1,8 @@
 """Changes of an image together with its target.
 
 A transform is called as ``transform(image, target, generator)`` with an image uint8 [3, H, W] and returns both anew;
-all randomness comes from the generator.
+all randomness comes from the generator. Transforms that change the masks drop `Target.ignored`, which training does not
+read.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class HorizontalFlip:
         if torch.rand((), generator=generator) >= self.p:
             return image, target
         phrases = tuple(replace(phrase, text=_swap_sides(phrase.text)) for phrase in target.phrases)
-        return image.flip(-1), replace(target, masks=target.masks.flip(-1), phrases=phrases)
+        return image.flip(-1), replace(target, masks=target.masks.flip(-1), phrases=phrases, ignored=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class ResizeShortestEdge(ResizeImage):
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
         """Image uint8 [3, h, w] and the target with masks [n, h, w] of the nearest pixels."""
         image, target = ResizeImage.__call__(self, image, target, generator)
-        return image, drop_vanished(replace(target, masks=_resize_masks(target.masks, Size(*image.shape[-2:]))))
+        masks = _resize_masks(target.masks, Size(*image.shape[-2:]))
+        return image, drop_vanished(replace(target, masks=masks, ignored=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class LargeScaleJitter:
             return functional.pad(part, missing, fill=fill).as_subclass(Tensor)
 
         masks = change(tv_tensors.Mask(target.masks), 0)
-        return change(tv_tensors.Image(image), GREY), drop_vanished(replace(target, masks=masks))
+        return change(tv_tensors.Image(image), GREY), drop_vanished(replace(target, masks=masks, ignored=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Torchvision:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             changed, masks = self.transform(tv_tensors.Image(image), tv_tensors.Mask(target.masks))
-        return changed.as_subclass(Tensor), drop_vanished(replace(target, masks=masks.as_subclass(Tensor)))
+        masks = masks.as_subclass(Tensor)
+        return changed.as_subclass(Tensor), drop_vanished(replace(target, masks=masks, ignored=None))
 
 
 def shortest_edge(size: Size, short: int, longest: int | None) -> Size:

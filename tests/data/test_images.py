@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from seemkit.data.images import read_image
+from seemkit.data.images import check_equal_size, header_size, read_image
 from seemkit.errors import InputError
+from seemkit.types import Size
 
 HEIGHT, WIDTH = 33, 40
 GREY = np.linspace(0, 255, HEIGHT * WIDTH).round().astype(np.uint8).reshape(HEIGHT, WIDTH)
@@ -124,3 +125,21 @@ def test_pixels_without_a_known_range(tmp_path: Path, values: np.ndarray) -> Non
     Image.fromarray(values).save(tmp_path / "a.tiff")
     with pytest.raises(InputError, match=r"a\.tiff: has .*8 or 16 bits"):
         read_image(tmp_path / "a.tiff")
+
+
+def test_the_header_tells_the_size_of_a_file_that_is_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOUR).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    assert header_size(path) == (HEIGHT, WIDTH)
+    path.write_bytes(path.read_bytes()[:6])
+    with pytest.raises(InputError, match=r"a\.png: cannot be read as an image"):
+        header_size(path)
+    with pytest.raises(InputError, match="no such image"):
+        header_size(tmp_path / "b.png")
+
+
+def test_sizes_that_differ_are_told_as_width_by_height() -> None:
+    check_equal_size(Path("m/a.png"), Size(3, 4), Path("i/a.jpg"), Size(3, 4))
+    with pytest.raises(InputError, match=r"^m/a\.png: is 4 by 3 pixels but a\.jpg is 3 by 4; make them equal$"):
+        check_equal_size(Path("m/a.png"), Size(3, 4), Path("i/a.jpg"), Size(4, 3))

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DistributedSampler
 
-from seemkit.data.samplers import EvaluationSampler, SampleKey, SeededSampler, generator_of
+from seemkit.data.samplers import EvaluationSampler, SampleKey, SeededSampler, SequenceSampler, generator_of
 from seemkit.errors import InputError
 
 
-def positions(sampler: SeededSampler | EvaluationSampler) -> list[int]:
+def positions(sampler: SeededSampler | EvaluationSampler | SequenceSampler) -> list[int]:
     return [key.position for key in sampler]
 
 
@@ -59,6 +64,28 @@ def test_evaluation_visits_each_once(count: int, world: int) -> None:
     assert [len(sampler) for sampler in samplers] == [len(positions(sampler)) for sampler in samplers]
     assert sorted(index for sampler in samplers for index in positions(sampler)) == list(range(count))
     assert positions(samplers[-1]) == list(range(world - 1, count, world))
+
+
+@given(st.lists(st.integers(1, 200), max_size=12), st.integers(1, 5))
+def test_sequences_stay_whole_and_balanced(lengths: list[int], world: int) -> None:
+    samplers = [SequenceSampler(lengths, rank, world) for rank in range(world)]
+    shares = [positions(sampler) for sampler in samplers]
+    assert [len(sampler) for sampler in samplers] == [len(share) for share in shares]
+    assert sorted(index for share in shares for index in share) == list(range(sum(lengths)))
+    owner = {index: rank for rank, share in enumerate(shares) for index in share}
+    for start, length in zip(accumulate([0, *lengths]), lengths, strict=False):
+        assert len({owner[index] for index in range(start, start + length)}) == 1
+    assert all(share == sorted(share) for share in shares)
+    # whoever has most could not give its shortest sequence away without a loss
+    sizes = sorted(map(len, shares))
+    assert sizes[-1] - sizes[0] <= max(lengths, default=0)
+
+
+def test_longest_sequences_go_first() -> None:
+    shares = [positions(SequenceSampler([2, 3, 9, 4], rank, 2)) for rank in range(2)]
+    assert shares == [list(range(5, 14)), [*range(5), *range(14, 18)]]
+    assert positions(SequenceSampler([2], 1, 2)) == []
+    assert isinstance(SequenceSampler([2]), DistributedSampler)  # else Lightning puts its own in place
 
 
 def test_generators_differ_by_seed_epoch_and_position() -> None:

@@ -135,6 +135,19 @@ def test_resize_image_leaves_the_target() -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [ALWAYS, ResizeShortestEdge(20), LargeScaleJitter(48), Torchvision(v2.RandomVerticalFlip(1.0))],
+    ids=lambda change: type(change).__name__,
+)
+def test_what_moves_masks_keeps_no_ignored_pixels_in_the_old_place(change) -> None:
+    image, target = sample()
+    target.ignored = target.masks[1]
+    assert change(image, target, generator())[1].ignored is None
+    assert drop_vanished(target).ignored is target.ignored
+    assert target.ignored is not None
+
+
+@pytest.mark.parametrize(
     ("make", "field"),
     [
         (lambda: HorizontalFlip(1.5), "flip"),

@@ -12,6 +12,7 @@ from seemkit.metrics.interactive import InteractiveIoU
 from seemkit.metrics.miou import MeanIoU
 from seemkit.metrics.panoptic import PanopticQuality
 from seemkit.metrics.referring import ReferringIoU
+from seemkit.metrics.video import VideoQuality
 from seemkit.types import Panoptic, Segment, Vocabulary
 
 IMAGES = 5
@@ -23,6 +24,7 @@ def metrics() -> dict[str, Metric]:
         "miou": MeanIoU(3),
         "referring": ReferringIoU(("even",)),
         "interactive": InteractiveIoU(max_clicks=4),
+        "video": VideoQuality(),
     }
 
 
@@ -40,6 +42,8 @@ def update(metric: Metric, name: str, image: int) -> None:
     elif name == "referring":
         masks = labels == torch.arange(image + 1)[:, None, None]
         metric.update(masks & (noisy > 0), masks, [("even",) if i % 2 == 0 else () for i in range(image + 1)])
+    elif name == "video":
+        metric.update(*torch.rand(2, 4 + image, image + 1, generator=generator, dtype=torch.float64))
     else:
         metric.update(torch.rand(image + 1, 4, generator=generator, dtype=torch.float64))
 

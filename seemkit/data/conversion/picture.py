@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from PIL import Image, ImageOps
 
-from seemkit.data.images import open_image
+from seemkit.data.images import SUFFIXES, open_image
+from seemkit.data.text_file import read_entries
 from seemkit.errors import InputError
 from seemkit.types import Size
 
@@ -20,7 +21,6 @@ Segmentation: TypeAlias = list[list[float]] | dict[str, Any]
 
 NO_CLASSES = ("__ignore__", "_background_")
 """Names by which lists of classes, for example labelme's, mean no class."""
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 _QUALITY = 95
@@ -100,8 +100,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: the file cannot be read, names no class, or one twice.
     """
-    names = [line.strip() for line in read_lines(path)]
-    return check_names([name for name in names if name and name not in NO_CLASSES], str(path))
+    return check_names([name for name in read_entries(path) if name not in NO_CLASSES], str(path))
 
 
 def check_names(names: list[str], where: str) -> tuple[str, ...]:
@@ -112,22 +111,6 @@ def check_names(names: list[str], where: str) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise InputError(f"{where}: class {name!r} occurs twice; give each class its own name")
     return tuple(names)
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file.
-
-    Raises:
-        InputError: it is missing or no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name and folder") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is no text in UTF-8; write the file again") from error
 
 
 def _save_upright(path: Path, target: Path) -> None:

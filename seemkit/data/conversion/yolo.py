@@ -17,9 +17,9 @@ from seemkit.data.conversion.picture import (
     Source,
     check_names,
     image_files,
-    read_lines,
     stored_image,
 )
+from seemkit.data.text_file import read_entries, read_lines
 from seemkit.errors import InputError
 from seemkit.types import Size
 
@@ -107,7 +107,7 @@ def _members(content: dict[str, Any], split: str, path: Path) -> Iterator[tuple[
                 raise InputError(f"{path}: '{split}': {place} holds no image; correct the path")
             yield from ((image, image.relative_to(place).as_posix()) for image in images)
         else:
-            for line in filter(None, map(str.strip, read_lines(place))):
+            for line in read_entries(place):
                 yield place.parent / line, Path(line).name
 
 

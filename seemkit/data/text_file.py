@@ -1,0 +1,32 @@
+"""Text files whose faults are told by file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seemkit.errors import InputError
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        InputError: it is missing or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check its name and folder") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is no text in UTF-8; write the file again") from error
+
+
+def read_entries(path: Path) -> list[str]:
+    """The lines of a text file that are not blank, without the space around them.
+
+    Raises:
+        InputError: it is missing or no text.
+    """
+    return list(filter(None, map(str.strip, read_lines(path))))

@@ -36,8 +36,10 @@ class Tracker:
 
     What is kept does not grow with the number of frames: a few tokens an object and its last mask.
 
-    Mean J over 64 generated clips of 16 frames with the weights "scenes-tiny" (`benchmarks/tracking.py`):
-    @@FIGURES@@
+    Mean J of "scenes-tiny" on generated clips of 16 frames, objects given by masks (`benchmarks/tracking.py`): 0.756 with
+    the click and 0.164 without where things move, 0.603 and 0.172 where the camera does. Of some clips alone: a decode of
+    all objects together, which share the memory slots, loses 0.01 to 0.04; clicks that overlook whose pixels they hit
+    lose 0.03 to 0.10.
 
     Args:
         network: in evaluation mode, as `SEEM.from_pretrained` returns it.
@@ -58,8 +60,8 @@ class Tracker:
     def add(self, context: ImageContext, objects: ImagePrompts) -> list[int]:
         """The numbers, from 1, of objects that begin on this frame; `masks` holds them from now on.
 
-        A mask that is given as a prompt is the object's mask, whatever the network makes of it. Otherwise the mask that
-        the network finds is referred to later, and if it finds none, what the prompts mark.
+        An object that masks alone describe is those masks, whatever the network makes of them. Of any other, the mask
+        that the network finds is referred to later, and if it finds none, what the prompts mark.
 
         Args:
             context: the frame, encoded alone; if there are objects already, the one of the last `step`.

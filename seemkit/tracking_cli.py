@@ -72,7 +72,8 @@ def track_video(
     """
     objects = named_prompts(request.words, request.file)
     frames = Frames(source)
-    folder, film = out / frames.name, out / f"{frames.name}.mp4" if request.overlay else None
+    folder = out / frames.name
+    film = out / f"{frames.name}.mp4" if request.overlay else None
     _check(objects, request.at, [path for path in (folder, film) if path is not None])
     tracker, stream = Tracker(SEEM.from_pretrained(model, variant)), iter(frames)
     before, first = _begin(tracker, stream, objects, request.at)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seemkit.prompts.hooks import hookimpl
     from seemkit.prompts.values import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
     from seemkit.session import Session
+    from seemkit.tracking import Tracker
 
 __all__ = [
     "SEEM",
@@ -32,6 +33,7 @@ __all__ = [
     "Session",
     "Subject",
     "Text",
+    "Tracker",
     "__version__",
     "hookimpl",
 ]
@@ -51,6 +53,7 @@ _HOME = {
     "Session": "seemkit.session",
     "Subject": "seemkit.prompts.encoder",
     "Text": "seemkit.prompts.values",
+    "Tracker": "seemkit.tracking",
     "hookimpl": "seemkit.prompts.hooks",
 }
 

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in TRAINING_VERBS.items():
         verbs.add_parser(name, help=text, add_help=False)
     _add_segment(verbs)
+    _add_track(verbs)
     _add_data(verbs)
     _add_convert(verbs)
     _add_plugins(verbs)
@@ -67,33 +68,58 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     segment.add_argument("image", type=Path, help="image file")
     segment.add_argument("--out", type=Path, required=True, help="folder for overlay.png, masks and result.json")
-    segment.add_argument(
+    _add_model(segment)
+    _add_prompts(segment)
+    segment.add_argument("--classes", help="own class names for labels, separated by commas")
+    segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
+    segment.add_argument("--seed", type=int, default=0, help="of the session (default: %(default)s)")
+    segment.set_defaults(run=_segment)
+
+
+def _add_track(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    track = verbs.add_parser(
+        "track",
+        help="follow objects through a video",
+        description="Follows the objects that the prompts describe in one frame through the frames behind it.",
+    )
+    track.add_argument("source", type=Path, help="folder of frames, sorted by name, or video file")
+    track.add_argument(
+        "--out", type=Path, required=True, help="folder for VIDEO/FRAME.png, whose pixels are numbers of objects"
+    )
+    _add_model(track)
+    _add_prompts(track)
+    track.add_argument("--at", type=int, default=0, metavar="N", help="frame of the prompts, from 0 (%(default)s)")
+    track.add_argument("--overlay", action="store_true", help="also write VIDEO.mp4 with the masks drawn in")
+    track.set_defaults(run=_track)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         help="folder of weights, official .pt file, ORGANISATION/NAME, or a shipped model (default: %(default)s)",
     )
-    segment.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
-    segment.add_argument(
+    parser.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
+
+
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
     )
-    segment.add_argument(
+    parser.add_argument(
         "--box", action="append", default=[], metavar="X0,Y0,X1,Y1", help="box: left, top, right, bottom"
     )
-    segment.add_argument("--text", action="append", default=[], help="class name or phrase")
-    segment.add_argument(
+    parser.add_argument("--text", action="append", default=[], help="class name or phrase")
+    parser.add_argument(
         "--prompt",
         action="append",
         default=[],
         metavar="KIND=VALUE",
         help="a prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
     )
-    segment.add_argument(
+    parser.add_argument(
         "--prompts", type=Path, metavar="FILE", help="JSON of the prompts of several objects, such as a result.json"
     )
-    segment.add_argument("--classes", help="own class names for labels, separated by commas")
-    segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
-    segment.add_argument("--seed", type=int, default=0, help="of the session (default: %(default)s)")
-    segment.set_defaults(run=_segment)
 
 
 def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -160,16 +186,29 @@ def _convert(options: argparse.Namespace) -> None:
 def _segment(options: argparse.Namespace) -> None:
     from seemkit import segmenting
 
-    prompts = [
+    classes = None if options.classes is None else options.classes.split(",")
+    request = segmenting.Request(_words(options), options.prompts, classes, options.threshold, options.seed)
+    lines = segmenting.segment_file(options.image, options.model, request, options.out, options.variant)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _track(options: argparse.Namespace) -> None:
+    from seemkit import tracking_cli
+
+    request = tracking_cli.Request(_words(options), options.prompts, options.at, options.overlay)
+    with _progress() as progress:
+        lines = tracking_cli.track_video(options.source, options.model, request, options.out, options.variant, progress)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    """The prompts as words ``KIND=VALUE``."""
+    return [
         *(f"point={text}" for text in options.point),
         *(f"box={text}" for text in options.box),
         *(f"text={text}" for text in options.text),
         *options.prompt,
     ]
-    classes = None if options.classes is None else options.classes.split(",")
-    request = segmenting.Request(prompts, options.prompts, classes, options.threshold, options.seed)
-    lines = segmenting.segment_file(options.image, options.model, request, options.out, options.variant)
-    print("\n".join(lines))  # noqa: T201
 
 
 def _scenes(options: argparse.Namespace) -> None:

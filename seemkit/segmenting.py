@@ -16,13 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from seemkit.data.images import read_image
-from seemkit.data.json_file import read_json
+from seemkit.data.prompts_file import named_prompts
 from seemkit.drawing import dots, outlines, overlay, to_pil
 from seemkit.errors import InputError
 from seemkit.network import SEEM
 from seemkit.prediction import Prediction
 from seemkit.prompts.encoder import RegionPrompt
-from seemkit.prompts.registry import parse_prompt, prompt_from_json, prompt_to_json
+from seemkit.prompts.registry import prompt_to_json
 from seemkit.prompts.values import Point, Prompt
 from seemkit.session import Session
 
@@ -33,7 +33,7 @@ class Request:
 
     Attributes:
         words: ``"kind=value"`` for each prompt; all describe one object.
-        file: a JSON file of the prompts of named objects, as `read_prompts` reads it.
+        file: a JSON file of the prompts of named objects, as `seemkit.data.prompts_file` reads it.
         classes: class names for labels; None takes the model's own.
         threshold: least class score of a segment when there is no prompt.
         seed: of the session.
@@ -62,9 +62,7 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     if not 0 <= request.threshold <= 1:
         raise InputError(f"--threshold {request.threshold:g}: expected a probability, 0 to 1")
     pixels = read_image(image, upright=True)
-    objects = read_prompts(request.file) if request.file is not None else {}
-    if request.words:
-        objects["object"] = (*objects.get("object", ()), *(parse_prompt(word) for word in request.words))
+    objects = named_prompts(request.words, request.file)
     network = SEEM.from_pretrained(model, variant)
     session = Session(network, pixels, request.seed, request.classes)
     for name, prompts in objects.items():
@@ -81,27 +79,6 @@ def segment_file(image: Path, model: str, request: Request, out: Path, variant: 
     if not found:
         lines = [f"nothing found: no segment has a class score above {request.threshold:g} (--threshold)"]
     return [*lines, f"written to {out}"]
-
-
-def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
-    """The prompts of each object of a file ``{"prompts": {NAME: [{"kind": KIND, ...}, ...], ...}}``.
-
-    ``result.json`` of an earlier call is such a file.
-
-    Raises:
-        InputError: the file is missing or no JSON, or a prompt is wrong.
-    """
-    objects = read_json(path).get("prompts")
-    if not isinstance(objects, dict) or not all(isinstance(prompts, list) for prompts in objects.values()):
-        raise InputError(f'{path}: expected prompts as {{"prompts": {{NAME: [{{"kind": KIND, ...}}, ...]}}}}')
-    try:
-        found = {name: tuple(prompt_from_json(values) for values in prompts) for name, prompts in objects.items()}
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    empty = [name for name, prompts in found.items() if not prompts]
-    if empty:
-        raise InputError(f"{path}: object {empty[0]!r} has no prompt")
-    return found
 
 
 def _picture(

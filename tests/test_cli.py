@@ -36,8 +36,8 @@ def photo(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--help"], ["--version"], ["segment", "--help"], ["data", "scenes", "--help"], ["data", "convert", "--help"],
-        ["data", "check", "--help"], ["plugins", "new", "--help"],
+        ["--help"], ["--version"], ["segment", "--help"], ["track", "--help"], ["data", "scenes", "--help"],
+        ["data", "convert", "--help"], ["data", "check", "--help"], ["plugins", "new", "--help"],
     ],
 )  # fmt: skip
 def test_help_imports_nothing_heavy(words: list[str]) -> None:

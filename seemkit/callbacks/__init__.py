@@ -7,6 +7,7 @@ from seemkit.callbacks.pictures import PictureGrid
 from seemkit.callbacks.progress import Progress
 from seemkit.callbacks.referring import ReferringEvaluation
 from seemkit.callbacks.report import Report
+from seemkit.callbacks.video import VideoEvaluation
 from seemkit.callbacks.weights import SaveWeights
 from seemkit.callbacks.writer import PanopticWriter
 
@@ -20,4 +21,5 @@ __all__ = [
     "ReferringEvaluation",
     "Report",
     "SaveWeights",
+    "VideoEvaluation",
 ]

@@ -59,6 +59,19 @@ class PromptTokens:
     pooled: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedRegion(Prompt):
+    """A region of this image or another whose tokens are made already: a prompt that no kind has to encode.
+
+    It keeps nothing else of the image that it was seen in.
+
+    Attributes:
+        tokens: as `VisualSampler.describe` returns them.
+    """
+
+    tokens: PromptTokens
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """An object that a simulated user wants.

@@ -21,7 +21,7 @@ from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
-from seemkit.prompts.encoder import PromptContext, PromptEncoder, PromptTokens, RegionPrompt
+from seemkit.prompts.encoder import EncodedRegion, PromptContext, PromptEncoder, PromptTokens, RegionPrompt
 from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, number_objects, pack
 from seemkit.prompts.registry import Kind, Registry
 from seemkit.prompts.values import Prompt
@@ -102,9 +102,13 @@ class VisualSampler(nn.Module):
             raise InputError(f"prompts are given for {len(prompts)} images, but {len(context.images)} are encoded")
         regions: dict[tuple[int, int], list[Region]] = defaultdict(list)
         others: dict[str, list[tuple[Prompt, int, int]]] = defaultdict(list)
+        made: list[tuple[PromptTokens, int, int]] = []
         for image, objects in enumerate(prompts):
             for index, described in enumerate(objects):
                 for prompt in described:
+                    if isinstance(prompt, EncodedRegion):
+                        made.append((prompt.tokens, image, index))
+                        continue
                     encoder = self.encoder(prompt)
                     size = context.images.frames[image]
                     if isinstance(encoder, RegionPrompt):
@@ -112,7 +116,7 @@ class VisualSampler(nn.Module):
                     else:
                         encoder.check(prompt, size)
                         others[encoder.kind].append((prompt, image, index))
-        groups = self._own_tokens(others, context)
+        groups = self._own_tokens(others, made, context)
         if regions:
             united = {place: Region.union(parts) for place, parts in regions.items()}
             sampled = self._sample(united, context.images)
@@ -140,10 +144,15 @@ class VisualSampler(nn.Module):
         return PromptTokens([values[0] for values in sampled.tokens.values], sampled.pooled[0, 0])
 
     def _own_tokens(
-        self, found: Mapping[str, Sequence[tuple[Prompt, int, int]]], context: PromptContext
+        self,
+        found: Mapping[str, Sequence[tuple[Prompt, int, int]]],
+        made: Sequence[tuple[PromptTokens, int, int]],
+        context: PromptContext,
     ) -> dict[str, EncodedGroup]:
-        """The groups of kinds that make their own tokens."""
+        """The groups of kinds that make their own tokens, and of regions whose tokens are made already."""
         placed: dict[Group, list[tuple[PromptTokens, int, int]]] = defaultdict(list)
+        if made:
+            placed[VISUAL_PROMPT] += made
         for kind, entries in found.items():
             encoder = self.kind(kind)
             values = [prompt for prompt, _, _ in entries]

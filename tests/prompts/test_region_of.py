@@ -8,6 +8,7 @@ from PIL import Image
 from seemkit import Point, RegionOf, Session, Text
 from seemkit.errors import InputError
 from seemkit.nn.tokens import ABSENT
+from seemkit.prompts.encoder import EncodedRegion
 from seemkit.prompts.registry import installed
 from tests.networks import decode, every_layer, picture
 
@@ -35,6 +36,13 @@ def test_it_is_the_other_image_that_counts(network, context, other):
     assert not every_layer(first, second, "visual_query")
     pooled = network.sampler.describe(CLICKS, other).pooled
     torch.testing.assert_close(first.prompts["visual_prompt"].pooled[0, 0], pooled)
+
+
+def test_tokens_that_are_made_already(network, context, other):
+    made = EncodedRegion(network.sampler.describe(CLICKS, other))
+    for beside in ([], [Point(50, 20)], [Text("star")]):
+        expected = decode(network, context, [RegionOf(other, CLICKS), *beside], [Point(5, 5)])
+        assert every_layer(decode(network, context, [made, *beside], [Point(5, 5)]), expected, "visual_query")
 
 
 def test_beside_other_prompts_of_other_objects(network, context, other):

@@ -1,0 +1,68 @@
+"""How well are objects followed? Mean J of every way to begin and to go on, on generated clips.
+
+    python benchmarks/tracking.py --model scenes-tiny [--clips N] [--frames T]
+
+There are N clips of things that move and N of a camera that moves. J is averaged over the frames behind the first, over
+the objects of a clip, and over all objects of all clips. It is taken from one map of ids for each frame, as DAVIS does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from seemkit import SEEM, Box
+from seemkit.inference.object_ids import object_ids, object_masks
+from seemkit.interactive.clicker import centre_click
+from seemkit.prompts.values import Mask, Prompt
+from seemkit.tracking import Tracker
+from tests.clips import Clip, moving, panned
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="scenes-tiny")
+    parser.add_argument("--clips", type=int, default=32)
+    parser.add_argument("--frames", type=int, default=16)
+    options = parser.parse_args()
+    network = SEEM.from_pretrained(options.model)
+    clips = {make.__name__: [make(seed, options.frames) for seed in range(options.clips)] for make in (moving, panned)}
+    print("first frame   click    " + "".join(f"{name:>10}" for name in clips))
+    for begin, prompt in BEGINNINGS.items():
+        for click in (True, False):
+            means = [
+                torch.cat([follow(network, clip, prompt, click) for clip in made]).mean() for made in clips.values()
+            ]
+            print(f"{begin:<14}{click!s:<9}" + "".join(f"{mean:>10.3f}" for mean in means), flush=True)
+
+
+@torch.inference_mode()
+def follow(network: SEEM, clip: Clip, prompt: Callable[[Tensor], Prompt], click: bool) -> Tensor:
+    """Mean J of each object of a clip."""
+    tracker = Tracker(network, click=click)
+    count = clip.masks.shape[1]
+    tracker.add(network.encode_image([clip.frames[0]]), [[prompt(mask)] for mask in clip.masks[0]])
+    values = []
+    for frame, truth in zip(clip.frames[1:], clip.masks[1:], strict=True):
+        found = object_masks(object_ids(tracker.step(network.encode_image([frame]))), count)
+        union = (found | truth).flatten(1).sum(dim=1)
+        values.append(((found & truth).flatten(1).sum(dim=1) / union.clamp(min=1)).where(union > 0, 1.0))
+    return torch.stack(values).mean(dim=0)
+
+
+def tight_box(mask: Tensor) -> Box:
+    """The smallest box around a mask."""
+    rows, columns = (mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
+    return Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+
+
+BEGINNINGS: dict[str, Callable[[Tensor], Prompt]] = {"mask": Mask, "point": centre_click, "box": tight_box}
+"""What is said of an object in its first frame."""
+
+
+if __name__ == "__main__":
+    main()

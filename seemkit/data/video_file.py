@@ -1,0 +1,85 @@
+"""Video files, frame by frame. Whatever FFmpeg reads is read; H.264 in MP4 is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import UInt8
+from torch import Tensor
+
+from seemkit.errors import InputError
+from seemkit.types import Size
+
+USUAL_RATE = Fraction(24)
+"""Frames a second where a file does not say; also what DAVIS was filmed with."""
+
+
+def read_video(path: Path) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    """The frames of the first video stream in order, RGB, 0..255, turned as the file says; one at a time is in memory.
+
+    Of a file that is cut short, formats without a table of contents (such as MKV) give the frames that are left.
+
+    Raises:
+        InputError: the file is missing, holds no video, or is damaged; the frames before the damage have been given.
+    """
+    with _opened(path) as container:
+        for frame in container.decode(video=0):
+            pixels = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+            yield torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+def frame_rate(path: Path) -> Fraction:
+    """Frames a second of a video file, on average.
+
+    Raises:
+        InputError: see `read_video`.
+    """
+    with _opened(path) as container:
+        return container.streams.video[0].average_rate or USUAL_RATE
+
+
+@contextmanager
+def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[UInt8[Tensor, "3 H W"]], None]]:
+    """A function that appends a frame, RGB, 0..255, to an MP4 file.
+
+    H.264 needs even sides: the last row or column of other frames is doubled.
+
+    Args:
+        path: the file, which is replaced and whole when the block ends.
+        rate: frames a second.
+        size: of the frames.
+    """
+    right, bottom = size.width % 2, size.height % 2
+    with av.open(path, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.pix_fmt = "yuv420p"
+        stream.width, stream.height = size.width + right, size.height + bottom
+
+        def append(frame: UInt8[Tensor, "3 H W"]) -> None:
+            even = F.pad(frame[None].float(), (0, right, 0, bottom), mode="replicate")[0].byte()
+            pixels = even.permute(1, 2, 0).contiguous().numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+
+        yield append
+        container.mux(stream.encode())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """The open file; what goes wrong with it becomes an InputError."""
+    try:
+        with av.open(path) as container:
+            if not container.streams.video:
+                raise InputError(f"{path}: holds no video; give a video file or a folder of frames")
+            yield container
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file or folder; check the path") from error
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: cannot be read as a video ({error.strerror}); replace the file") from error

@@ -31,7 +31,7 @@ from seemkit.prompts.values import Prompt, Text
 from seemkit.training.lesson import Lesson, draw_lesson, pad_targets
 from seemkit.training.objective import Objective
 from seemkit.training.recipe import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
-from seemkit.training.sharding import scalars, shard
+from seemkit.training.sharding import scalars, shard, share_buffers
 from seemkit.types import Batch, Size, Vocabulary
 from seemkit.weights import PACKAGES, check_fit, fill, packages
 
@@ -111,8 +111,9 @@ class SeemModule(lightning.LightningModule):
             shard(self, [self.network.backbone, self.network.pixel_decoder], STEPS, self.device_mesh)
 
     def on_after_backward(self) -> None:
-        """Averages the gradients that sharding leaves out."""
+        """Averages the gradients that sharding leaves out, and shares running averages, as DDP does."""
         if isinstance(self, FSDPModule):
+            share_buffers(self)
             for parameter in scalars(self):
                 if parameter.grad is not None:
                     parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")

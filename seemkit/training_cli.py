@@ -146,14 +146,17 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _check_checkpoint(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"--ckpt_path {path}: no such file")
+    """Raises InputError unless there is a checkpoint whose prompt kinds are installed; sharded ones are folders."""
+    sharded = path.is_dir()
+    file, key = (path / "meta.pt", "loops") if sharded else (path, "state_dict")
+    if not file.is_file():
+        raise InputError(f"--ckpt_path {path}: {'no checkpoint, it has no meta.pt' if sharded else 'no such file'}")
     try:
-        content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
+        content = torch.load(file, map_location="meta", weights_only=True, mmap=True)
     except Exception as error:
         raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key 'state_dict' is missing")
+    if not isinstance(content, dict) or key not in content:
+        raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key '{key}' is missing")
     require(content.get(PACKAGES), f"--ckpt_path {path}")
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from seemkit.callbacks.evaluation import Evaluation
+from seemkit.callbacks.evaluation import Evaluation, about, check_finite
 from seemkit.errors import InputError
 from seemkit.inference.object_ids import object_ids, object_masks
 from seemkit.metrics.video import VideoQuality, contour_accuracy, region_similarity
@@ -65,6 +65,8 @@ class VideoEvaluation(Evaluation):
             self._begin(module, context, target.masks)
         else:
             masks = self._tracker.step(context)
+            with about(target.name):
+                check_finite(masks)
             found = torch.zeros_like(target.masks)
             found[self._given] = object_masks(object_ids(masks), len(masks)).to(found.device)
             self._scores.append((region_similarity(found, target.masks), contour_accuracy(found, target.masks)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
@@ -43,3 +44,11 @@ def shard(module: nn.Module, parts: Iterable[nn.Module], doors: Iterable[str], m
 def scalars(module: nn.Module) -> set[nn.Parameter]:
     """The parameters without a dimension, whose gradients nobody reduces."""
     return {parameter for parameter in module.parameters() if not parameter.ndim}
+
+
+def share_buffers(module: nn.Module) -> None:
+    """Gives all processes the running averages of the first one, so that a checkpoint holds those of no other."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            for buffer in part.buffers(recurse=False):
+                torch.distributed.broadcast(buffer, src=0)

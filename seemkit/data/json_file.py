@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seemkit.data.reading import reading
 from seemkit.errors import InputError
 
 T = TypeVar("T")
@@ -29,12 +30,10 @@ def load_json(path: Path) -> object:
     Raises:
         InputError: if the file is missing or no valid JSON.
     """
+    with reading(path):
+        content = path.read_bytes()
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name and folder") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return json.loads(content.decode("utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: is no valid JSON ({error}); write the file again") from error
 

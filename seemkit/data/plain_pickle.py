@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import NoReturn
 
+from seemkit.data.reading import reading
 from seemkit.errors import InputError
 
 # what the unpickler raises on files that are cut short or damaged
@@ -24,13 +26,10 @@ def load_plain_pickle(path: Path) -> object:
     Raises:
         InputError: naming the file, if it is missing, damaged or names a class or function.
     """
+    with reading(path):
+        content = path.read_bytes()
     try:
-        with path.open("rb") as stream:
-            return _PlainUnpickler(stream, encoding="latin1").load()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name and folder") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except _RefusedNameError as error:
         raise InputError(f"{path}: names {error}, which is refused; save it with plain data only") from error
     except _DAMAGES as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seemkit.data.reading import reading
 from seemkit.errors import InputError
 
 
@@ -13,12 +14,10 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         InputError: it is missing or no text.
     """
+    with reading(path):
+        content = path.read_bytes()
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name and folder") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return content.decode("utf-8-sig").splitlines()
     except ValueError as error:
         raise InputError(f"{path}: is no text in UTF-8; write the file again") from error
 

@@ -35,6 +35,8 @@ from seemkit.training.sharding import scalars, shard, share_buffers
 from seemkit.types import Batch, Size, Vocabulary
 from seemkit.weights import PACKAGES, check_fit, fill, packages
 
+Encoded = dict[str, list[tuple[ImageContext, Batch]]]
+"""Under ``encoded`` the images of a batch, encoded, and the part of the batch that they are; none of an empty one."""
 STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 
 
@@ -159,15 +161,15 @@ class SeemModule(lightning.LightningModule):
         """Gathers sharded weights, as in `on_validation_start`."""
         self.on_validation_start()
 
-    def validation_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
-        """The encoded images under ``context``; evaluation callbacks decode from it what they need."""
+    def validation_step(self, batch: Batch, index: int) -> Encoded:
+        """The encoded images; evaluation callbacks decode from them what they need."""
         return self._encode(batch)
 
-    def test_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
+    def test_step(self, batch: Batch, index: int) -> Encoded:
         """The encoded images, as in `validation_step`."""
         return self._encode(batch)
 
-    def predict_step(self, batch: Batch, index: int) -> dict[str, ImageContext]:
+    def predict_step(self, batch: Batch, index: int) -> Encoded:
         """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
         return self._encode(batch)
 
@@ -228,10 +230,12 @@ class SeemModule(lightning.LightningModule):
         result = aligner(regions, targets, classes[:-1], sentences, image, region)
         return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
 
-    def _encode(self, batch: Batch) -> dict[str, ImageContext]:
-        if not len(batch):  # this process has no images
-            return {}
-        return {"context": self.network.encode_image(batch.images, [target.size for target in batch.targets])}
+    def _encode(self, batch: Batch) -> Encoded:
+        """Images of one size at a time: padding would change what is found, and results depend on the batch."""
+        parts = batch.by_size()
+        return {
+            "encoded": [(self.network.encode_image(p.images, [target.size for target in p.targets]), p) for p in parts]
+        }
 
     def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:
         """Some rounds of clicks without gradient, then one decode of everything with it."""

@@ -111,6 +111,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def by_size(self) -> list[Self]:
+        """Batches whose images have one size each, in the order in which the sizes first appear."""
+        places: dict[torch.Size, list[int]] = {}
+        for place, image in enumerate(self.images):
+            places.setdefault(image.shape, []).append(place)
+        return [
+            replace(self, images=[self.images[p] for p in chosen], targets=[self.targets[p] for p in chosen])
+            for chosen in places.values()
+        ]
+
     def to(self, device: torch.device | str, **_: object) -> Self:
         """The same batch with its tensors on `device`."""
         return replace(

@@ -38,7 +38,7 @@ class Evaluation(Callback, ABC):
 
     @abstractmethod
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Takes in one batch."""
+        """Takes in images of one size; a batch of several comes in parts."""
 
     @abstractmethod
     def compute(self) -> Mapping[str, Tensor]:
@@ -66,8 +66,8 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        if (found := unpack(outputs, batch)) is not None:
-            self.update(seem(pl_module), *found)
+        for context, part in encoded(outputs):
+            self.update(seem(pl_module), context, part)
 
     @torch.no_grad()
     def on_test_batch_end(
@@ -80,8 +80,8 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        if (found := unpack(outputs, batch)) is not None:
-            self.update(seem(pl_module), *found)
+        for context, part in encoded(outputs):
+            self.update(seem(pl_module), context, part)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the results."""
@@ -132,8 +132,7 @@ def seem(module: LightningModule) -> SeemModule:
     return module
 
 
-def unpack(outputs: object, batch: object) -> tuple[ImageContext, Batch] | None:
-    """The encoded images that a step of `SeemModule` returned, and its batch; None if it is empty."""
+def encoded(outputs: object) -> list[tuple[ImageContext, Batch]]:
+    """The encoded images that a step of `SeemModule` returned, with the parts of the batch that they are."""
     assert isinstance(outputs, dict)
-    assert isinstance(batch, Batch)
-    return (outputs["context"], batch) if len(batch) else None
+    return outputs["encoded"]

@@ -8,7 +8,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from seemkit.callbacks.evaluation import seem, unpack
+from seemkit.callbacks.evaluation import encoded, seem
 from seemkit.drawing import captioned_grid, dots, overlay, panoptic_picture
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
@@ -54,9 +54,7 @@ class PictureGrid(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draws rows until there are enough."""
-        found = unpack(outputs, batch)
-        if trainer.is_global_zero and found is not None:
-            context, images = found
+        for context, images in encoded(outputs) if trainer.is_global_zero else ():
             for index in range(min(len(images), self.images - len(self._rows))):
                 self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
 

@@ -11,11 +11,13 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
-from seemkit.callbacks.evaluation import seem, unpack
+from seemkit.callbacks.evaluation import encoded, seem
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
+from seemkit.module import SeemModule
+from seemkit.nn.context import ImageContext
 from seemkit.ops.files import replacing
-from seemkit.types import Panoptic, Vocabulary
+from seemkit.types import Batch, Panoptic, Vocabulary
 
 
 class PanopticWriter(Callback):
@@ -51,10 +53,18 @@ class PanopticWriter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Writes the maps of a batch."""
-        if (unpacked := unpack(outputs, batch)) is None:
-            return
-        context, images = unpacked
-        module = seem(pl_module)
+        for context, images in encoded(outputs):
+            self._write(trainer, seem(pl_module), context, images)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the list of segments."""
+        name = "panoptic.json" if trainer.world_size == 1 else f"panoptic.{trainer.global_rank}.json"
+        content = {"annotations": self._annotations, "categories": _categories(seem(pl_module).vocabulary)}
+        with replacing(_folder(trainer) / name) as path:
+            path.write_text(json.dumps(content) + "\n")
+
+    def _write(self, trainer: Trainer, module: SeemModule, context: ImageContext, images: Batch) -> None:
+        """Writes the maps of images of one size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(images.targets):
             full = restore(masks[index], context.padded, context.sizes[index], target.size)
@@ -65,13 +75,6 @@ class PanopticWriter(Callback):
             with replacing(_folder(trainer) / name) as path:
                 _encode(found).save(path, format="PNG")
             self._annotations.append(_record(target.name, name, found))
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the list of segments."""
-        name = "panoptic.json" if trainer.world_size == 1 else f"panoptic.{trainer.global_rank}.json"
-        content = {"annotations": self._annotations, "categories": _categories(seem(pl_module).vocabulary)}
-        with replacing(_folder(trainer) / name) as path:
-            path.write_text(json.dumps(content) + "\n")
 
 
 def _folder(trainer: Trainer) -> Path:

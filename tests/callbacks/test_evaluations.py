@@ -145,3 +145,15 @@ def test_the_worst_cases_are_kept(module, context, batch):
     assert sorted(names) == sorted(target.name for target in batch.targets)
     assert [case.score for case in evaluation.worst.cases] == sorted(case.score for case in evaluation.worst.cases)
     assert all(case.picture.shape == (3, *batch.targets[0].size) for case in evaluation.worst.cases)
+
+
+def test_images_of_other_sizes_in_the_batch_change_nothing(module, batch):
+    """Padded to a common size, the smaller image would be segmented in another way."""
+    cut = 96
+    targets = [batch.targets[0], replace(batch.targets[1], masks=batch.targets[1].masks[:, :cut], phrases=())]
+    mixed = Batch([batch.images[0], batch.images[1][:, :cut]], targets)
+    ((alone, _),) = module.test_step(Batch(mixed.images[1:], mixed.targets[1:]), 0)["encoded"]
+    both = module.test_step(mixed, 0)["encoded"]
+    assert [[target.name for target in part.targets] for _, part in both] == [[t.name] for t in targets]
+    torch.testing.assert_close(both[1][0].mask_features, alone.mask_features)
+    assert both[1][0].padded.height == cut

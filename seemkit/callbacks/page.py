@@ -87,17 +87,24 @@ def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
 
 def _run(trainer: Trainer) -> Iterator[str]:
     """What is needed to do it again."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
     counts = trainer.num_test_batches
     yield f"- command: `{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`"
     yield f"- weights: {_weights(trainer)}"
-    yield f"- data: {type(data).__name__}, {getattr(data, 'root', '')}, split {getattr(data, 'test_split', 'test')}"
+    yield f"- data: {_data(trainer)}"
     yield f"- batches of this process: {sum(int(count) for count in counts)}"
     yield f"- processes: {trainer.world_size}, on {trainer.strategy.root_device}, precision {trainer.precision}"
     yield f"- seed: {seem(trainer.lightning_module).seed}"
     yield f"- seemkit {seemkit.__version__}, commit {_commit()}"
     yield f"- Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in PACKAGES)}"
     yield f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _data(trainer: Trainer) -> str:
+    """The data module and what it says of itself."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    known = {name: getattr(data, name, None) for name in ("name", "root", "release", "year", "split", "test_split")}
+    said = [f"{name} {value}" for name, value in known.items() if value is not None]
+    return ", ".join([type(data).__name__, *said])
 
 
 def _weights(trainer: Trainer) -> str:

@@ -60,7 +60,7 @@ class InteractiveDataModule(EvaluationDataModule):
             raise InputError(f"objects_per_image: is {objects_per_image}; use at least 1, or leave it out for all")
         if name not in LAYOUTS:
             raise InputError(f"name: is {name!r}; use one of {', '.join(LAYOUTS)}")
-        self.layout, self.root, self.objects_per_image = LAYOUTS[name], root, objects_per_image
+        self.name, self.layout, self.root, self.objects_per_image = name, LAYOUTS[name], root, objects_per_image
 
     @property
     def vocabulary(self) -> Vocabulary:

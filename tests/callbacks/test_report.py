@@ -56,7 +56,7 @@ def test_the_page(tmp_path, scenes, capsys):
     assert row["Weights"] == "scenes-tiny"
     assert row["PQ"] == f"{100 * results['pq']:.1f}"
     assert row["NoC85"] == f"{results['noc_85']:.2f}"
-    for wanted in ("seed: 0", f"torch {torch.__version__.partition('+')[0]}", "commit", "split test", "Python"):
+    for wanted in ("seed: 0", f"torch {torch.__version__.partition('+')[0]}", "commit", "test_split test", "Python"):
         assert wanted in page
     pictures = re.findall(r"!\[.*\]\((.*)\)", page)
     assert len(pictures) > 5

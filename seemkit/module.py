@@ -194,7 +194,8 @@ class SeemModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW and its schedule over all steps of the run."""
-        optimiser = build_optimiser(self.network, self.aligner, self.optimisation)
+        fused = not str(self.trainer.precision).endswith("mixed")
+        optimiser = build_optimiser(self.network, self.aligner, self.optimisation, fused)
         schedule = build_schedule(optimiser, self.optimisation, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -41,7 +41,9 @@ PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.s
 LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out", "timed out after", "Broken pipe")
 """What gloo and the store say when a process is gone."""
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+UNWRITABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
+}  # fmt: skip
 """Faults of the place that a run is written to."""
 
 ADVERTISEMENTS = ("litlogger", "available: False")
@@ -133,8 +135,8 @@ def run(arguments: Sequence[str]) -> None:
         if error.errno not in UNWRITABLE:
             raise
         raise InputError(
-            f"{error.filename or 'run folder'}: cannot be written ({error.strerror}); the checkpoints that are there "
-            "are whole. Make room or choose another --trainer.default_root_dir, and go on with --ckpt_path"
+            f"{error.filename or 'run folder'}: cannot be written ({error.strerror}); make room or choose another "
+            "--trainer.default_root_dir. Checkpoints that are there are whole; --ckpt_path goes on from one"
         ) from error
     except RuntimeError as error:
         if not any(sign in str(error) for sign in LOST):

@@ -49,11 +49,11 @@ class Evaluation(Callback, ABC):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts."""
-        self._start(pl_module)
+        self._start(trainer, seem(pl_module))
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts."""
-        self._start(pl_module)
+        self._start(trainer, seem(pl_module))
 
     @torch.no_grad()
     def on_validation_batch_end(
@@ -66,8 +66,9 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        for context, part in encoded(outputs):
-            self.update(seem(pl_module), context, part)
+        with like_a_step(trainer):
+            for context, part in encoded(outputs):
+                self.update(seem(pl_module), context, part)
 
     @torch.no_grad()
     def on_test_batch_end(
@@ -80,8 +81,9 @@ class Evaluation(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes in the batch."""
-        for context, part in encoded(outputs):
-            self.update(seem(pl_module), context, part)
+        with like_a_step(trainer):
+            for context, part in encoded(outputs):
+                self.update(seem(pl_module), context, part)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the results."""
@@ -91,9 +93,15 @@ class Evaluation(Callback, ABC):
         """Logs the results."""
         self._log(pl_module, "test")
 
-    def _start(self, module: LightningModule) -> None:
+    def _start(self, trainer: Trainer, module: SeemModule) -> None:
+        name = type(self).__name__
+        if [type(callback) for callback in trainer.callbacks].count(type(self)) > 1:  # type: ignore[attr-defined]
+            raise InputError(
+                f"trainer.callbacks: {name} is there twice, but results have one name; run a test for each"
+            )
         self.results, self.worst = {}, WorstCases()
-        self.start(seem(module))
+        with like_a_step(trainer):
+            self.start(module)
 
     def _log(self, module: LightningModule, stage: str) -> None:
         self.results = self.compute()
@@ -105,6 +113,13 @@ class Evaluation(Callback, ABC):
 
 PROGRESS = ("pq", "miou", "referring_ciou", "noc_85", "iou_1click")
 """Results that the progress bar shows."""
+
+
+@contextmanager
+def like_a_step(trainer: Trainer) -> Iterator[None]:
+    """The precision of the module's steps, which Lightning does not give to callbacks."""
+    with trainer.precision_plugin.forward_context():
+        yield
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -13,15 +12,13 @@ from torchmetrics import MeanMetric
 
 from seemkit.callbacks.cases import found_and_true
 from seemkit.callbacks.evaluation import Evaluation, about, check_finite
+from seemkit.callbacks.first_prompts import first_prompts
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click, next_click, official_click
 from seemkit.interactive.rollout import ClickRule, Rollout
-from seemkit.interactive.user import MIN_AREA
 from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
-from seemkit.ops.draws import seeded
-from seemkit.prompts.encoder import Subject
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt
 from seemkit.types import Batch, Target
@@ -110,11 +107,10 @@ class InteractiveEvaluation(Evaluation):
         self, kind: str, module: SeemModule, context: ImageContext, batch: Batch, rows: Sequence[Sequence[int]]
     ) -> None:
         """Takes in the IoU of every object after one prompt of a kind; objects that it cannot mark are left out."""
-        encoder = module.network.sampler.kind(kind)
-        prompts: list[list[Sequence[Prompt]]] = []
-        for target, chosen in zip(batch.targets, rows, strict=True):
-            subjects = [Subject(target.masks[row].cpu()) for row in chosen]
-            prompts.append([encoder.start(s, _draws(target, place)) for place, s in enumerate(subjects, start=1)])
+        prompts = [
+            [first_prompts(module, kind, target, row) for row in chosen]
+            for target, chosen in zip(batch.targets, rows, strict=True)
+        ]
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
         if not any(given for image in prompts for given in image):
             return
@@ -140,8 +136,7 @@ class InteractiveEvaluation(Evaluation):
 
 def _promptable(target: Target, things: Tensor) -> list[int]:
     """The rows of a target that a user is asked to segment."""
-    large = target.masks.flatten(1).sum(dim=1) >= MIN_AREA
-    return (things[target.labels] & ~target.crowd & large).nonzero()[:, 0].tolist()
+    return (things[target.labels] & ~target.crowd & target.masks.flatten(1).any(dim=1)).nonzero()[:, 0].tolist()
 
 
 def _checked(answer: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
@@ -150,11 +145,6 @@ def _checked(answer: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
         with about(target.name):
             check_finite(logits)
     return answer
-
-
-def _draws(target: Target, place: int) -> torch.Generator:
-    """The random choices of a first prompt: a function of the image's name and the object's place, from 1."""
-    return seeded(zlib.crc32(target.name.encode()), place)
 
 
 def _iou(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +59,8 @@ def write_page(
         worst: cases by the name of their evaluation.
     """
     (folder / PICTURES).mkdir(exist_ok=True)
+    for picture in (folder / PICTURES).glob("*.png"):  # of an earlier test
+        picture.unlink()
     lines = ["# Test report", "", *_summary(trainer, results), "", "## The run", "", *_run(trainer), ""]
     lines += ["## All results", "", "Fractions are 0..1, NoC are clicks.", "", "| result | value |", "|---|---|"]
     lines += [f"| {name} | {value:.6g} |" for name, value in sorted(results.items())]
@@ -76,6 +79,7 @@ def write_page(
 def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
     """The table in the shape of the official README: fractions in per cent, NoC in clicks."""
     shown = {title: name for title, name in COLUMNS.items() if name in results}
+    shown |= {f"1-IoU {name[5:]}": name for name in results if name.startswith("iou_1")}
     module = seem(trainer.lightning_module)
     cells = [
         f"{results[name]:.2f}" if name.startswith("noc") else f"{100 * results[name]:.1f}" for name in shown.values()
@@ -88,7 +92,7 @@ def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
 def _run(trainer: Trainer) -> Iterator[str]:
     """What is needed to do it again."""
     counts = trainer.num_test_batches
-    yield f"- command: `{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`"
+    yield f"- command: `{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`"
     yield f"- weights: {_weights(trainer)}"
     yield f"- data: {_data(trainer)}"
     yield f"- batches of this process: {sum(int(count) for count in counts)}"
@@ -109,7 +113,7 @@ def _data(trainer: Trainer) -> str:
 
 def _weights(trainer: Trainer) -> str:
     found = trainer.ckpt_path or seem(trainer.lightning_module).weights
-    return "untrained" if found is None else Path(found).name
+    return "untrained" if found is None else str(found)
 
 
 def _commit() -> str:

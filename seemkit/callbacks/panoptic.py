@@ -14,13 +14,11 @@ from seemkit.drawing import panoptic_picture
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
 from seemkit.inference.semantic import semantic_map
-from seemkit.metrics.miou import MeanIoU
+from seemkit.metrics.miou import IGNORED, MeanIoU
 from seemkit.metrics.panoptic import PanopticQuality
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
 from seemkit.types import Batch, Panoptic, Target
-
-IGNORED = -1
 
 
 class PanopticEvaluation(Evaluation):

@@ -8,7 +8,8 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from seemkit.callbacks.evaluation import encoded, seem
+from seemkit.callbacks.cases import image_at
+from seemkit.callbacks.evaluation import encoded, like_a_step, seem
 from seemkit.drawing import captioned_grid, dots, overlay, panoptic_picture
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
@@ -54,9 +55,10 @@ class PictureGrid(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draws rows until there are enough."""
-        for context, images in encoded(outputs) if trainer.is_global_zero else ():
-            for index in range(min(len(images), self.images - len(self._rows))):
-                self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
+        with like_a_step(trainer):
+            for context, images in encoded(outputs) if trainer.is_global_zero else ():
+                for index in range(min(len(images), self.images - len(self._rows))):
+                    self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the grid."""
@@ -66,7 +68,7 @@ class PictureGrid(Callback):
 
     def _row(self, module: SeemModule, context: ImageContext, batch: Batch, index: int) -> list[Cell]:
         target = batch.targets[index].to("cpu")
-        image = _at(batch.images[index].cpu(), target)
+        image = image_at(batch.images[index], target.size)
         row = [(image, target.name), (panoptic_picture(image, Panoptic.from_target(target)), "truth")]
         row.append((panoptic_picture(image, self._panoptic(module, context, target)), "predicted"))
         session = Session.of(module.network, context)
@@ -96,11 +98,3 @@ class PictureGrid(Callback):
             picture = dots(overlay(image, prediction.mask[None]), points)
             cells.append((picture, f"{len(points)} click{'s'[: len(points) > 1]}: {prediction.label}"))
         return [cells[0], cells[-1]]
-
-
-def _at(image: Tensor, target: Target) -> Tensor:
-    """The image at the size of its target."""
-    if image.shape[-2:] == target.masks.shape[-2:]:
-        return image.byte()
-    resized = torch.nn.functional.interpolate(image[None].float(), size=tuple(target.size), mode="bilinear")
-    return resized[0].round().clamp(0, 255).byte()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -10,15 +9,14 @@ from torch import Tensor
 
 from seemkit.callbacks.cases import found_and_true
 from seemkit.callbacks.evaluation import Evaluation, about, check_finite
+from seemkit.callbacks.first_prompts import first_prompts
 from seemkit.inference.resize import restore
 from seemkit.metrics.referring import ReferringIoU, overlaps
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
-from seemkit.ops.draws import seeded
-from seemkit.prompts.encoder import Subject
 from seemkit.prompts.registry import installed
-from seemkit.prompts.values import Prompt, Text
-from seemkit.types import Batch, Phrase, Target
+from seemkit.prompts.values import Text
+from seemkit.types import Batch, Phrase
 
 
 class ReferringEvaluation(Evaluation):
@@ -69,7 +67,10 @@ class ReferringEvaluation(Evaluation):
     ) -> None:
         """Takes in the answers to at most one phrase an image."""
         prompts = [
-            [[Text(phrase.text), *_help(kind, module, target, phrase)] for phrase in phrases]
+            [
+                [Text(phrase.text), *(first_prompts(module, kind, target, phrase.segment) if kind else ())]
+                for phrase in phrases
+            ]
             for target, phrases in zip(batch.targets, asked, strict=True)
         ]
         answer = module.network.answer(module.network.decode(context, prompts))
@@ -90,11 +91,3 @@ class ReferringEvaluation(Evaluation):
         intersection, union = overlaps(found[None], truth[None])
         iou = float(intersection.double() / union.clamp(min=1))
         self.worst.add(iou, image, f"“{phrase}”: IoU {iou:.3f}", lambda: found_and_true(pixels, found, truth))
-
-
-def _help(kind: str | None, module: SeemModule, target: Target, phrase: Phrase) -> Sequence[Prompt]:
-    """A prompt of the kind on the segment that a phrase means; a function of the image's name and the segment."""
-    if kind is None:
-        return ()
-    draws = seeded(zlib.crc32(target.name.encode()), phrase.segment + 1)
-    return module.network.sampler.kind(kind).start(Subject(target.masks[phrase.segment].cpu()), draws)

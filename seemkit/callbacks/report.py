@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ ROWS = {
     "f_mean": "F",
 }
 """Results of the printed table and their names, in order."""
+MORE = re.compile(r"iou_1(?!click).+|referring_[a-z-]+_ciou|k_noc_\d+")
+"""Results that are printed where an evaluation was asked for them, by their own names."""
 
 
 class Report(Callback):
@@ -64,7 +67,7 @@ class Report(Callback):
             for name, value in trainer.callback_metrics.items()
             if name.startswith(STAGE) and not value.isnan()  # nothing of that kind in the data
         }
-        if not trainer.is_global_zero or not results:
+        if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,9 +79,13 @@ class Report(Callback):
 
     def _print(self, results: dict[str, float], page: Path) -> None:
         table = Table("result", "value", title="Held-out images")
-        for name, title in self.rows.items():
+        rows = self.rows | {name: name for name in results if MORE.fullmatch(name)}
+        for name, title in rows.items():
             if name in results:
-                table.add_row(title, f"{results[name]:.2f}" if name.startswith("noc") else f"{results[name]:.3f}")
+                digits = 2 if re.search("no[cf]_", name) else 3
+                table.add_row(title, f"{results[name]:.{digits}f}")
+        if not results:
+            table.add_row("nothing: the data has nothing to measure", "")
         console = Console()
         console.print(table)
         console.print(f"run folder: {page.parent}", soft_wrap=True)

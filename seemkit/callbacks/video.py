@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from seemkit.callbacks.evaluation import Evaluation, about, check_finite
+from seemkit.callbacks.first_prompts import first_prompts
 from seemkit.errors import InputError
 from seemkit.inference.object_ids import object_ids, object_masks
 from seemkit.metrics.video import VideoQuality, contour_accuracy, region_similarity
 from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
-from seemkit.ops.draws import seeded
-from seemkit.prompts.encoder import Subject
 from seemkit.prompts.registry import installed
 from seemkit.tracking import Tracker
-from seemkit.types import Batch
+from seemkit.types import Batch, Target
 
 
 class VideoEvaluation(Evaluation):
@@ -62,10 +61,11 @@ class VideoEvaluation(Evaluation):
         if sequence != self._sequence:
             self._finish()
             self._sequence = sequence
-            self._begin(module, context, target.masks)
-        else:
-            masks = self._tracker.step(context)
             with about(target.name):
+                self._begin(module, context, target)
+        else:
+            with about(target.name):
+                masks = self._tracker.step(context)
                 check_finite(masks)
             found = torch.zeros_like(target.masks)
             found[self._given] = object_masks(object_ids(masks), len(masks)).to(found.device)
@@ -76,12 +76,12 @@ class VideoEvaluation(Evaluation):
         self._finish()
         return self._quality.compute()
 
-    def _begin(self, module: SeemModule, context: ImageContext, masks: Bool[Tensor, "N H W"]) -> None:
-        self._given = masks.flatten(1).any(dim=1)
-        encoder = module.network.sampler.kind(self.prompt)
-        prompts = [encoder.start(Subject(mask), seeded(0)) for mask in masks[self._given]]
+    def _begin(self, module: SeemModule, context: ImageContext, target: Target) -> None:
+        self._given = target.masks.flatten(1).any(dim=1)
+        rows = self._given.nonzero()[:, 0].tolist()
         self._tracker = Tracker(module.network, click=self.click)
-        self._tracker.add(context, prompts)
+        self._tracker.add(context, [first_prompts(module, self.prompt, target, row) for row in rows])
+        check_finite(self._tracker.masks)
 
     def _finish(self) -> None:
         """Scores the sequence so far."""

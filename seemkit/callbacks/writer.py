@@ -1,9 +1,10 @@
-"""Panoptic maps of ``seemkit predict``, in COCO's format."""
+"""Panoptic maps of ``seemkit predict``, as COCO draws them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Collection
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
-from seemkit.callbacks.evaluation import encoded, seem
+from seemkit.callbacks.evaluation import encoded, like_a_step, seem
+from seemkit.errors import InputError
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.inference.resize import restore
 from seemkit.module import SeemModule
@@ -22,6 +24,9 @@ from seemkit.types import Batch, Panoptic, Vocabulary
 
 class PanopticWriter(Callback):
     """Writes ``predictions/<image>.png`` (segment id = R + 256 G + 65536 B) and ``predictions/panoptic.json``.
+
+    The PNGs are COCO's; the JSON has its ``annotations`` and ``categories``, with the name of the ``image`` where COCO
+    has ``image_id``.
 
     With several processes each writes its own ``panoptic.<rank>.json``.
 
@@ -38,7 +43,8 @@ class PanopticWriter(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Makes the class embeddings."""
         module = seem(pl_module)
-        self._classes = module.network.embed_vocabulary(module.vocabulary)
+        with like_a_step(trainer):
+            self._classes = module.network.embed_vocabulary(module.vocabulary)
         self._annotations: list[dict[str, Any]] = []
         _folder(trainer).mkdir(parents=True, exist_ok=True)
 
@@ -53,8 +59,9 @@ class PanopticWriter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Writes the maps of a batch."""
-        for context, images in encoded(outputs):
-            self._write(trainer, seem(pl_module), context, images)
+        with like_a_step(trainer):
+            for context, images in encoded(outputs):
+                self._write(trainer, seem(pl_module), context, images)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the list of segments."""
@@ -71,10 +78,20 @@ class PanopticWriter(Callback):
             found = panoptic_map(
                 probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
             )
-            name = f"{Path(target.name).stem}.png"
+            name = _png_name(target.name, {annotation["file_name"] for annotation in self._annotations})
+            (_folder(trainer) / name).parent.mkdir(parents=True, exist_ok=True)
             with replacing(_folder(trainer) / name) as path:
                 _encode(found).save(path, format="PNG")
             self._annotations.append(_record(target.name, name, found))
+
+
+def _png_name(image: str, taken: Collection[str]) -> str:
+    """The map's file for an image: the image's own name, with its folders unless they begin at the root."""
+    path = PurePath(image)
+    name = (PurePath(path.name) if path.is_absolute() or ".." in path.parts else path).with_suffix(".png").as_posix()
+    if name in taken:
+        raise InputError(f"{image}: another image is written as predictions/{name} too; rename one of them")
+    return name
 
 
 def _folder(trainer: Trainer) -> Path:

@@ -17,6 +17,8 @@ from seemkit.types import Vocabulary
 class DavisDataModule(EvaluationDataModule):
     """The test loader over a split of DAVIS (see `DavisFrames`): frame by frame, whole sequences a process."""
 
+    only_tests = True
+
     def __init__(
         self,
         root: str,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -17,7 +19,10 @@ class EvaluationDataModule(LightningDataModule):
 
     Attributes:
         evaluation_transform: what becomes of each image.
+        only_tests: whether the data is for ``seemkit test`` alone.
     """
+
+    only_tests: ClassVar[bool] = False
 
     def __init__(self, batch_size: int, num_workers: int, short_side: int | None, long_side: int | None) -> None:
         """Keep the settings.
@@ -32,12 +37,22 @@ class EvaluationDataModule(LightningDataModule):
             InputError: if a setting is out of its range.
         """
         super().__init__()
-        if batch_size < 1:
-            raise InputError(f"batch_size: is {batch_size}; use at least 1")
+        for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+            if value < least:
+                raise InputError(f"{name}: is {value}; use at least {least}")
         if long_side is not None and short_side is None:
             raise InputError("long_side: is set without short_side; set both or none")
         self.batch_size, self.num_workers = batch_size, num_workers
         self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
+
+    def setup(self, stage: str) -> None:
+        """Nothing, if the data is for this stage.
+
+        Raises:
+            InputError: it is for tests only.
+        """
+        if self.only_tests and stage != "test":
+            raise InputError(f"data: {type(self).__name__} is for measuring and has no other use; run seemkit test")
 
     def evaluation_loader(
         self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None

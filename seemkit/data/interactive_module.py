@@ -30,6 +30,8 @@ LAYOUTS: Mapping[str, Layout] = {
 class InteractiveDataModule(EvaluationDataModule):
     """The test loader over a data set on which clicks are counted, as in RITM (arXiv 2102.06583) and SEEM."""
 
+    only_tests = True
+
     def __init__(
         self,
         name: str,
@@ -66,15 +68,6 @@ class InteractiveDataModule(EvaluationDataModule):
     def vocabulary(self) -> Vocabulary:
         """The 20 classes of Pascal VOC for ``voc`` and ``sbd``, "object" for the others; all are things."""
         return self.layout.vocabulary
-
-    def setup(self, stage: str) -> None:
-        """Nothing before a test.
-
-        Raises:
-            InputError: before anything else.
-        """
-        if stage != "test":
-            raise InputError("data: is for counting clicks and has no other use; run seemkit test")
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Batches of all images in order, each once over all processes.

@@ -1,8 +1,9 @@
-"""A loader that continues in the middle of an epoch."""
+"""Loaders: one that continues in the middle of an epoch, and one for processes without images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -18,6 +19,16 @@ def collate(samples: Sequence[Sample]) -> Batch:
     return Batch([image for image, _ in samples], [target for _, target in samples])
 
 
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors about data that a worker found, without the traceback that torch writes into their message."""
+    try:
+        yield
+    except InputError as error:
+        _, _, message = str(error).rpartition(f"{InputError.__module__}.{InputError.__qualname__}: ")
+        raise InputError(message.strip()) from error
+
+
 class EvaluationLoader(DataLoader[Sample]):
     """A `DataLoader` that gives one empty batch where there is no sample at all.
 
@@ -26,7 +37,8 @@ class EvaluationLoader(DataLoader[Sample]):
     """
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator in place of torch's iterator
-        yield from super().__iter__() if super().__len__() else [collate([])]
+        with plain_errors():
+            yield from super().__iter__() if super().__len__() else [collate([])]
 
     def __len__(self) -> int:
         return max(1, super().__len__())
@@ -58,9 +70,10 @@ class ResumableLoader(DataLoader[Sample]):
         self._saved_length = None
         if isinstance(sampler, SeededSampler):
             sampler.start = self._batches * (self.batch_size or 1)
-        for batch in super().__iter__():
-            self._batches += 1
-            yield batch
+        with plain_errors():
+            for batch in super().__iter__():
+                self._batches += 1
+                yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Epoch, batches handed out in it, and batches in an epoch."""

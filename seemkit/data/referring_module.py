@@ -15,6 +15,8 @@ from seemkit.types import Vocabulary
 class ReferringDataModule(EvaluationDataModule):
     """The test loader over one split of a release of RefCOCO (see `RefCoco`)."""
 
+    only_tests = True
+
     def __init__(
         self,
         root: str,

@@ -89,10 +89,15 @@ class Rollout:
                 predicted, truth = logits[row].cpu() > 0, self.masks[image][index]
                 clicked = self._clicks[image][index]
                 click = self.rule(predicted, truth, self.ignored[image], clicked)
-                if click is None or predicted[click.y, click.x] == truth[click.y, click.x]:
+                if click is None or not self._wrong(image, predicted, truth, click):
                     continue  # no error is left, or every pixel of it was clicked before
                 clicked.append(click)
                 self.prompts[image][index].append(Point(click.x + 0.5, click.y + 0.5, click.positive))
+
+    def _wrong(self, image: int, predicted: Tensor, truth: Tensor, click: Click) -> bool:
+        ignored = self.ignored[image]
+        judged = ignored is None or not bool(ignored[click.y, click.x])
+        return judged and bool(predicted[click.y, click.x] != truth[click.y, click.x])
 
 
 def _click(point: Point) -> Click:

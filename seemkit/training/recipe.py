@@ -75,8 +75,17 @@ class Alignment:
     alone: int = 0
 
 
-def build_optimiser(network: nn.Module, extra: nn.Module | None, plan: Optimisation) -> torch.optim.AdamW:
-    """AdamW over the trained parameters, in groups of one learning rate and decay each."""
+def build_optimiser(
+    network: nn.Module, extra: nn.Module | None, plan: Optimisation, fused: bool = True
+) -> torch.optim.AdamW:
+    """AdamW over the trained parameters, in groups of one learning rate and decay each.
+
+    Args:
+        network: what is trained.
+        extra: trained beside it, all of it at the full rate.
+        plan: rates and decay.
+        fused: whether to step in one kernel, which is faster; Lightning clips no gradients for it in mixed precision.
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for part, parameter, decays in _trained(network):
         key = (plan.learning_rate * plan.factors.get(part, 1.0), plan.weight_decay if decays else 0.0)
@@ -84,7 +93,7 @@ def build_optimiser(network: nn.Module, extra: nn.Module | None, plan: Optimisat
     if extra is not None:
         groups.setdefault((plan.learning_rate, plan.weight_decay), []).extend(extra.parameters())
     rows = [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
-    return torch.optim.AdamW(rows, betas=plan.betas, fused=True)
+    return torch.optim.AdamW(rows, betas=plan.betas, fused=fused)
 
 
 def build_schedule(optimiser: torch.optim.Optimizer, plan: Optimisation, steps: int) -> LambdaLR:

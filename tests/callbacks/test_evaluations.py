@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seemkit.callbacks import InstanceEvaluation, InteractiveEvaluation, PanopticEvaluation, ReferringEvaluation
+from seemkit.callbacks.cases import WorstCases
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.rollout import Rollout
@@ -17,7 +18,8 @@ from seemkit.types import Batch
 
 
 def run(evaluation, module, context, batch):
-    evaluation._start(module)
+    evaluation.worst = WorstCases()
+    evaluation.start(module)
     with torch.no_grad():
         evaluation.update(module, context, batch)
     return {name: value.tolist() for name, value in evaluation.compute().items()}

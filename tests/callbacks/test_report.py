@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,56 @@ def test_the_page(tmp_path, scenes, capsys):
             assert min(image.size) >= 200
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*.png")) == sorted(pictures)
     assert str(run / "report.md") in capsys.readouterr().out.replace("\n", "")
+
+
+def settings_of(command: list[str], change) -> list[str]:
+    """The same command with another configuration."""
+    config = yaml.safe_load(Path(command[-1]).read_text())
+    change(config["trainer"]["callbacks"])
+    Path(command[-1]).write_text(yaml.safe_dump(config))
+    return command
+
+
+def test_mixed_precision(tmp_path, scenes):
+    """What callbacks decode has the precision of the steps."""
+    run = tmp_path / "run"
+    assert main([*words(run, scenes), "--trainer.precision", "bf16-mixed", "--trainer.limit_test_batches", "1"]) == 0
+    results = json.loads((run / "metrics.json").read_text())
+    assert results["pq"] > 0.3
+    assert results["iou_1click"] > 0.5
+
+
+def test_an_evaluation_that_is_there_twice(tmp_path, scenes, capsys):
+    command = settings_of(words(tmp_path / "run", scenes), lambda callbacks: callbacks.insert(0, callbacks[1]))
+    assert main(command) == 2
+    assert "InstanceEvaluation is there twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_faulty_data_is_one_line_also_from_a_worker(tmp_path, scenes, capsys, workers):
+    folder = tmp_path / "scenes"
+    shutil.copytree(scenes, folder)
+    broken = next((folder / "test").iterdir())
+    broken.write_bytes(broken.read_bytes()[:200])
+    command = words(tmp_path / "run", folder)
+    assert main([*command, "--data.num_workers", workers]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"seemkit: {broken}")
+    assert "Traceback" not in last
+
+
+def test_data_without_anything_to_measure(tmp_path, scenes):
+    folder, run = tmp_path / "scenes", tmp_path / "run"
+    shutil.copytree(scenes, folder)
+    (folder / "annotations" / "refs_test.json").unlink()
+    run.mkdir()
+    (run / "metrics.json").write_text('{"referring_ciou": 0.99}')
+
+    def phrases_only(callbacks: list) -> None:
+        callbacks[:] = [callbacks[2], callbacks[-1]]
+
+    assert main(settings_of(words(run, folder), phrases_only)) == 0
+    assert json.loads((run / "metrics.json").read_text()) == {}
 
 
 @pytest.mark.slow

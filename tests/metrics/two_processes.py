@@ -1,4 +1,4 @@
-"""One process of two that share the updates of `updates()`; test_two_processes.py runs it twice."""
+"""One process of two that share the updates of `update`; test_two_processes.py runs it twice."""
 
 from __future__ import annotations
 

@@ -60,16 +60,9 @@ def settings(run: Path, scenes: Path, steps: int) -> list[str]:
 
 def test_mixed_precision_trains_and_validates(scenes: Path, tmp_path: Path) -> None:
     """As the full-size configurations do, with clipped gradients; Lightning refuses that for some optimisers."""
-    words = [
-        "--trainer.precision",
-        "bf16-mixed",
-        "--trainer.limit_val_batches",
-        "1",
-        "--trainer.limit_test_batches",
-        "1",
-    ]
     assert yaml.safe_load((FOLDER / "seem_davit.yaml").read_text())["trainer"]["precision"] == "bf16-mixed"
-    assert fit(tmp_path / "run", scenes, 4, *words) == 0
+    limits = ["--trainer.limit_val_batches", "1", "--trainer.limit_test_batches", "1"]
+    assert fit(tmp_path / "run", scenes, 4, "--trainer.precision", "bf16-mixed", *limits) == 0
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
 

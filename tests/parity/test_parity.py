@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).parent / "own"
 LONG = pytest.mark.skipif("SEEMKIT_LONG_PARITY" not in os.environ, reason="takes minutes: set SEEMKIT_LONG_PARITY=1")
 OFFICIAL = (
-    "focalt_unicl_lang_demo",
     "focalt_unicl_lang_v1",
+    pytest.param("focalt_unicl_lang_demo", marks=LONG),
     pytest.param("focalt_unicl_lang_v0", marks=LONG),
     pytest.param("davitd3_unicl_lang_v1", marks=LONG),
 )

@@ -6,6 +6,7 @@ centres at +0.5. A *segment* is one thing instance or one stuff region of an ima
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -160,6 +161,26 @@ class Panoptic:
 
     ids: Tensor
     segments: list[Segment] = field(default_factory=list)
+
+    @classmethod
+    def from_masks(cls, masks: Tensor, labels: Sequence[int], name: str = "") -> Self:
+        """The panoptic map of masks that share no pixel, such as another program's prediction.
+
+        Args:
+            masks: bool [N, H, W], one row a segment.
+            labels: one a row, positions in the vocabulary.
+            name: of the image, for messages.
+
+        Raises:
+            ValueError: two masks overlap, or there are not as many labels as masks.
+        """
+        if len(masks) != len(labels):
+            raise ValueError(f"{name}: {len(masks)} masks but {len(labels)} labels")
+        if shared := int((masks.sum(dim=0) > 1).sum()):
+            raise ValueError(f"{name}: {shared} pixels are in several segments; decide whose they are")
+        rows = torch.arange(1, len(masks) + 1, device=masks.device)
+        ids = (masks * rows[:, None, None]).sum(dim=0)
+        return cls(ids, [Segment(index, label) for index, label in enumerate(labels, start=1)])
 
     @classmethod
     def from_target(cls, target: Target) -> Self:

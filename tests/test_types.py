@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from seemkit.types import Target
+from seemkit.types import Panoptic, Target
 
 
 def test_a_target_moves_with_all_its_tensors() -> None:
@@ -17,3 +18,15 @@ def test_a_target_moves_with_all_its_tensors() -> None:
     assert moved.ignored is not None
     for tensor in (moved.masks, moved.labels, moved.crowd, moved.ignored):
         assert tensor.device.type == "meta"
+
+
+def test_a_panoptic_map_of_masks() -> None:
+    masks = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 1]]]).bool()
+    found = Panoptic.from_masks(masks, [3, 1])
+    assert found.ids.tolist() == [[1, 1, 0, 2]]
+    assert [(segment.id, segment.label) for segment in found.segments] == [(1, 3), (2, 1)]
+    masks[1, 0, 1] = True
+    with pytest.raises(ValueError, match=r"a\.png: 1 pixels are in several segments"):
+        Panoptic.from_masks(masks, [3, 1], "a.png")
+    with pytest.raises(ValueError, match="2 masks but 1 labels"):
+        Panoptic.from_masks(masks, [3])

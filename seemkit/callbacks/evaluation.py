@@ -127,7 +127,7 @@ def about(name: str) -> Iterator[None]:
     """Errors about what was found in an image begin with its name."""
     try:
         yield
-    except (InputError, ValueError) as error:
+    except ValueError as error:  # InputError is one
         raise InputError(f"{name}: {error}") from error
 
 

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import naive
@@ -50,11 +50,12 @@ FULL_SIZE = Architecture(backbone="resnet10t", backbone_levels=(1, 2, 3, 4), tex
 
 @dataclass
 class Problem:
-    """Everything that a step is given."""
+    """Everything that a step is given; the mask features as either encoder leaves them, channels first or last."""
 
     network: SEEM
     levels: list[Tensor]
     features: Tensor
+    features_last: Tensor
     prompts: list[ImagePrompts]
     previous: Tensor
     targets: Targets
@@ -90,6 +91,7 @@ class Problem:
             network,
             levels,
             features,
+            features.contiguous(memory_format=torch.channels_last),
             [[*([Text(text)] for text in texts), *image] for image in clicks],
             torch.randn(batch, OBJECTS, side // 4, side // 4),
             Targets(masks, valid, torch.randint(CLASSES, (batch, SEGMENTS))),
@@ -98,27 +100,29 @@ class Problem:
         )
 
     def context(self) -> ImageContext:
-        """The encoded images, keys and values of all layers included."""
-        side = self.features.shape[-1] * 4
-        shapes = [Size(side // stride, side // stride) for stride in (32, 16, 8)]
+        """The encoded images as `SEEM.encode_image` leaves them, keys and values of all layers included."""
+        context = self.bare_context()
         width = self.levels[0].shape[2]
         positions = [
             sine_position(*shape, width, device=torch.device("cpu"), dtype=torch.float32).flatten(1).T[None]
-            for shape in shapes
+            for shape in context.shapes
         ]
-        resized = [torch.nn.functional.interpolate(self.features, size=tuple(s), mode="bilinear") for s in shapes]
-        sizes = [Size(side, side)] * len(self.features)
-        return ImageContext(
-            self.levels,
-            shapes,
-            self.features,
-            [level.flatten(2) for level in resized],
-            self.features.flatten(2),
-            self.network.decoder.read_image(self.levels, positions),
-            sizes[0],
-            sizes,
-            sizes,
+        features = self.features_last
+        resized = [torch.nn.functional.interpolate(features, size=tuple(s), mode="bilinear") for s in context.shapes]
+        return replace(
+            context,
+            mask_features=features,
+            level_mask_features=[level.flatten(2) for level in resized],
+            region_features=features.flatten(2),
+            keys_values=self.network.decoder.read_image(self.levels, positions),
         )
+
+    def bare_context(self) -> ImageContext:
+        """The pyramid and the mask features, which is all that the naive way reads."""
+        side = self.features.shape[-1] * 4
+        shapes = [Size(side // stride, side // stride) for stride in (32, 16, 8)]
+        sizes = [Size(side, side)] * len(self.features)
+        return ImageContext(self.levels, shapes, self.features, [], self.features, [], sizes[0], sizes, sizes)
 
     def generators(self) -> list[torch.Generator]:
         """Fresh ones, the same each time."""
@@ -138,7 +142,7 @@ def step_seemkit(problem: Problem) -> Tensor:
 
 def step_naive(problem: Problem) -> Tensor:
     """The same loss from the masks of all queries at all layers."""
-    network, context, objective = problem.network, problem.context(), problem.objective()
+    network, context, objective = problem.network, problem.bare_context(), problem.objective()
     encoded = network.encode_prompts(context, problem.prompts)
     owners = encoded["visual_prompt"].owners
     slots = network.queries.deal_memory(owners >= 0)

@@ -108,7 +108,7 @@ def mask_terms(
         rows = targets.valid[image].nonzero()[:, 0]
         if not len(rows):
             continue  # without a draw from its generator, as in a batch that lacks the group
-        found, truth = queries[:, image, rows], targets.masks[image, rows].float()
+        found, truth = queries[:, image, rows], targets.masks[image, rows]
         index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])
         picked = embeddings[:, image].float().gather(1, index)
         losses = matched_mask_losses(picked, features[image].float(), truth, points, generator)

@@ -8,23 +8,45 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction, Function, FunctionCtx, once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from seemkit.ops.points import Candidates, sample_points, uncertain_points
+from seemkit.ops.points import MaskPoints, points_of_masks, sample_points, uncertain_points
+
+CHUNK = 1024
+"""Points at which masks are compared at a time, so that what is made in between stays in the processor's cache."""
 
 
 def mask_cost(
-    logits: Float[Tensor, "*B Q n"], targets: Float[Tensor, "*b n N"], *, bce: float, dice: float
-) -> Float[Tensor, "*B Q N"]:
-    """The weighted cost of giving each query each target, from their values at shared points."""
-    # softplus(-x) is softplus(x) - x, so that one product serves both classes
-    entropy = (F.softplus(logits).sum(-1, keepdim=True) - logits @ targets) / logits.shape[-1]
-    probability = logits.sigmoid()
-    overlap = 2 * (probability @ targets)
-    total = probability.sum(-1, keepdim=True) + targets.sum(-2, keepdim=True)
-    return bce * entropy + dice * (1 - (overlap + 1) / (total + 1))
+    embeddings: Float[Tensor, "Q C"],
+    features: Float[Tensor, "C n"],
+    targets: Float[Tensor, "n N"],
+    *,
+    bce: float,
+    dice: float,
+) -> Float[Tensor, "Q N"]:
+    """The weighted cost of giving each query each target, from their values at n shared points.
+
+    Args:
+        embeddings: of the queries' masks.
+        features: mask features at the points.
+        targets: 0..1 at the points.
+        bce: weight of the binary cross-entropy.
+        dice: weight of the dice loss.
+    """
+    overlap = embeddings.new_zeros(len(embeddings), targets.shape[1])
+    total, entropy = (embeddings.new_zeros(len(embeddings), 1) for _ in range(2))
+    for some, truth in zip(features.split(CHUNK, dim=1), targets.split(CHUNK), strict=True):
+        logits = embeddings @ some
+        entropy += F.softplus(logits).sum(-1, keepdim=True)
+        probability = logits.sigmoid_()
+        total += probability.sum(-1, keepdim=True)
+        overlap += probability @ truth
+    # softplus(-x) is softplus(x) - x, so that one product serves both classes, and that product is linear
+    entropy = (entropy - embeddings @ (features @ targets)) / len(targets)
+    return bce * entropy + dice * (1 - (2 * overlap + 1) / (total + targets.sum(0) + 1))
 
 
 def bce_loss(logits: Float[Tensor, "*N n"], targets: Float[Tensor, "*N n"]) -> Float[Tensor, "*N"]:
@@ -42,40 +64,63 @@ def dice_loss(logits: Float[Tensor, "*N n"], targets: Float[Tensor, "*N n"]) -> 
 def matched_mask_losses(
     embeddings: Float[Tensor, "L n C"],
     features: Float[Tensor, "C H W"],
-    targets: Float[Tensor, "n h w"],
+    targets: Float[Tensor, "n h w"] | Bool[Tensor, "n h w"],
     points: int,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "L n"], Float[Tensor, "L n"]]:
     """Binary cross-entropy and dice of every mask with its target, at the mask's own uncertain points.
 
     Random points are drawn for a target; each of its L masks chooses among them (see `uncertain_points`). The masks are
-    not kept for the backward pass but computed again, because they and their points would be most of what the losses
-    keep.
+    computed once and not kept for the backward pass: they are linear in embeddings and features, so that their gradient
+    needs the points alone.
 
     Args:
         embeddings: of the query that each target was matched to, for each prediction.
         features: the mask features of the image.
-        targets: 0..1, at any resolution over the same image area.
+        targets: bool or 0..1, at any resolution over the same image area.
         points: points a mask.
         generator: a CPU generator.
     """
     with torch.no_grad():
-        found = uncertain_points(_masks(embeddings, features), points, generator)
-        truth = sample_points(targets[:, None], found.points)
-    chosen = found.chosen.int()  # kept until the backward pass, in half the room
-    bce, dice = checkpoint(_losses_at, embeddings, features, truth, found.points, chosen, use_reentrant=False)
+        found = uncertain_points(torch.einsum("lnc,chw->nlhw", embeddings, features), points, generator)
+        truth = sample_points(targets[:, None].float(), found.points)
+    values = _values_at(embeddings, features, found)
+    bce, dice = checkpoint(_losses_at, values, truth, found.chosen, use_reentrant=False)
     return bce.T, dice.T
 
 
-def _masks(embeddings: Tensor, features: Tensor) -> Float[Tensor, "n L H W"]:
-    return torch.einsum("lnc,chw->nlhw", embeddings, features)
-
-
 def _losses_at(
-    embeddings: Tensor, features: Tensor, truth: Float[Tensor, "n 1 m"], points: Tensor, chosen: Tensor
+    values: Float[Tensor, "n L m"], truth: Float[Tensor, "n 1 k"], chosen: Tensor
 ) -> tuple[Float[Tensor, "n L"], Float[Tensor, "n L"]]:
-    found = Candidates(points, chosen.long())
-    masks = _masks(embeddings, features).flatten(0, 1)[:, None]
-    predicted = sample_points(masks, found.of_masks().flatten(0, 1)).view_as(chosen)
-    right = truth.expand(-1, len(embeddings), -1).gather(2, found.chosen)
-    return bce_loss(predicted, right), dice_loss(predicted, right)
+    right = truth.expand(-1, values.shape[1], -1).gather(2, chosen.long())
+    return bce_loss(values, right), dice_loss(values, right)
+
+
+def _values_at(embeddings: Tensor, features: Tensor, found: MaskPoints) -> Float[Tensor, "n L m"]:
+    """The values of masks at their points, with the gradient to embeddings and features."""
+    values: Tensor = _ValuesAt.apply(embeddings, features, *found)
+    return values
+
+
+class _ValuesAt(Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, embeddings: Tensor, features: Tensor, points: Tensor, chosen: Tensor, values: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(embeddings, features, points, chosen)
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: BackwardCFunction, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        embeddings, features, points, chosen = list(ctx.saved_tensors)
+        wanted = list(ctx.needs_input_grad)
+        where = points_of_masks(points, chosen).flatten(0, 1)
+        with torch.enable_grad():  # sampling is linear: any masks have the same gradient
+            masks = features.new_zeros((len(where), 1, *features.shape[1:]), requires_grad=True)
+            sampled = sample_points(masks, where)
+        (spread,) = torch.autograd.grad(sampled, masks, gradient.flatten(0, 1)[:, None].to(masks))
+        spread = spread.view(*chosen.shape[:2], *features.shape[1:])
+        to_embeddings = torch.einsum("nlhw,chw->lnc", spread, features) if wanted[0] else None
+        to_features = torch.einsum("nlhw,lnc->chw", spread, embeddings) if wanted[1] else None
+        return to_embeddings, to_features, None, None, None

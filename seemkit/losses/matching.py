@@ -74,12 +74,9 @@ def match(
     for image, at in enumerate(shared):
         rows = targets.valid[image].nonzero()[:, 0]
         truth = sample_points(targets.masks[image, rows].float()[None], at.points)[0].T
-        # one prediction after the other: all masks at all points would be the largest tensor of a step
-        masks = torch.stack([
-            mask_cost(of_layer.float() @ at.features, truth, bce=weights.bce, dice=weights.dice)
-            for of_layer in embeddings[:, image]
-        ])  # fmt: skip
-        cost = weights.choice * choice_cost[:, image, :, rows].float() + masks
+        together = embeddings[:, image].float().flatten(0, 1)
+        masks = mask_cost(together, at.features, truth, bce=weights.bce, dice=weights.dice)
+        cost = weights.choice * choice_cost[:, image, :, rows].float() + masks.unflatten(0, (len(embeddings), -1))
         queries[:, image, rows] = assign_owned(cost, rows, copies) if copies else assign(cost)
     return queries
 

@@ -21,6 +21,9 @@ from seemkit.nn.tokens import Group, Role, Tokens, visibility
 
 LEVELS = 3
 
+ORDER = (Role.QUERY, Role.MEMORY, Role.PROMPT)
+"""How tokens stand in the sequence; those whose value is set anew at each level come last."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreviousMasks:
@@ -57,12 +60,12 @@ class DecoderLayer(nn.Module):
         return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
 
     def exchange(
-        self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B N N"]
-    ) -> Float[Tensor, "B N C"]:
-        """The tokens after reading each other where `allowed`, and the feed-forward layer."""
-        placed = tokens + positions
-        read = self.self_attention(placed, self.self_attention.project(placed, tokens), allowed)
-        return self.feed_forward(self.self_norm(tokens + read))
+        self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B R N"]
+    ) -> Float[Tensor, "B R C"]:
+        """The first R tokens after reading all where `allowed`, and the feed-forward layer."""
+        placed, rows = tokens + positions, allowed.shape[1]
+        read = self.self_attention(placed[:, :rows], self.self_attention.project(placed, tokens), allowed)
+        return self.feed_forward(self.self_norm(tokens[:, :rows] + read))
 
 
 class Decoder(nn.Module):
@@ -123,29 +126,27 @@ class Decoder(nn.Module):
 
         Args:
             context: the encoded images.
-            tokens: the groups that take part; those that look at the image come first.
+            tokens: the groups that take part.
             previous: needed if a memory group takes part.
             mask_bias: for some query groups, a term [B, N, C_mask] added to each of their mask embeddings.
         """
-        lookers = [t for t in tokens if t.group.role is not Role.PROMPT]
-        counts = [t.count for t in tokens]
-        values = [t.values[0] for t in tokens]
+        tokens = sorted(tokens, key=lambda t: (ORDER.index(t.group.role), t.group.fresh))
+        carried, fresh = ([t for t in tokens if t.group.fresh is wanted] for wanted in (False, True))
+        lookers = [t for t in carried if t.group.role is not Role.PROMPT]
         rows = sum(t.count for t in lookers)
         dealt_anew = any(len(t.owner) > 1 for t in tokens)
-        predictions = [self._predict(context, lookers, values, mask_bias)]
+        state = torch.cat([t.values[0] for t in carried], dim=1)
+        predictions = [self._predict(context, lookers, state, mask_bias)]
         for index, layer in enumerate(self._stages()):
             level = index % LEVELS
-            values = [t.values[level] if t.group.fresh else v for t, v in zip(tokens, values, strict=True)]
             position = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
-            sequence = torch.cat(values, dim=1)
             allowed = self._sight(context, lookers, predictions[-1], previous, index)
-            looked = layer.look(sequence[:, :rows], position[:, :rows], context.keys_values[index], allowed)
-            sequence = torch.cat((looked, sequence[:, rows:]), dim=1)
+            looked = layer.look(state[:, :rows], position[:, :rows], context.keys_values[index], allowed)
+            sequence = torch.cat((looked, state[:, rows:], *(t.values[level] for t in fresh)), dim=1)
             if index == 0 or dealt_anew:
-                visible = visibility(tokens, index)
-            sequence = layer.exchange(sequence, position, visible)
-            values = list(sequence.split(counts, dim=1))
-            predictions.append(self._predict(context, lookers, values, mask_bias))
+                visible = visibility(tokens, index)[:, : state.shape[1]]
+            state = layer.exchange(sequence, position, visible)
+            predictions.append(self._predict(context, lookers, state, mask_bias))
         return predictions
 
     def _stages(self) -> Iterator[DecoderLayer]:
@@ -157,20 +158,20 @@ class Decoder(nn.Module):
         self,
         context: ImageContext,
         lookers: Sequence[Tokens],
-        values: Sequence[Tensor],
+        state: Tensor,
         mask_bias: dict[str, Tensor] | None,
     ) -> dict[str, Embeddings]:
-        """The heads applied to all queries at once."""
-        queries = [(t.group, v) for t, v in zip(lookers, values, strict=False) if t.group.role is Role.QUERY]
-        classes, masks = self.heads(torch.cat([value for _, value in queries], dim=1))
+        """The heads applied to all queries at once; `state` begins with the tokens of `lookers`."""
+        queries = [t for t in lookers if t.group.role is Role.QUERY]
+        sizes = [t.count for t in queries]
+        classes, masks = self.heads(state[:, : sum(sizes)])
         if mask_bias:
-            split = zip(queries, masks.split([value.shape[1] for _, value in queries], 1), strict=True)
-            masks = torch.cat([part + mask_bias.get(group.name, 0) for (group, _), part in split], dim=1)
+            split = zip(queries, masks.split(sizes, 1), strict=True)
+            masks = torch.cat([part + mask_bias.get(t.group.name, 0) for t, part in split], dim=1)
         if self.region_head is not None:
             classes = classes + self.region_head(*self._regions(context, masks))
-        sizes = [value.shape[1] for _, value in queries]
         parts = zip(queries, classes.split(sizes, 1), masks.split(sizes, 1), strict=True)
-        return {group.name: Embeddings(*embeddings) for (group, _), *embeddings in parts}
+        return {t.group.name: Embeddings(*embeddings) for t, *embeddings in parts}
 
     @staticmethod
     def _regions(context: ImageContext, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -38,7 +38,7 @@ class Group:
         role: what it does in the decoder.
         reads: names of the groups that it reads besides its own.
         read_by: names of groups that read it; lets a plugin attach itself to existing queries.
-        fresh: True if its value is set anew for each level; False if the layers carry it on.
+        fresh: True if its value is set anew for each level; False if the layers carry it on. For prompts only.
         shared: True if its tokens belong to every object of the image, whatever object they were given for.
     """
 
@@ -48,6 +48,10 @@ class Group:
     read_by: frozenset[str] = frozenset()
     fresh: bool = False
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fresh and self.role is not Role.PROMPT:
+            raise ValueError(f"group {self.name!r} is fresh at each level, which only a group of role PROMPT may be")
 
     def sees(self, other: Group) -> bool:
         """Whether a token of this group may read a token of `other`, were both of one owner."""

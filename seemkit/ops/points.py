@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -16,21 +16,28 @@ def sample_points(features: Float[Tensor, "B C H W"], points: Float[Tensor, "B n
     return sampled[..., 0]
 
 
-class Candidates(NamedTuple):
+class MaskPoints(NamedTuple):
     """Random points of N images, and which of them each of L masks of an image uses.
 
     Attributes:
         points: [N, m, 2].
-        chosen: int64 [N, L, n], indices of points.
+        chosen: [N, L, n], indices of points; of few bits, because training keeps them until the backward pass.
+        values: [N, L, n], the masks' logits at the chosen points.
     """
 
     points: Tensor
     chosen: Tensor
+    values: Tensor
 
     def of_masks(self) -> Float[Tensor, "N L n 2"]:
         """The points of each mask."""
-        points = self.points[:, None].expand(-1, self.chosen.shape[1], -1, -1)
-        return points.gather(2, self.chosen[..., None].expand(-1, -1, -1, 2))
+        return points_of_masks(self.points, self.chosen)
+
+
+def points_of_masks(points: Float[Tensor, "N m 2"], chosen: Int[Tensor, "N L n"]) -> Float[Tensor, "N L n 2"]:
+    """The chosen points of each mask."""
+    each = points[:, None].expand(-1, chosen.shape[1], -1, -1)
+    return each.gather(2, chosen[..., None].long().expand(-1, -1, -1, 2))
 
 
 def uncertain_points(
@@ -39,7 +46,7 @@ def uncertain_points(
     generator: torch.Generator,
     oversample: float = 3.0,
     share: float = 0.75,
-) -> Candidates:
+) -> MaskPoints:
     """Points for each mask, most of them where its logit is closest to zero.
 
     The masks of one image choose among the same random points, which costs a fraction of drawing for each mask.
@@ -53,10 +60,15 @@ def uncertain_points(
 
     Source: Kirillov et al., PointRend (2020), section 3.1.
     """
-    images, masks = logits.shape[:2]
-    candidates = torch.rand((images, int(count * oversample), 2), generator=generator).to(logits.device)
-    certainty = sample_points(logits, candidates).abs_()
-    uncertain = certainty.topk(int(share * count), dim=2, largest=False, sorted=False).indices
-    rest = torch.rand((images, count - uncertain.shape[2], 2), generator=generator).to(logits.device)
-    behind = candidates.shape[1] + torch.arange(rest.shape[1], device=logits.device).expand(images, masks, -1)
-    return Candidates(torch.cat((candidates, rest), dim=1), torch.cat((uncertain, behind), dim=2))
+    candidates, uncertain = int(count * oversample), int(share * count)
+    drawn = [torch.rand((len(logits), n, 2), generator=generator) for n in (candidates, count - uncertain)]
+    points = torch.cat(drawn, dim=1).to(logits.device)
+    rest = torch.arange(candidates, points.shape[1], device=logits.device).expand(logits.shape[1], -1)
+    values = logits.new_empty((*logits.shape[:2], count))
+    chosen = torch.empty_like(values, dtype=torch.uint16 if points.shape[1] <= 1 << 16 else torch.int32)
+    for image, at in enumerate(points):  # all at once would be the largest tensor of a training step
+        sampled = sample_points(logits[image][None], at[None])[0]
+        nearest = sampled[:, :candidates].abs().topk(uncertain, dim=1, largest=False, sorted=False).indices
+        index = torch.cat((nearest, rest), dim=1)
+        chosen[image], values[image] = index, sampled.gather(1, index)
+    return MaskPoints(points, chosen, values)

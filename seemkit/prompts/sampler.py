@@ -171,8 +171,9 @@ class VisualSampler(nn.Module):
         valid = slot >= 0
         values = []
         for level, shape, projection in zip(images.levels, images.shapes, self.level_projection, strict=True):
-            plane = (level @ projection).transpose(1, 2).unflatten(2, tuple(shape))
-            values.append(sample_pixels(plane, pixels, images.padded) + self.sign((~positive).long()))
+            # sampling is linear, so the few points are projected, not the map
+            under = sample_pixels(level.transpose(1, 2).unflatten(2, tuple(shape)), pixels, images.padded)
+            values.append(under @ projection + self.sign((~positive).long()))
         owner = owners.gather(1, slot.clamp(min=0)).where(valid, ABSENT)
         tokens = Tokens(VISUAL_PROMPT, values, values, owner[None], valid)
         features = sample_pixels(images.mask_features, pixels, images.padded)

@@ -52,20 +52,22 @@ def test_empty_mask_of_an_empty_target_is_perfect():
     assert dice_loss(torch.full((20,), -50.0), torch.zeros(20)).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_cost_of_every_pair():
-    logits = 2 * draw(2, 3, 4, 25)  # [L, B, Q, n]
-    truth = (draw(3, 25, 2, seed=1) > 0).double()  # [B, n, N]
-    found = mask_cost(logits, truth, bce=3.0, dice=0.5)
-    assert found.shape == (2, 3, 4, 2)
-    for layer, image, query, target in torch.cartesian_prod(*map(torch.arange, found.shape)).tolist():
-        pair = logits[layer, image, query].tolist(), truth[image, :, target].tolist()
+@pytest.mark.parametrize("points", [25, 2500])
+def test_cost_of_every_pair(points):
+    embeddings, features = draw(4, 3), draw(3, points, seed=2)
+    truth = (draw(points, 2, seed=1) > 0).double()  # [n, N]
+    found = mask_cost(embeddings, features, truth, bce=3.0, dice=0.5)
+    assert found.shape == (4, 2)
+    for query, target in torch.cartesian_prod(*map(torch.arange, found.shape)).tolist():
+        pair = (embeddings[query] @ features).tolist(), truth[:, target].tolist()
         expected = 3.0 * naive_bce(*pair) + 0.5 * naive_dice(*pair)
-        assert found[layer, image, query, target].item() == pytest.approx(expected)
+        assert found[query, target].item() == pytest.approx(expected)
 
 
 def test_large_logits_stay_finite():
-    logits, truth = torch.tensor([[[300.0, -300.0]]]), torch.tensor([[[0.0], [1.0]]])
-    assert mask_cost(logits, truth, bce=5.0, dice=5.0).item() == pytest.approx(5 * 300 + 5 * (1 - 1 / 3))
+    features, truth = torch.tensor([[300.0, -300.0]]), torch.tensor([[0.0], [1.0]])
+    found = mask_cost(torch.ones(1, 1), features, truth, bce=5.0, dice=5.0)
+    assert found.item() == pytest.approx(5 * 300 + 5 * (1 - 1 / 3))
 
 
 def test_matched_losses_are_those_of_each_pair_at_its_own_points():

@@ -1,8 +1,10 @@
-"""The decoder and its losses written plainly, as the reference computes them: all masks of all queries, at all layers.
+"""The network and its losses written plainly, as the reference computes them: all masks of all queries, at all layers.
 
 It reads the weights of a `SEEM` and gives the same numbers, so that a benchmark compares nothing but the way of
-computing: masks of all queries at stride 4 after each layer, attention masks and matching costs made from them,
-`nn.MultiheadAttention` with its weights returned, keys and values projected wherever they are read.
+computing: channels first, object queries in every decode, masks of all queries at stride 4 after each layer, attention
+masks and matching costs made from them, `nn.MultiheadAttention` with its weights returned, keys and values projected
+wherever they are read, all masks enlarged before one is chosen. Backbone and text tower are modules of other
+libraries; both ways call them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from seemkit.decoded import Draws
 from seemkit.losses.criterion import GroupWeights, Targets
 from seemkit.losses.mask import bce_loss, dice_loss
 from seemkit.network import SEEM
@@ -22,9 +25,15 @@ from seemkit.nn.attention import Attention
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import DecoderLayer, PreviousMasks
 from seemkit.nn.heads import Embeddings
+from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
 from seemkit.nn.tokens import Role, Tokens, visibility
 from seemkit.ops.points import sample_points, uncertain_points
+from seemkit.prompts.values import Prompt
+from seemkit.types import Size
+
+OVERLAP = 0.8
+"""Least share of its own mask that a segment must win."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,99 @@ class Prediction:
     masks: Tensor
 
 
+def encode(network: SEEM, image: Tensor) -> ImageContext:
+    """The pyramid and the mask features of one image [3, H, W] whose sides are multiples of 32."""
+    pixels = ((image - network.pixel_mean) / network.pixel_std)[None]
+    features, pixel_decoder = network.backbone(pixels), network.pixel_decoder
+    assert isinstance(pixel_decoder, PixelDecoder)
+    cells = pixel_decoder.input_projection(features[-1])
+    position = sine_position(*cells.shape[2:], cells.shape[1], device=cells.device, dtype=cells.dtype)
+    grid, position = cells.shape[2:], position.flatten(1).T[None]
+    cells = cells.flatten(2).transpose(1, 2)
+    for layer in pixel_decoder.encoder:
+        placed = cells + position
+        cells = layer.norm(cells + _attend(layer.attention, placed, placed, cells, None))
+        cells = layer.feed_forward(cells)
+    merged = pixel_decoder.outputs[-1](cells.transpose(1, 2).unflatten(2, grid).contiguous())
+    levels = [merged]
+    for index in reversed(range(3)):
+        up = F.interpolate(merged, size=features[index].shape[2:], mode="nearest")
+        merged = pixel_decoder.outputs[index](pixel_decoder.laterals[index](features[index]) + up)
+        levels.append(merged)
+    flat = [
+        level.flatten(2).transpose(1, 2) + embedding
+        for level, embedding in zip(levels[:3], network.level_embedding.weight, strict=True)
+    ]
+    masks = pixel_decoder.mask_projection(merged)
+    shapes, size = [Size(*level.shape[2:]) for level in levels[:3]], Size(*image.shape[1:])
+    return ImageContext(flat, shapes, masks, [], masks, [], size, [size], [size])
+
+
+def objects(network: SEEM, context: ImageContext, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Class probabilities [Q, K + 1] and mask logits [Q, H_m, W_m] of all object queries."""
+    tokens = network._tokens(1, {}, True, None, None, Draws())
+    found = decode(network, context, tokens, None)[-1]["object_query"]
+    probabilities = network.class_logits(found.embeddings, classes)[0].softmax(dim=-1)
+    return probabilities, found.masks[0]
+
+
+def prompted(
+    network: SEEM, context: ImageContext, prompts: Sequence[Prompt], previous: Tensor | None, draws: Draws
+) -> Tensor:
+    """The mask logits [H, W] of one prompted object, chosen among those of all queries.
+
+    Args:
+        network: whose weights are used.
+        context: one image, as `encode` returns it.
+        prompts: all of the object.
+        previous: its mask logits [H_m, W_m] of the round before.
+        draws: which object queries are copied.
+    """
+    encoded = network.encode_prompts(context, [[prompts]])
+    owners = network._visual_owners(encoded)
+    slots = None if owners is None or previous is None else network.queries.deal_memory(owners >= 0)
+    tokens = network._tokens(1, encoded, True, owners, slots, draws)
+    memory = None if slots is None or previous is None else PreviousMasks(previous[None, None], slots)
+    found = decode(network, context, tokens, memory)[-1]
+    by = "visual_query" if "visual_query" in found else "text_query"
+    scores = network.visual_scores if by == "visual_query" else network.text_scores
+    best = scores(found[by].embeddings, encoded)[0, 0].argmax()
+    return enlarge(found[by].masks[0], context.padded)[best]
+
+
+def enlarge(masks: Tensor, size: Size) -> Tensor:
+    """Mask logits at the size of the image."""
+    return F.interpolate(masks[None], size=tuple(size), mode="bilinear")[0]
+
+
+def panoptic(probabilities: Tensor, masks: Tensor, things: Sequence[bool], threshold: float) -> Tensor:
+    """Segment ids [H, W], one query after the other on full-size masks; the official protocol."""
+    scores, labels = probabilities.max(dim=1)
+    kept = (labels != probabilities.shape[1] - 1) & (scores > threshold)
+    masks, scores, labels = masks.sigmoid()[kept], scores[kept], labels[kept]
+    ids = torch.zeros(masks.shape[1:], dtype=torch.int64)
+    if not len(masks):
+        return ids
+    winner = (scores[:, None, None] * masks).argmax(dim=0)
+    stuff: dict[int, int] = {}
+    current = 0
+    for query, label in enumerate(labels.tolist()):
+        won, own = winner == query, masks[query] >= 0.5
+        final = won & own
+        if not won.sum() or not own.sum() or not final.sum() or won.sum().item() / own.sum().item() < OVERLAP:
+            continue
+        if not things[label] and label in stuff:
+            ids[final] = stuff[label]
+            continue
+        current += 1
+        if not things[label]:
+            stuff[label] = current
+        ids[final] = current
+    return ids
+
+
 def decode(
-    network: SEEM, context: ImageContext, tokens: Sequence[Tokens], previous: PreviousMasks
+    network: SEEM, context: ImageContext, tokens: Sequence[Tokens], previous: PreviousMasks | None
 ) -> list[dict[str, Prediction]]:
     """The predictions of every query group at first and after each layer.
 
@@ -49,7 +149,7 @@ def decode(
         network: whose weights are used.
         context: of which `levels` and `mask_features` are read.
         tokens: all groups, those that look at the image first.
-        previous: masks of the round before.
+        previous: masks of the round before, if there was one.
     """
     lookers = [t for t in tokens if t.group.role is not Role.PROMPT]
     rows, counts = sum(t.count for t in lookers), [t.count for t in tokens]
@@ -83,11 +183,12 @@ def _positions(context: ImageContext, level: int) -> Tensor:
     )
 
 
-def _attend(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -> Tensor:
-    module = nn.MultiheadAttention(queries.shape[2], attention.heads, batch_first=True)
+def _attend(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None) -> Tensor:
+    module = nn.MultiheadAttention(queries.shape[2], attention.heads, batch_first=True, device="meta")
     module.in_proj_weight, module.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
     module.out_proj.weight, module.out_proj.bias = attention.out_proj.weight, attention.out_proj.bias
-    return module(queries, keys, values, attn_mask=blocked.repeat_interleave(attention.heads, dim=0))[0]
+    mask = None if blocked is None else blocked.repeat_interleave(attention.heads, dim=0)
+    return module(queries, keys, values, attn_mask=mask)[0]
 
 
 def _predict(
@@ -108,7 +209,7 @@ def _blocked(
     context: ImageContext,
     lookers: Sequence[Tokens],
     found: dict[str, Prediction],
-    previous: PreviousMasks,
+    previous: PreviousMasks | None,
     level: int,
 ) -> Tensor:
     masks = [found[t.group.name].masks if t.group.role is Role.QUERY else _remembered(previous) for t in lookers]
@@ -117,7 +218,8 @@ def _blocked(
     return outside & ~outside.all(dim=2, keepdim=True)
 
 
-def _remembered(previous: PreviousMasks) -> Tensor:
+def _remembered(previous: PreviousMasks | None) -> Tensor:
+    assert previous is not None
     slot = previous.slot[0][:, :, None, None].expand(-1, -1, *previous.logits.shape[2:])
     return previous.logits.gather(1, slot)
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import naive
 import torch
+from memory import peak_of, peak_of_process
 from torch import Tensor
 
 from seemkit.architecture import Architecture
@@ -112,8 +111,8 @@ class Problem:
         return replace(
             context,
             mask_features=features,
-            level_mask_features=[level.flatten(2) for level in resized],
-            region_features=features.flatten(2),
+            level_mask_features=resized,
+            region_features=features,
             keys_values=self.network.decoder.read_image(self.levels, positions),
         )
 
@@ -211,33 +210,9 @@ def run(problem: Problem, way: str) -> tuple[float, float, Tensor]:
     return loss.item(), seconds, gradient
 
 
-def peak_of_this_process(problem: Problem, way: str) -> int:
-    """Bytes that a step needs at most above what is there before it."""
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-    before = _status("VmRSS")
-    run(problem, way)
-    return _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) * 1024
-
-
 def peak(way: str, side: int, batch: int) -> int:
-    """The peak of a step in a process of its own, whose freed memory goes back at once."""
-    command = [
-        sys.executable,
-        __file__,
-        "--peak-of",
-        way,
-        "--side",
-        str(side),
-        "--batch",
-        str(batch),
-    ]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-    return int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    """The peak of a step in a process of its own."""
+    return peak_of_process(__file__, "--peak-of", way, "--side", str(side), "--batch", str(batch))
 
 
 def measure(side: int, batch: int, repeats: int) -> dict[str, object]:
@@ -271,7 +246,8 @@ def main() -> int:
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_of:
-        print(peak_of_this_process(Problem.draw(options.side, options.batch), options.peak_of))
+        problem = Problem.draw(options.side, options.batch)
+        print(peak_of(lambda: run(problem, options.peak_of)))
         return 0
     found = measure(options.side, options.batch, options.repeats)
     print(json.dumps(found, indent=2))

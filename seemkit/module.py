@@ -224,7 +224,7 @@ class SeemModule(lightning.LightningModule):
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
         image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
         region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
-        maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features]
+        maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features.flatten(2)]
         quarter = Size(context.padded.height // 4, context.padded.width // 4)
         shares = cell_shares(targets.masks, [*context.shapes, quarter])
         regions = head.embed(maps, shares)

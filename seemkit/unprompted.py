@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from seemkit.inference.instance import instances
-from seemkit.inference.panoptic import panoptic_map
+from seemkit.inference.panoptic import panoptic_parts
 from seemkit.inference.resize import restore
 from seemkit.inference.semantic import semantic_map
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.heads import Embeddings
+from seemkit.nn.heads import Embeddings, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY
 from seemkit.prediction import Prediction
 from seemkit.types import Vocabulary
@@ -41,39 +40,47 @@ class Unprompted:
 
     def panoptic(self, vocabulary: Vocabulary, threshold: float, overlap_threshold: float) -> list[Prediction]:
         """All segments, which do not overlap, largest first; see `Session.panoptic`."""
-        probabilities, logits = self._probabilities(vocabulary), self._logits
-        found = panoptic_map(probabilities, logits, vocabulary.things, threshold, overlap_threshold)
-        predictions = []
-        for segment in found.segments:
-            mask = found.ids == segment.id
-            best = int((logits.sigmoid() * mask).sum(dim=(1, 2)).argmax())
-            predictions.append(
-                Prediction(mask.cpu(), logits[best].cpu(), vocabulary.names[segment.label], segment.score)
+        parts = panoptic_parts(
+            self._probabilities(vocabulary), self._masks, vocabulary.things, threshold, overlap_threshold, self._enlarge
+        )
+        found = [
+            Prediction(
+                (parts.panoptic.ids == segment.id).cpu(),
+                parts.logits[rows].amax(dim=0).cpu(),
+                vocabulary.names[segment.label],
+                segment.score,
             )
-        return sorted(predictions, key=lambda prediction: -prediction.area)
+            for segment, rows in zip(parts.panoptic.segments, parts.rows, strict=True)
+        ]
+        return sorted(found, key=lambda prediction: -prediction.area)
 
     def instances(self, vocabulary: Vocabulary, threshold: float) -> list[Prediction]:
         """The things, best first; see `Session.instances`."""
-        found = instances(self._probabilities(vocabulary), self._logits, vocabulary.things)
+        probabilities = self._probabilities(vocabulary)
+        found = instances(probabilities, self._masks, vocabulary.things, enlarge=self._enlarge)
         kept = int((found.scores >= threshold).sum())
+        logits = self._enlarge(self._masks[found.queries[:kept]]).cpu()
         return [
-            Prediction((logits > 0).cpu(), logits.cpu(), vocabulary.names[label], score)
-            for logits, label, score in zip(
-                self._logits[found.queries[:kept]], found.labels[:kept].tolist(), found.scores.tolist(), strict=False
+            Prediction(mask, masks, vocabulary.names[label], score)
+            for mask, masks, label, score in zip(
+                found.masks[:kept].cpu(), logits, found.labels[:kept].tolist(), found.scores.tolist(), strict=False
             )
         ]
 
     def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
         """The class of each pixel; see `Session.semantic`."""
-        return semantic_map(self._probabilities(vocabulary), self._logits).cpu()
+        return semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu()
 
     @cached_property
     def _found(self) -> Embeddings:
         return self.network.decode(self.context, objects=True).layers[-1][OBJECT_QUERY.name]
 
     @cached_property
-    def _logits(self) -> Float[Tensor, "Q H W"]:
-        masks = torch.einsum("nc,chw->nhw", self._found.masks[0], self.context.mask_features[0])
+    def _masks(self) -> Float[Tensor, "Q h w"]:
+        """At the resolution of the mask features."""
+        return mask_logits(self._found.masks, self.context.mask_features)[0]
+
+    def _enlarge(self, masks: Float[Tensor, "N h w"]) -> Float[Tensor, "N H W"]:
         return restore(masks, self.context.padded, self.context.sizes[0], self.context.frames[0])
 
     def _probabilities(self, vocabulary: Vocabulary) -> Float[Tensor, "Q K1"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,10 +37,10 @@ class InstanceEvaluation(Evaluation):
         """Adds the instances of each image at its original size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
-            full = restore(masks[index], context.padded, context.sizes[index], target.size)
+            enlarge = partial(restore, padded=context.padded, size=context.sizes[index], original=target.size)
             with about(target.name):
-                check_finite(full)
-                found = instances(probabilities[index], full, module.vocabulary.things, self.limit)
+                check_finite(masks[index])
+                found = instances(probabilities[index], masks[index], module.vocabulary.things, self.limit, enlarge)
                 self._precision.update(target.name, found, target)
 
     def compute(self) -> Mapping[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -80,9 +81,13 @@ class PictureGrid(Callback):
     def _panoptic(self, module: SeemModule, context: ImageContext, target: Target) -> Panoptic:
         network = module.network
         probabilities, masks = network.panoptic_inputs(context, network.embed_vocabulary(module.vocabulary))
-        full = restore(masks[0], context.padded, context.sizes[0], target.size)
         found = panoptic_map(
-            probabilities[0], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+            probabilities[0],
+            masks[0],
+            module.vocabulary.things,
+            self.score_threshold,
+            self.overlap_threshold,
+            partial(restore, padded=context.padded, size=context.sizes[0], original=target.size),
         )
         return Panoptic(found.ids.cpu(), found.segments)
 

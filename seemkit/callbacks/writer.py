@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -74,9 +75,13 @@ class PanopticWriter(Callback):
         """Writes the maps of images of one size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(images.targets):
-            full = restore(masks[index], context.padded, context.sizes[index], target.size)
             found = panoptic_map(
-                probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+                probabilities[index],
+                masks[index],
+                module.vocabulary.things,
+                self.score_threshold,
+                self.overlap_threshold,
+                partial(restore, padded=context.padded, size=context.sizes[index], original=target.size),
             )
             name = _png_name(target.name, {annotation["file_name"] for annotation in self._annotations})
             (_folder(trainer) / name).parent.mkdir(parents=True, exist_ok=True)

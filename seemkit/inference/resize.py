@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -10,6 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seemkit.types import Size
+
+Enlarge = Callable[[Float[Tensor, "N h w"]], Float[Tensor, "N H W"]]
+"""Brings mask logits to the size at which they are judged, each mask on its own."""
+
+
+def as_they_are(mask_logits: Float[Tensor, "N H W"]) -> Float[Tensor, "N H W"]:
+    """The same masks: they have the right size already."""
+    return mask_logits
 
 
 def restore(

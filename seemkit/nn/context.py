@@ -19,8 +19,8 @@ class ImageContext:
         levels: three token lists [B, H_l W_l, C], coarsest first, level embedding included.
         shapes: height and width of each level.
         mask_features: [B, C_mask, H_m, W_m].
-        level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l W_l].
-        region_features: `mask_features` as the region head reads them, [B, C_mask, M], at stride 4 or coarser.
+        level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l, W_l].
+        region_features: `mask_features` as the region head reads them, [B, C_mask, H, W], at stride 4 or coarser.
         keys_values: one a decoder layer, for its cross-attention.
         padded: height and width of the network's input.
         sizes: height and width of each image in the top left of it.

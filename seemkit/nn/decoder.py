@@ -110,10 +110,12 @@ class Decoder(nn.Module):
         """
         placed = [level + position for level, position in zip(levels, positions, strict=True)]
         values = placed if self.values_carry_position else levels
-        return [
+        found = [
             layer.cross_attention.project(placed[index % LEVELS], values[index % LEVELS])
             for index, layer in enumerate(self._stages())
         ]
+        # a step of training reads them once, and its backward pass would copy them again
+        return found if torch.is_grad_enabled() else [read.packed() for read in found]
 
     def forward(
         self,
@@ -177,9 +179,8 @@ class Decoder(nn.Module):
     def _regions(context: ImageContext, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """The maps that the region head reads, cells in a row, and the queries' mask logits on them."""
         features = [level.transpose(1, 2) for level in context.levels]
-        logits = [mask_logits(masks, level) for level in context.level_mask_features]
-        finest = context.region_features
-        return [*features, finest], [*logits, mask_logits(masks, finest)]
+        maps = [*context.level_mask_features, context.region_features]
+        return [*features, maps[-1].flatten(2)], [mask_logits(masks, of_map).flatten(2) for of_map in maps]
 
     @torch.no_grad()
     def _sight(
@@ -192,8 +193,8 @@ class Decoder(nn.Module):
     ) -> Bool[Tensor, "B N M"]:
         """Where each token may look: inside its own mask, or everywhere if that is empty."""
         level = layer % LEVELS
-        logits = [self._level_logits(context, t.group, prediction, previous, layer, level) for t in lookers]
-        inside = torch.cat(logits, dim=1) >= 0
+        logits = (self._level_logits(context, t.group, prediction, previous, layer, level) for t in lookers)
+        inside = torch.cat([(of_group >= 0).contiguous() for of_group in logits], dim=1)
         return inside | ~inside.any(dim=2, keepdim=True)
 
     @staticmethod
@@ -206,7 +207,7 @@ class Decoder(nn.Module):
         level: int,
     ) -> Float[Tensor, "B N M"]:
         if group.role is Role.QUERY:
-            return mask_logits(prediction[group.name].masks, context.level_mask_features[level])
+            return mask_logits(prediction[group.name].masks, context.level_mask_features[level]).flatten(2)
         if previous is None:
             raise ValueError(f"group {group.name!r} takes part but no previous masks were given")
         masks = F.interpolate(

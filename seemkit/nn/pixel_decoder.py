@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seemkit.nn.attention import Attention, FeedForward
 from seemkit.nn.position import sine_position
+from seemkit.ops.layout import channels_last
 
 GROUPS = 32
 
@@ -121,6 +122,7 @@ class PixelDecoder(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
         """The pyramid of `features` (finest first, as the backbone returns them)."""
         detail, features = (features[:1], features[1:]) if self.fine_masks else ((), features)
+        features = [channels_last(feature) for feature in features]
         merged = self.outputs[-1](self._encode(features[-1]))
         levels = [merged]
         for lateral, output, feature in zip(
@@ -139,4 +141,4 @@ class PixelDecoder(nn.Module):
         placed = position.flatten(1).T[None]
         for layer in self.encoder:
             cells = layer(cells, placed)
-        return cells.transpose(1, 2).unflatten(2, (height, width))
+        return channels_last(cells.transpose(1, 2).unflatten(2, (height, width)))

@@ -135,7 +135,7 @@ def test_predictions_that_are_not_finite_are_refused_by_name(evaluation, module,
 
 
 def test_masks_of_another_size_are_refused_by_name(module, context, batch, monkeypatch):
-    monkeypatch.setattr("seemkit.callbacks.instances.restore", lambda masks, *_: masks)
+    monkeypatch.setattr("seemkit.callbacks.instances.restore", lambda masks, **_: masks)
     with pytest.raises(InputError, match=rf"^{batch.targets[0].name}: masks differ: predicted \[64, 64\]"):
         run(InstanceEvaluation(), module, context, batch)
 

@@ -64,12 +64,12 @@ class Scene:
             self.previous = torch.randn(1, 2, *GRID)
             self.bias = {"visual_query": torch.randn(1, 4, WIDTH)}
             self.tokens = [self._tokens(group, owner) for group, owner in OWNERS]
-        resized = [F.interpolate(self.features, size=tuple(s), mode="bilinear").flatten(2) for s in SHAPES]
+        resized = [F.interpolate(self.features, size=tuple(s), mode="bilinear") for s in SHAPES]
         with torch.no_grad():
             read = self.decoder.read_image(self.levels, self.positions)
         size = Size(64, 96)
         self.context = ImageContext(
-            self.levels, SHAPES, self.features, resized, self.features.flatten(2), read, size, [size], [size]
+            self.levels, SHAPES, self.features, resized, self.features, read, size, [size], [size]
         )
 
     def _tokens(self, group, owner: list[int]) -> Tokens:
@@ -178,8 +178,8 @@ def test_memory_needs_the_masks_of_the_round_before():
 
 def test_where_a_query_looks():
     scene, cells = Scene(), 6
-    features = torch.zeros(1, WIDTH, cells)
-    features[0, 0] = torch.tensor([-1.0, -1, 3, -1, 0, -1])
+    features = torch.zeros(1, WIDTH, 1, cells)
+    features[0, 0, 0] = torch.tensor([-1.0, -1, 3, -1, 0, -1])
     features[0, 1] = -1
     context = replace(scene.context, level_mask_features=[features] * 3)
     masks = torch.zeros(1, 5, WIDTH)

@@ -1,0 +1,305 @@
+"""Time and memory of everything that users wait for, against the way of the reference.
+
+    python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT [--dtypes float32 bfloat16] [--repeats 3]
+
+Both ways have the same random weights, image, prompts and random choices, and their results are compared: float32 by
+the largest difference relative to the largest value, bfloat16 by the IoU of masks with those of float32. Times are
+paired: one call of each way after the other, several times; the ratio is that of the medians. `naive.py` is always
+float32. Peak memory is what a fresh process needs above the network and its input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import naive
+import torch
+import training_step
+from memory import peak_of, peak_of_process
+from torch import Tensor
+
+from seemkit.convert.variants import VARIANTS
+from seemkit.decoded import Draws
+from seemkit.inference.panoptic import panoptic_map
+from seemkit.network import SEEM
+from seemkit.prompts.values import Point, Prompt, Text
+from seemkit.session import Session
+from seemkit.types import Size, Vocabulary
+
+CLASSES, CLICKS, SEGMENTS, SCORE = 133, 10, 20, 0.5
+WAYS = ("seemkit", "naive")
+BARS = {
+    "encode": {"bfloat16": 3.5},
+    "generic decode": {"float32": 5.0, "bfloat16": 5.0},
+    "first click": {"float32": 12.0, "bfloat16": 20.0},
+    "tenth click": {"float32": 12.0, "bfloat16": 20.0},
+    "training step": {"float32": 2.5},
+}
+"""Least naive time over seemkit's."""
+MEMORY_BARS = {"first click": 0.25, "tenth click": 0.25, "generic decode": 0.5}
+"""Most memory of seemkit's over the naive one."""
+TOLERANCE, LEAST_IOU = 1e-4, 0.99
+
+
+@dataclass
+class Bench:
+    """A network, an image and prompts, and each stage computed in both ways.
+
+    Args:
+        preset: name of a published model without its version.
+        side: of the square image.
+        dtype: of seemkit's weights; the naive way is float32.
+    """
+
+    preset: str
+    side: int
+    dtype: torch.dtype = torch.float32
+
+    @cached_property
+    def plain(self) -> SEEM:
+        """The float32 network."""
+        torch.manual_seed(0)
+        names = Vocabulary(tuple(f"class {index}" for index in range(CLASSES)), (True,) * CLASSES)
+        return SEEM(replace(VARIANTS[f"{self.preset}-v1"], templates=("{}",)), names).eval()
+
+    @cached_property
+    def network(self) -> SEEM:
+        """The network as seemkit runs it."""
+        if self.dtype == torch.float32:
+            return self.plain
+        return Bench(self.preset, self.side).plain.to(self.dtype)
+
+    @cached_property
+    def image(self) -> Tensor:
+        """Noise of several grains."""
+        generator = torch.Generator().manual_seed(1)
+        grains = [torch.rand((1, 3, side, side), generator=generator) for side in (4, 16, 64, self.side)]
+        size = (self.side, self.side)
+        layers = [torch.nn.functional.interpolate(grain, size=size, mode="bilinear") for grain in grains]
+        return torch.stack(layers).mean(dim=0)[0].mul(255)
+
+    @cached_property
+    def clicks(self) -> list[Point]:
+        """Ten of them, every third beside the object."""
+        places = torch.rand((CLICKS, 2), generator=torch.Generator().manual_seed(2)) * (self.side - 1)
+        return [Point(float(x), float(y), positive=index % 3 != 2) for index, (x, y) in enumerate(places.tolist())]
+
+    @cached_property
+    def session(self) -> Session:
+        """The encoded image and nine answered clicks of an object called ten."""
+        session = Session(self.network, self.image.byte())
+        for click in self.clicks[:-1]:
+            session.add(click, name="ten").predict(name="ten")
+        session.panoptic()  # class vectors are there from now on
+        return session
+
+    @cached_property
+    def bare(self) -> naive.ImageContext:
+        """The image encoded plainly."""
+        return naive.encode(self.plain, self.image.byte().float())
+
+    @cached_property
+    def previous(self) -> Tensor:
+        """What the object's ninth click led to."""
+        answer = self.session._history["ten"].answer
+        assert answer is not None
+        return answer[0].float()
+
+    @cached_property
+    def classes(self) -> Tensor:
+        """Class vectors of the float32 network; a result here is masks, which they have no part in."""
+        assert self.plain.vocabulary is not None
+        return self.plain.embed_vocabulary(self.plain.vocabulary)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """Those of the session."""
+        return Draws(queries=self.plain.queries.draw(1, 0))
+
+    @cached_property
+    def generic(self) -> tuple[Tensor, Tensor]:
+        """Class probabilities and mask logits of a picture with so many confident queries."""
+        generator = torch.Generator().manual_seed(3)
+        logits = torch.randn((101, CLASSES + 1), generator=generator)
+        logits[:, -1] += 8
+        logits[torch.arange(SEGMENTS) * 5, torch.arange(SEGMENTS) * 6] += 20
+        coarse = torch.randn((1, 101, 8, 8), generator=generator)
+        masks = torch.nn.functional.interpolate(coarse, size=(self.side // 4,) * 2, mode="bicubic")[0] * 6 - 4
+        return logits.softmax(dim=1), masks
+
+    def stages(self) -> dict[str, dict[str, Callable[[], Tensor]]]:
+        """By name and way, calls that return what is compared."""
+        size = Size(self.side, self.side)
+        return {
+            "encode": {
+                "seemkit": lambda: self.network.encode_image([self.image.byte()]).mask_features,
+                "naive": lambda: naive.encode(self.plain, self.image.byte().float()).mask_features,
+            },
+            "generic decode": {
+                "seemkit": self._objects,
+                "naive": lambda: naive.objects(self.plain, self.bare, self.classes)[1],
+            },
+            "first click": {
+                "seemkit": lambda: self.session.predict(self.clicks[0]).logits,
+                "naive": lambda: self._naive_prompts(self.clicks[:1], None),
+            },
+            "tenth click": {
+                "seemkit": self._tenth,
+                "naive": lambda: self._naive_prompts(self.clicks, self.previous),
+            },
+            "text": {
+                "seemkit": lambda: self.session.predict(Text("a red thing beside a blue one")).logits,
+                "naive": lambda: self._naive_prompts([Text("a red thing beside a blue one")], None),
+            },
+            "panoptic map": {
+                "seemkit": lambda: (
+                    panoptic_map(*self.generic, (True,) * CLASSES, SCORE, enlarge=partial(naive.enlarge, size=size)).ids
+                ),
+                "naive": lambda: naive.panoptic(
+                    self.generic[0], naive.enlarge(self.generic[1], size), (True,) * CLASSES, SCORE
+                ),
+            },
+        }
+
+    def warm(self) -> None:
+        """Makes what stages are given."""
+        _ = self.session, self.bare, self.classes, self.previous, self.draws, self.generic
+
+    def _objects(self) -> Tensor:
+        return self.network.panoptic_inputs(self.session.context, self.classes.to(self.dtype))[1][0]
+
+    def _tenth(self) -> Tensor:
+        found = self.session.add(self.clicks[-1], name="ten").predict(name="ten").logits
+        self.session.undo()
+        return found
+
+    def _naive_prompts(self, prompts: list[Prompt], previous: Tensor | None) -> Tensor:
+        return naive.prompted(self.plain, self.bare, prompts, previous, self.draws)
+
+
+@torch.inference_mode()
+def time_stage(stage: dict[str, Callable[[], Tensor]], repeats: int, ways: Sequence[str]) -> dict[str, object]:
+    """Median seconds of each way and how far the results are apart."""
+    results = {way: stage[way]() for way in ways}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way in ways:
+            gc.collect()
+            start = time.perf_counter()
+            stage[way]()
+            seconds[way].append(time.perf_counter() - start)
+    return {"seconds": {way: statistics.median(found) for way, found in seconds.items()}} | compare(*results.values())
+
+
+def compare(ours: Tensor, other: Tensor) -> dict[str, object]:
+    """The largest difference relative to the largest value; of masks also the least IoU, of ids the share of equals."""
+    if not ours.is_floating_point():
+        return {"equal_ids": (ours == other).double().mean().item()}
+    ours, other = ours.float().reshape(other.shape), other.float()
+    both, either = ((ours > 0) & (other > 0)).sum(), ((ours > 0) | (other > 0)).sum()
+    difference = (ours - other).abs().max() / other.abs().max()
+    return {"difference": difference.item(), "iou": (both / either.clamp(min=1)).item()}
+
+
+def training(side: int, repeats: int) -> dict[str, object]:
+    """The training step of one image with frozen features; see `training_step.py`."""
+    found = training_step.measure(side, 1, repeats)
+    return {"seconds": found["seconds"], "peak_mib": found["peak_mib"], "difference": found["loss_difference"]}
+
+
+def measure(preset: str, side: int, dtype: torch.dtype, repeats: int) -> dict[str, dict[str, object]]:
+    """All stages of one type."""
+    name = str(dtype).removeprefix("torch.")
+    bench = Bench(preset, side, dtype)
+    with torch.inference_mode():
+        bench.warm()
+    rows = {stage: time_stage(calls, repeats, WAYS) for stage, calls in bench.stages().items()}
+    del bench
+    gc.collect()
+    for stage, row in rows.items():
+        arguments = ["--preset", preset, "--size", str(side), "--dtypes", name, "--peak-of", stage]
+        row["peak_mib"] = {way: round(peak_of_process(__file__, *arguments, "--way", way) / 2**20) for way in WAYS}
+    if dtype == torch.float32:
+        rows["training step"] = training(side, repeats)
+    for stage, row in rows.items():
+        row.update(ratios(row))
+        row["bars_held"] = holds(stage, name, row)
+    return rows
+
+
+def ratios(row: dict[str, Any]) -> dict[str, float]:
+    """How many times as fast, and which part of the memory."""
+    seconds, peak = row["seconds"], row["peak_mib"]
+    return {"speedup": seconds["naive"] / seconds["seemkit"], "memory": peak["seemkit"] / max(peak["naive"], 1)}
+
+
+def holds(stage: str, dtype: str, row: dict[str, Any]) -> bool:
+    """Whether the row is at its bars and its results are right."""
+    memory = MEMORY_BARS.get(stage, float("inf"))
+    fast = row["speedup"] >= BARS.get(stage, {}).get(dtype, 0) and row["memory"] <= memory
+    if "equal_ids" in row:
+        return fast and row["equal_ids"] > 1 - TOLERANCE
+    return fast and (row["difference"] <= TOLERANCE if dtype == "float32" else row["iou"] >= LEAST_IOU)
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| stage | type | seemkit ms | naive ms | times as fast | memory MiB | naive MiB | results |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for dtype, rows in found.items():
+        for stage, row in rows.items():
+            seconds, peak = row["seconds"], row["peak_mib"]
+            if "equal_ids" in row:
+                result = f"{row['equal_ids']:.4%} of pixels equal"
+            elif "iou" in row:
+                result = f"differ by {row['difference']:.1e}, IoU {row['iou']:.4f}"
+            else:
+                result = f"differ by {row['difference']:.1e}"
+            lines.append(
+                f"| {stage} | {dtype} | {1000 * seconds['seemkit']:.0f} | {1000 * seconds['naive']:.0f} "
+                f"| {row['speedup']:.1f} | {peak['seemkit']} | {peak['naive']} | {result} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """0 if every row is at its bars and the results agree."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak_of:
+        bench = Bench(options.preset, options.size, getattr(torch, options.dtypes[0]))
+        with torch.inference_mode():
+            bench.warm()
+            print(peak_of(bench.stages()[options.peak_of][options.way]))
+        return 0
+    found = {
+        name: measure(options.preset, options.size, getattr(torch, name), options.repeats) for name in options.dtypes
+    }
+    print(table(found))
+    if options.json:
+        head = {"preset": options.preset, "size": options.size, "threads": torch.get_num_threads()}
+        options.json.write_text(json.dumps({**head, "torch": torch.__version__, "stages": found}, indent=2) + "\n")
+    return 0 if all(row["bars_held"] for rows in found.values() for row in rows.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

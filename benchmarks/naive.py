@@ -29,6 +29,8 @@ from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.position import sine_position
 from seemkit.nn.tokens import Role, Tokens, visibility
 from seemkit.ops.points import sample_points, uncertain_points
+from seemkit.prompts.groups import EncodedGroup
+from seemkit.prompts.sampler import ImagePrompts
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
@@ -97,16 +99,29 @@ def prompted(
         previous: its mask logits [H_m, W_m] of the round before.
         draws: which object queries are copied.
     """
-    encoded = network.encode_prompts(context, [[prompts]])
-    owners = network._visual_owners(encoded)
-    slots = None if owners is None or previous is None else network.queries.deal_memory(owners >= 0)
-    tokens = network._tokens(1, encoded, True, owners, slots, draws)
-    memory = None if slots is None or previous is None else PreviousMasks(previous[None, None], slots)
-    found = decode(network, context, tokens, memory)[-1]
+    before = None if previous is None else previous[None, None]
+    layers, encoded = decode_all(network, context, [[prompts]], before, draws)
+    found = layers[-1]
     by = "visual_query" if "visual_query" in found else "text_query"
     scores = network.visual_scores if by == "visual_query" else network.text_scores
     best = scores(found[by].embeddings, encoded)[0, 0].argmax()
     return enlarge(found[by].masks[0], context.padded)[best]
+
+
+def decode_all(
+    network: SEEM,
+    context: ImageContext,
+    prompts: Sequence[ImagePrompts],
+    previous: Tensor | None,
+    draws: Draws | None = None,
+) -> tuple[list[dict[str, Prediction]], dict[str, EncodedGroup]]:
+    """Object queries and what the prompts need, decoded; and the encoded prompts. See `SEEM.decode`."""
+    encoded = network.encode_prompts(context, prompts)
+    owners = network._visual_owners(encoded)
+    slots = None if owners is None or previous is None else network.queries.deal_memory(owners >= 0)
+    tokens = network._tokens(len(context), encoded, True, owners, slots, draws or Draws())
+    memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
+    return decode(network, context, tokens, memory), encoded
 
 
 def enlarge(masks: Tensor, size: Size) -> Tensor:

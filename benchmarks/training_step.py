@@ -1,10 +1,11 @@
 """Memory and time of a training step of the full-size decoder, against the way of the reference.
 
-    python benchmarks/training_step.py --json OUT [--side 512] [--batch 2] [--repeats 3]
+    python benchmarks/training_step.py --json OUT [--side 512] [--batch 2] [--repeats 3] [--rounds 0]
 
 Both ways have the same weights, images, prompts and random points, so that their losses agree. The encoder is frozen:
 its features are given. A step decodes object, text and visual queries with memory, computes all losses on all 10
-predictions and runs backward. Peak memory is what a fresh process needs above the network and its input; it is read
+predictions and runs backward; before that come so many rounds of the clicks alone without gradient, of which the
+recipe draws 0 to 5. Peak memory is what a fresh process needs above the network and its input; it is read
 from Linux. Times are paired: one step of each way after the other, several times; the ratio is that of the medians.
 """
 
@@ -24,14 +25,12 @@ from memory import peak_of, peak_of_process
 from torch import Tensor
 
 from seemkit.architecture import Architecture
-from seemkit.decoded import Draws
 from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, Targets
 from seemkit.losses.matching import choice_cost, class_cost
 from seemkit.losses.term import Term
 from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.decoder import PreviousMasks
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.position import sine_position
 from seemkit.prompts.sampler import ImagePrompts
@@ -132,21 +131,30 @@ class Problem:
         return Objective(self.network, Criterion(), self.classes, self.generators())
 
 
-def step_seemkit(problem: Problem) -> Tensor:
+def step_seemkit(problem: Problem, rounds: int) -> Tensor:
     """The loss as seemkit computes it."""
-    decoded = problem.network.decode(problem.context(), problem.prompts, objects=True, previous=problem.previous)
+    network, context, previous = problem.network, problem.context(), problem.previous
+    with torch.no_grad():
+        for _ in range(rounds):
+            previous = network.answer(network.decode(context, problem.lesson.first_prompts, previous=previous)).masks()
+    decoded = network.decode(context, problem.prompts, objects=True, previous=previous)
     terms = problem.objective()(decoded, problem.targets, problem.lesson)
     return torch.stack([term.mean for term in terms.values()]).sum()
 
 
-def step_naive(problem: Problem) -> Tensor:
+def step_naive(problem: Problem, rounds: int) -> Tensor:
     """The same loss from the masks of all queries at all layers."""
-    network, context, objective = problem.network, problem.bare_context(), problem.objective()
-    encoded = network.encode_prompts(context, problem.prompts)
-    owners = encoded["visual_prompt"].owners
-    slots = network.queries.deal_memory(owners >= 0)
-    tokens = network._tokens(len(context), encoded, True, owners, slots, Draws())
-    found = naive.decode(network, context, tokens, PreviousMasks(problem.previous, slots))
+    context, objective, previous = problem.bare_context(), problem.objective(), problem.previous
+    with torch.no_grad():
+        for _ in range(rounds):
+            found, encoded = naive.decode_all(problem.network, context, problem.lesson.first_prompts, previous)
+            last = found[-1]["visual_query"]
+            best = problem.network.visual_scores(last.embeddings, encoded)
+            copies = problem.network.queries.copies
+            own = torch.stack([best[:, o, o * copies : (o + 1) * copies] for o in range(OBJECTS)], dim=1).argmax(dim=2)
+            index = own + torch.arange(OBJECTS) * copies
+            previous = last.masks.gather(1, index[:, :, None, None].expand(-1, -1, *last.masks.shape[2:]))
+    found, encoded = naive.decode_all(problem.network, context, problem.prompts, previous)
     total = torch.zeros(())
     points = objective.criterion.points
     drawn = [torch.rand((1, points, 2), generator=generator) for generator in objective.generators]
@@ -199,32 +207,34 @@ def _loss(
 STEPS = {"seemkit": step_seemkit, "naive": step_naive}
 
 
-def run(problem: Problem, way: str) -> tuple[float, float, Tensor]:
+def run(problem: Problem, way: str, rounds: int = 0) -> tuple[float, float, Tensor]:
     """Loss, seconds and the gradient of one step."""
     problem.network.zero_grad(set_to_none=True)
     start = time.perf_counter()
-    loss = STEPS[way](problem)
+    loss = STEPS[way](problem, rounds)
     loss.backward()
     seconds = time.perf_counter() - start
     gradient = torch.cat([p.grad.flatten() for p in problem.network.decoder.parameters() if p.grad is not None])
     return loss.item(), seconds, gradient
 
 
-def peak(way: str, side: int, batch: int) -> int:
+def peak(way: str, side: int, batch: int, rounds: int) -> int:
     """The peak of a step in a process of its own."""
-    return peak_of_process(__file__, "--peak-of", way, "--side", str(side), "--batch", str(batch))
+    sizes = {"--side": side, "--batch": batch, "--rounds": rounds}
+    return peak_of_process(__file__, "--peak-of", way, *(str(word) for pair in sizes.items() for word in pair))
 
 
-def measure(side: int, batch: int, repeats: int) -> dict[str, object]:
+def measure(side: int, batch: int, repeats: int, rounds: int = 0) -> dict[str, object]:
     """All figures."""
-    peaks = {way: peak(way, side, batch) for way in WAYS}
+    peaks = {way: peak(way, side, batch, rounds) for way in WAYS}
     problem = Problem.draw(side, batch)
-    rows = [{way: run(problem, way) for way in WAYS} for _ in range(repeats)]
+    rows = [{way: run(problem, way, rounds) for way in WAYS} for _ in range(repeats)]
     seconds = {way: statistics.median(row[way][1] for row in rows) for way in WAYS}
     ours, other = (rows[0][way] for way in WAYS)
     return {
         "side": side,
         "batch": batch,
+        "rounds": rounds,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "peak_mib": {way: round(value / 2**20) for way, value in peaks.items()},
@@ -243,13 +253,14 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_of:
         problem = Problem.draw(options.side, options.batch)
-        print(peak_of(lambda: run(problem, options.peak_of)))
+        print(peak_of(lambda: run(problem, options.peak_of, options.rounds)))
         return 0
-    found = measure(options.side, options.batch, options.repeats)
+    found = measure(options.side, options.batch, options.repeats, options.rounds)
     print(json.dumps(found, indent=2))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")

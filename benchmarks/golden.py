@@ -23,7 +23,7 @@ from torch import Tensor
 
 from seemkit.architecture import Architecture
 from seemkit.convert.official import architecture_of, rename
-from seemkit.network import SEEM
+from seemkit.network import PIXEL_MEAN, PIXEL_STD, SEEM
 from seemkit.types import Vocabulary
 
 CLASSES = ("person", "bus", "dog", "sky-other-merged", "tree-merged")
@@ -143,7 +143,8 @@ def inputs(golden: Golden, network: SEEM) -> tuple[Tensor, dict[str, Tensor]]:
     stored = golden.shared("input")
     side = network.architecture.multiple
     image = torch.from_numpy(stored["image"]) if side == 32 else _large_image(side)
-    pixels = image[0].to(network.pixel_mean) * network.pixel_std + network.pixel_mean
+    mean, std = (torch.tensor(values, dtype=network.dtype)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
+    pixels = image[0].to(mean) * std + mean
     masks = {}
     for name in ("pos", "neg", "pos2"):
         mask = torch.from_numpy(stored[name])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from seemkit.decoded import Draws
 from seemkit.losses.criterion import GroupWeights, Targets
 from seemkit.losses.mask import bce_loss, dice_loss
-from seemkit.network import SEEM
+from seemkit.network import PIXEL_MEAN, PIXEL_STD, SEEM
 from seemkit.nn.attention import Attention
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import DecoderLayer, PreviousMasks
@@ -53,7 +53,8 @@ class Prediction:
 
 def encode(network: SEEM, image: Tensor) -> ImageContext:
     """The pyramid and the mask features of one image [3, H, W] whose sides are multiples of 32."""
-    pixels = ((image - network.pixel_mean) / network.pixel_std)[None]
+    mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
+    pixels = ((image - mean) / std)[None]
     features, pixel_decoder = network.backbone(pixels), network.pixel_decoder
     assert isinstance(pixel_decoder, PixelDecoder)
     cells = pixel_decoder.input_projection(features[-1])

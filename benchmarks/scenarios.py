@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seemkit.decoded import Decoded, Draws
 from seemkit.inference.resize import restore
-from seemkit.network import SEEM
+from seemkit.network import PIXEL_MEAN, SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
@@ -230,7 +230,8 @@ class Scenarios:
     def _pad(self, image: Tensor, size: Size) -> Tensor:
         multiple = self.network.architecture.multiple
         height, width = (-(-side // multiple) * multiple for side in size)
-        canvas = self.network.pixel_mean.expand(-1, height, width).clone()
+        mean = torch.tensor(PIXEL_MEAN, dtype=self.network.dtype)[:, None, None]
+        canvas = mean.expand(-1, height, width).clone()
         canvas[:, : size.height, : size.width] = image.to(canvas)
         return canvas
 

@@ -65,7 +65,7 @@ def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, 
     found = []
     for group in groups:
         if group.tokens.group.name == VISUAL_PROMPT.name:
-            score = group.pooled @ queries.masks.transpose(-1, -2)
+            score = _exactly(group.pooled) @ _exactly(queries.masks).transpose(-1, -2)
         else:
             score = cosine_similarity(queries.classes, group.pooled, scale).transpose(-1, -2)
         found.append(score.where((group.present | ~anything)[..., None], 0.0))
@@ -97,7 +97,8 @@ def answer(
     queries = Embeddings(*(torch.cat(parts, dim=1) for parts in zip(*found, strict=True)))
     asked = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
     owners = unite([groups[0].owners for groups in asked.values()])
-    places = {by: spread(groups[0].owners, owners, queries.masks.dtype) for by, groups in asked.items()}
+    exact = _exactly(queries.masks).dtype
+    places = {by: spread(groups[0].owners, owners, exact) for by, groups in asked.items()}
     split = layer[VISUAL_QUERY.name].masks.shape[1] if VISUAL_QUERY.name in layer else 0
     allowed = torch.zeros(*owners.shape, queries.masks.shape[1], dtype=torch.bool, device=owners.device)
     for by, place in places.items():
@@ -108,6 +109,11 @@ def answer(
     choice = total.masked_fill(~allowed, float("-inf")).argmax(dim=2)
     chosen = (part.gather(1, choice[..., None].expand(-1, -1, part.shape[2])) for part in queries)
     return Answer(owners, choice, Embeddings(*chosen), context)
+
+
+def _exactly(vectors: Tensor) -> Tensor:
+    """In float32 at least: a choice between queries that are alike is lost in half precision."""
+    return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
 
 
 def _may_answer(by: Group, objects: int, split: int, total: int, copies: int) -> Bool[Tensor, "P N"]:

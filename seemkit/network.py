@@ -59,9 +59,6 @@ class SEEM(nn.Module):
         vocabulary: the classes that a result is labelled with unless others are given.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
         super().__init__()
         a = architecture
@@ -92,8 +89,6 @@ class SEEM(nn.Module):
         self.click_field = (
             ClickField(a.width, a.click_field, self.queries.copies, words=words) if a.click_field else None
         )
-        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, variant: str | None = None) -> Self:
@@ -277,14 +272,26 @@ class SEEM(nn.Module):
 
     def encode_alone(self, image: Tensor) -> ImageContext:
         """One image as a context of its own."""
-        return self.encode_image([image.to(self.pixel_mean.device)])
+        return self.encode_image([image])
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights live; images are brought there."""
+        return self.level_embedding.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of its weights."""
+        return self.level_embedding.weight.dtype
 
     def _normalise(self, images: Sequence[Tensor], sizes: Sequence[Size]) -> Tensor:
+        exact = torch.promote_types(self.dtype, torch.float32)
+        mean, std = (torch.tensor(v, device=self.device, dtype=exact)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD))
         multiple = self.architecture.multiple
         height, width = (-(-max(side) // multiple) * multiple for side in zip(*sizes, strict=True))
         padded = [
             F.pad(
-                (image.to(self.pixel_mean) - self.pixel_mean) / self.pixel_std,
+                ((image.to(mean) - mean) / std).to(self.dtype),
                 (0, width - s.width, 0, height - s.height),
             )
             for image, s in zip(images, sizes, strict=True)

@@ -50,7 +50,7 @@ class Session:
         pixels = read_image(image, upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
         _check_arguments(network, seed)
         with torch.inference_mode():
-            context = network.encode_image([pixels.to(network.pixel_mean.device)])
+            context = network.encode_image([pixels])
         self._begin(network, context, seed, classes)
 
     @classmethod

@@ -52,7 +52,7 @@ class Tracker:
     def __init__(self, network: SEEM, *, click: bool = True) -> None:
         self.network = network
         self.click = click
-        self.masks: Float[Tensor, "N H W"] = network.pixel_mean.new_zeros((0, 0, 0))
+        self.masks: Float[Tensor, "N H W"] = torch.zeros((0, 0, 0), device=network.device)
         self._regions: list[EncodedRegion] = []
         self._previous: Float[Tensor, "N h w"] = self.masks
 

@@ -117,7 +117,7 @@ def _begin(
 
 @torch.inference_mode()
 def _encode(tracker: Tracker, frame: Frame) -> ImageContext:
-    return tracker.network.encode_image([frame.pixels.to(tracker.network.pixel_mean.device)])
+    return tracker.network.encode_image([frame.pixels])
 
 
 def _follow(tracker: Tracker, first: Frame, rest: Iterator[Frame]) -> Iterator[tuple[Frame, Int[Tensor, "H W"]]]:

@@ -9,6 +9,7 @@ import torch
 
 from seemkit.errors import InputError
 from seemkit.inference.resize import restore
+from seemkit.network import PIXEL_MEAN
 from seemkit.nn.heads import Embeddings
 from seemkit.prompts.values import Point, Text
 from seemkit.types import Size
@@ -177,7 +178,7 @@ def test_the_smallest_image():
 
 def test_padding_is_the_mean_colour(network):
     image = picture(60, 90).float()
-    filled = network.pixel_mean.expand(3, 64, 96).clone()
+    filled = torch.tensor(PIXEL_MEAN)[:, None, None].expand(3, 64, 96).clone()
     filled[:, :60, :90] = image
     with torch.no_grad():
         padded, whole = network.encode_image([image]), network.encode_image([filled])

@@ -75,9 +75,10 @@ class ClickField(nn.Module):
     def append_positions(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CF H W"]:
         """The mask features with the position channels behind them."""
         batch, _, height, width = features.shape
-        centres = pixel_centres(height, width, device=features.device, dtype=features.dtype)
-        angle = torch.einsum("hwk,fk->fhw", centres, self.frequencies.to(features.dtype))
-        waves = torch.cat((angle.cos(), angle.sin())) / math.sqrt(len(self.frequencies) / 2)
+        exact = torch.promote_types(features.dtype, torch.float32)
+        centres = pixel_centres(height, width, device=features.device, dtype=exact)
+        angle = torch.einsum("hwk,fk->fhw", centres, self.frequencies.to(exact))
+        waves = (torch.cat((angle.cos(), angle.sin())) / math.sqrt(len(self.frequencies) / 2)).to(features.dtype)
         return torch.cat((features, waves.expand(batch, -1, -1, -1)), dim=1)
 
     def forward(self, regions: RegionFeatures, texts: Float[Tensor, "B P Ct"] | None = None) -> Float[Tensor, "B R CF"]:

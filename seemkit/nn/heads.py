@@ -59,7 +59,12 @@ def mask_logits(embeddings: Float[Tensor, "B N Cm"], features: Float[Tensor, "B 
 def cosine_similarity(
     queries: Float[Tensor, "*B N C"], texts: Float[Tensor, "*T K C"], scale: Tensor
 ) -> Float[Tensor, "*B N K"]:
-    """`scale` times the cosine of each query with each text (norms guarded by 1e-7, as in the reference)."""
+    """`scale` times the cosine of each query with each text, in float32 at least.
+
+    Norms are guarded by 1e-7, as in the reference.
+    """
+    exact = torch.promote_types(queries.dtype, torch.float32)
+    queries, texts = queries.to(exact), texts.to(exact)
     queries = queries / (queries.norm(dim=-1, keepdim=True) + 1e-7)
     texts = texts / (texts.norm(dim=-1, keepdim=True) + 1e-7)
     return scale * (queries @ texts.transpose(-1, -2))

@@ -23,14 +23,14 @@ def sine_position(
 
     Source: Carion et al., End-to-End Object Detection with Transformers (2020), normalised to 2 pi, temperature 10000.
     """
-    count = channels // 2
-    index = torch.arange(count, device=device, dtype=dtype)
+    count, exact = channels // 2, torch.promote_types(dtype, torch.float32)
+    index = torch.arange(count, device=device, dtype=exact)
     frequency = 10000 ** (2 * torch.div(index, 2, rounding_mode="floor") / count)
 
     def embed(length: int) -> Tensor:
-        steps = torch.arange(1, length + 1, device=device, dtype=dtype) / (length + 1e-6) * (2 * math.pi)
+        steps = torch.arange(1, length + 1, device=device, dtype=exact) / (length + 1e-6) * (2 * math.pi)
         angle = steps[:, None] / frequency
-        return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1).T
+        return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1).T.to(dtype)
 
     rows = embed(height)[:, :, None].expand(-1, -1, width)
     columns = embed(width)[:, None, :].expand(-1, height, -1)

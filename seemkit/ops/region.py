@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import torch.nn.functional as F
+import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -85,7 +85,17 @@ def sample_pixels(
         pixels: (row, column) indices.
         size: height and width of the image, padding included.
     """
-    scale = features.new_tensor([size.height, size.width])
-    grid = (2 * pixels.to(features.dtype) / scale - 1).flip(-1)
-    sampled = F.grid_sample(features, grid[:, :, None], mode="bilinear", padding_mode="zeros", align_corners=True)
-    return sampled[..., 0].transpose(1, 2)
+    exact = torch.promote_types(features.dtype, torch.float32)
+    height, width = features.shape[2:]
+    rows = features.flatten(2).transpose(1, 2)
+    last = torch.tensor([height - 1, width - 1], device=features.device)
+    place = pixels.to(exact) / torch.tensor(tuple(size), device=features.device) * last
+    first = place.floor()
+    sampled = rows.new_zeros((*pixels.shape[:2], rows.shape[2]), dtype=exact)
+    for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        cell = first + torch.tensor(step, device=first.device)
+        weight = (1 - (place - cell).abs()).prod(dim=2, keepdim=True)  # 0 of a cell behind the last one
+        row, column = cell.long().minimum(last).unbind(2)
+        index = (row * width + column)[..., None].expand(-1, -1, rows.shape[2])
+        sampled = sampled + weight * rows.gather(1, index)
+    return sampled.to(features.dtype)

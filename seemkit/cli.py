@@ -6,10 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seemkit._version import __version__
 from seemkit.errors import InputError
+
+if TYPE_CHECKING:
+    from seemkit.network import SEEM
 
 TRAINING_VERBS = {
     "fit": "train, then test; options: seemkit fit --help",
@@ -63,11 +68,16 @@ def _parser() -> argparse.ArgumentParser:
 def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     segment = verbs.add_parser(
         "segment",
-        help="segment one image",
+        help="segment an image, or all images of a folder",
         description="Segments the object that the prompts describe together; without prompts, everything.",
     )
-    segment.add_argument("image", type=Path, help="image file")
-    segment.add_argument("--out", type=Path, required=True, help="folder for overlay.png, masks and result.json")
+    segment.add_argument("image", type=Path, help="image file, or a folder of them")
+    segment.add_argument(
+        "--out", type=Path, required=True, help="folder for overlay.png, masks and result.json, of each image its own"
+    )
+    segment.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images of a folder encoded together (default: %(default)s)"
+    )
     _add_model(segment)
     _add_prompts(segment)
     segment.add_argument("--classes", help="own class names for labels, separated by commas")
@@ -100,6 +110,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help="folder of weights, official .pt file, ORGANISATION/NAME, or a shipped model (default: %(default)s)",
     )
     parser.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("auto", "float32", "bfloat16"),
+        help="auto: bfloat16 where the device multiplies it in hardware (default: %(default)s)",
+    )
 
 
 def _add_prompts(parser: argparse.ArgumentParser) -> None:
@@ -183,13 +200,21 @@ def _convert(options: argparse.Namespace) -> None:
     print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
 
 
-def _segment(options: argparse.Namespace) -> None:
-    from seemkit import segmenting
+def _segment(options: argparse.Namespace) -> int:
+    from seemkit import segmenting, segmenting_folder
 
     classes = None if options.classes is None else options.classes.split(",")
     request = segmenting.Request(_words(options), options.prompts, classes, options.threshold, options.seed)
-    lines = segmenting.segment_file(options.image, options.model, request, options.out, options.variant)
+    left_out = 0
+    if options.image.is_dir():
+        with _progress() as progress:
+            lines, left_out = segmenting_folder.segment_folder(
+                options.image, _model(options), request, options.out, options.batch, progress
+            )
+    else:
+        lines = segmenting.segment_file(options.image, _model(options), request, options.out)
     print("\n".join(lines))  # noqa: T201
+    return FOUND_PROBLEMS if left_out else 0
 
 
 def _track(options: argparse.Namespace) -> None:
@@ -197,8 +222,15 @@ def _track(options: argparse.Namespace) -> None:
 
     request = tracking_cli.Request(_words(options), options.prompts, options.at, options.overlay)
     with _progress() as progress:
-        lines = tracking_cli.track_video(options.source, options.model, request, options.out, options.variant, progress)
+        lines = tracking_cli.track_video(options.source, _model(options), request, options.out, progress)
     print("\n".join(lines))  # noqa: T201
+
+
+def _model(options: argparse.Namespace) -> Callable[[], SEEM]:
+    """What loads the model that was asked for."""
+    from seemkit.network import SEEM
+
+    return partial(SEEM.from_pretrained, options.model, options.variant, device=options.device, dtype=options.dtype)
 
 
 def _words(options: argparse.Namespace) -> list[str]:

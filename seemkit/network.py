@@ -39,6 +39,7 @@ from seemkit.nn.tokens import (
     VISUAL_QUERY,
     Tokens,
 )
+from seemkit.precision import Dtype, choose_device, choose_dtype
 from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.groups import EncodedGroup, spread
 from seemkit.prompts.registry import installed
@@ -91,7 +92,15 @@ class SEEM(nn.Module):
         )
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, variant: str | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        variant: str | None = None,
+        *,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+        compile: bool = False,  # noqa: A002 (torch's word for it)
+    ) -> Self:
         """A network with weights, in evaluation mode.
 
         Args:
@@ -99,17 +108,29 @@ class SEEM(nn.Module):
                 ``model.safetensors``, as `save` leaves it; a ``.pt`` file of the official code; or
                 ``"organisation/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
             variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
+            device: where to run, for example ``"cuda"``.
+            dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device multiplies it in hardware.
+            compile: compile the parts with `torch.compile` when they are first used, which takes minutes on a CPU.
 
         Raises:
-            InputError: a file is missing or does not fit.
+            InputError: a file is missing or does not fit, or the device is not there.
         """
+        place = choose_device(device)
+        kind = choose_dtype(dtype, place)
         found = pretrained.find(source, variant)
         network = cls(found.architecture, found.vocabulary)
         weights.fill(network, found.tensors, found.source)
-        network.eval()
+        network.eval().to(device=place, dtype=kind)
         if found.classes is not None:
             network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
+        if compile:
+            network.compile_parts()
         return network
+
+    def compile_parts(self) -> None:
+        """Has `torch.compile` compile encoder and decoder when they are first used; names of weights stay."""
+        for part in (self.backbone, self.pixel_decoder, self.decoder):
+            part.compile()
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder.

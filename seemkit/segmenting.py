@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,47 +46,105 @@ class Request:
     seed: int = 0
 
 
-def segment_file(image: Path, model: str, request: Request, out: Path, variant: str | None = None) -> list[str]:
+class Result(NamedTuple):
+    """What was found in an image.
+
+    Attributes:
+        image: its file.
+        pixels: uint8 [3, H, W].
+        session: that found it.
+        prompts: of each object, by its name; none if everything was segmented.
+        found: the predictions, with the names of objects.
+    """
+
+    image: Path
+    pixels: Tensor
+    session: Session
+    prompts: Mapping[str, tuple[Prompt, ...]]
+    found: list[tuple[str | None, Prediction]]
+
+
+def segment_file(image: Path, load: Callable[[], SEEM], request: Request, out: Path) -> list[str]:
     """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
 
     Args:
         image: an image file.
-        model: where the weights are, as `SEEM.from_pretrained` takes it.
+        load: makes the network, once image and prompts were read.
         request: the prompts; without any, everything is segmented.
         out: the folder; what an earlier call left in it is replaced when everything is made.
-        variant: which published model, for the official code's files.
 
     Raises:
         InputError: the image, a prompt or the model is bad.
     """
-    if not 0 <= request.threshold <= 1:
-        raise InputError(f"--threshold {request.threshold:g}: expected a probability, 0 to 1")
+    check(request)
     pixels = read_image(image, upright=True)
     objects = named_prompts(request.words, request.file)
-    network = SEEM.from_pretrained(model, variant)
-    session = Session(network, pixels, request.seed, request.classes)
-    for name, prompts in objects.items():
-        session.add(*prompts, name=name)
-    found = (
-        list(session.predict_all().items())
-        if objects
-        else [(None, p) for p in session.panoptic(threshold=request.threshold)]
-    )
-    said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in objects.items()}
-    picture = _picture(session, pixels, objects, [p for _, p in found])
-    _write(out, found, picture, {"image": str(image), "prompts": said})
-    lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in found]
-    if not found:
+    session = Session(load(), pixels, request.seed, request.classes)
+    result = find(session, image, pixels, objects, request.threshold)
+    write(out, result)
+    lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
+    if not lines:
         lines = [f"nothing found: no segment has a class score above {request.threshold:g} (--threshold)"]
     return [*lines, f"written to {out}"]
 
 
-def _picture(
-    session: Session, pixels: Tensor, objects: dict[str, tuple[Prompt, ...]], found: Sequence[Prediction]
-) -> Tensor:
+def check(request: Request) -> None:
+    """Nothing, if the request can be.
+
+    Raises:
+        InputError: the threshold is no probability.
+    """
+    if not 0 <= request.threshold <= 1:
+        raise InputError(f"--threshold {request.threshold:g}: expected a probability, 0 to 1")
+
+
+def find(
+    session: Session, image: Path, pixels: Tensor, objects: Mapping[str, tuple[Prompt, ...]], threshold: float
+) -> Result:
+    """What a new session answers to prompts, or all segments if there is no prompt.
+
+    Raises:
+        InputError: a prompt lies outside the image or says nothing positive.
+    """
+    for name, prompts in objects.items():
+        session.add(*prompts, name=name)
+    found: list[tuple[str | None, Prediction]] = [*session.predict_all().items()]
+    if not objects:
+        found = [(None, segment) for segment in session.panoptic(threshold=threshold)]
+    return Result(image, pixels, session, objects, found)
+
+
+def write(out: Path, result: Result) -> None:
+    """The masks, the overlay and ``result.json``, made in a temporary folder inside `out` and moved when all are whole.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in result.prompts.items()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
+            rows = []
+            for index, (name, prediction) in enumerate(result.found):
+                file = f"mask_{index:02d}.png"
+                Image.fromarray(prediction.mask.numpy().astype(np.uint8) * 255).save(Path(folder) / file)
+                rows.append({**({} if name is None else {"name": name}), **_record(file, prediction)})
+            to_pil(_picture(result)).save(Path(folder) / "overlay.png")
+            content = {"image": str(result.image), "prompts": said, "objects": rows}
+            (Path(folder) / "result.json").write_text(json.dumps(content, indent=2) + "\n")
+            for stale in _earlier_masks(out):
+                stale.unlink(missing_ok=True)
+            for path in sorted(Path(folder).iterdir()):
+                shutil.move(path, out / path.name)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
+
+
+def _picture(result: Result) -> Tensor:
     """The image with the masks and with what the prompts mark."""
-    masks = torch.stack([p.mask for p in found]) if found else torch.zeros((0, *session.size), dtype=torch.bool)
-    prompts = [prompt for described in objects.values() for prompt in described]
+    session, found = result.session, [prediction.mask for _, prediction in result.found]
+    masks = torch.stack(found) if found else torch.zeros((0, *session.size), dtype=torch.bool)
+    prompts = [prompt for described in result.prompts.values() for prompt in described]
     points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
     regions = []
     for prompt in prompts:
@@ -97,27 +155,7 @@ def _picture(
                 mask = torch.zeros(tuple(session.size), dtype=torch.bool)
                 mask[tuple(torch.from_numpy(marked).T)] = True
                 regions.append((mask, positive))
-    return dots(outlines(overlay(pixels, masks), regions), points)
-
-
-def _write(out: Path, found: Sequence[tuple[str | None, Prediction]], picture: Tensor, head: dict[str, Any]) -> None:
-    """All files, made in a temporary folder beside `out` and moved when they are whole."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
-            rows = []
-            for index, (name, prediction) in enumerate(found):
-                file = f"mask_{index:02d}.png"
-                Image.fromarray(prediction.mask.numpy().astype(np.uint8) * 255).save(Path(folder) / file)
-                rows.append({**({} if name is None else {"name": name}), **_record(file, prediction)})
-            to_pil(picture).save(Path(folder) / "overlay.png")
-            (Path(folder) / "result.json").write_text(json.dumps({**head, "objects": rows}, indent=2) + "\n")
-            for stale in _earlier_masks(out):
-                stale.unlink(missing_ok=True)
-            for path in sorted(Path(folder).iterdir()):
-                shutil.move(path, out / path.name)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
+    return dots(outlines(overlay(result.pixels, masks), regions), points)
 
 
 def _line(name: str | None, prediction: Prediction) -> str:

@@ -51,7 +51,7 @@ class Request:
 
 
 def track_video(
-    source: Path, model: str, request: Request, out: Path, variant: str | None, progress: Callable[[str], None]
+    source: Path, load: Callable[[], SEEM], request: Request, out: Path, progress: Callable[[str], None]
 ) -> list[str]:
     """One line for each object. A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0.
 
@@ -60,10 +60,9 @@ def track_video(
 
     Args:
         source: a folder of frames or a video file; its name is that of the video.
-        model: where the weights are, as `SEEM.from_pretrained` takes it.
+        load: makes the network, once source and prompts were looked at.
         request: the prompts.
         out: the folder of results.
-        variant: which published model, for the official code's files.
         progress: is told how far it is.
 
     Raises:
@@ -75,7 +74,7 @@ def track_video(
     folder = out / frames.name
     film = out / f"{frames.name}.mp4" if request.overlay else None
     _check(objects, request.at, [path for path in (folder, film) if path is not None])
-    tracker, stream = Tracker(SEEM.from_pretrained(model, variant)), iter(frames)
+    tracker, stream = Tracker(load()), iter(frames)
     before, first = _begin(tracker, stream, objects, request.at)
     with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
         folder.mkdir(parents=True, exist_ok=True)

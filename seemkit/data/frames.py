@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxtyping import UInt8
-from PIL import Image
 from torch import Tensor
 
-from seemkit.data.images import MIN_SIDE, read_image
+from seemkit.data.images import MIN_SIDE, image_files, read_image
 from seemkit.data.video_file import USUAL_RATE, frame_rate, read_video
 from seemkit.errors import InputError
 
@@ -48,7 +46,7 @@ class Frames:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self._files = _image_files(source) if source.is_dir() else None
+        self._files = image_files(source) if source.is_dir() else None
         self.name = source.stem if self._files is None else source.resolve().name
         self.rate: Fraction = frame_rate(source) if self._files is None else USUAL_RATE
 
@@ -83,20 +81,3 @@ class Frames:
         else:
             for path in self._files:
                 yield Frame(path.stem, read_image(path, upright=True))
-
-
-def _image_files(folder: Path) -> list[Path]:
-    known = Image.registered_extensions()
-    files = [path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith(".")]
-    if not files:
-        raise InputError(f"{folder}: holds no image; give a folder of frames or a video file")
-    stems: dict[str, Path] = {}
-    for path in files:
-        if stems.setdefault(path.stem, path) != path:
-            raise InputError(f"{folder}: {stems[path.stem].name} and {path.name} are frames of one name; rename one")
-    return sorted(files, key=lambda path: _by_value(path.name))
-
-
-def _by_value(name: str) -> list[tuple[int, str]]:
-    """The name's letters and, by their value, its numbers."""
-    return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -143,3 +144,27 @@ def _scale_16_bits(image: Image.Image, path: str | Path) -> Image.Image:
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"{path}: has pixels of 32 bits; save it with 8 or 16 bits a channel")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder, without those of folders in it, sorted by name, numbers in it by their value.
+
+    Hidden files and those that do not end like an image are left out.
+
+    Raises:
+        InputError: there is none, or two differ in their suffix only.
+    """
+    known = Image.registered_extensions()
+    files = [path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith(".")]
+    if not files:
+        raise InputError(f"{folder}: holds no image")
+    stems: dict[str, Path] = {}
+    for path in files:
+        if stems.setdefault(path.stem, path) != path:
+            raise InputError(f"{folder}: {stems[path.stem].name} and {path.name} have one name; rename one")
+    return sorted(files, key=lambda path: _by_value(path.name))
+
+
+def _by_value(name: str) -> list[tuple[int, str]]:
+    """The name's letters and, by their value, its numbers."""
+    return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

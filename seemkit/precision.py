@@ -1,0 +1,49 @@
+"""In which number type a network runs: float32, or bfloat16 where the processor is good at it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+import torch
+
+from seemkit.errors import InputError
+
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16"]
+"""``auto`` is bfloat16 where `bfloat16_is_fast`, and float32 elsewhere."""
+
+
+def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
+    """The type that a name means on a device.
+
+    Raises:
+        InputError: there is no such name.
+    """
+    if name not in get_args(Dtype):
+        raise InputError(f"dtype: {name!r}; expected one of {', '.join(get_args(Dtype))}")
+    if name == "auto":
+        return torch.bfloat16 if bfloat16_is_fast(device) else torch.float32
+    return torch.float32 if name == "float32" else torch.bfloat16
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a name means, for example ``"cpu"``, ``"cuda:1"`` or ``"mps"``.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for a device
+        raise InputError(f"device: {name!r} is not there: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def bfloat16_is_fast(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 matrices in hardware; others emulate it, many times slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # torch.cpu.get_capabilities() says the same, but older versions have only these
+        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return False

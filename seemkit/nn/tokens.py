@@ -136,8 +136,8 @@ def visibility(tokens: Sequence[Tokens], layer: int) -> Bool[Tensor, "B N N"]:
     owner = torch.cat([t.owner[min(layer, len(t.owner) - 1)] for t in tokens], dim=1)
     valid = torch.cat([t.valid for t in tokens], dim=1)
     table = torch.tensor([[a.group.sees(b.group) for b in tokens] for a in tokens], device=owner.device)
-    counts = torch.tensor([t.count for t in tokens], device=owner.device)
-    table = table.repeat_interleave(counts, 0).repeat_interleave(counts, 1)
+    group = torch.cat([torch.full((t.count,), index, device=owner.device) for index, t in enumerate(tokens)])
+    table = table[group[:, None], group]
     shared = owner == SHARED
     same = (owner[:, :, None] == owner[:, None, :]) | shared[:, :, None] | shared[:, None, :]
     itself = torch.eye(owner.shape[1], dtype=torch.bool, device=owner.device)

@@ -118,7 +118,8 @@ class SEEM(nn.Module):
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
         found = pretrained.find(source, variant)
-        network = cls(found.architecture, found.vocabulary)
+        with weights.Undrawn():
+            network = cls(found.architecture, found.vocabulary)
         weights.fill(network, found.tensors, found.source)
         network.eval().to(device=place, dtype=kind)
         if found.classes is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import safetensors
 import safetensors.torch
 import yaml
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
@@ -160,6 +161,29 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise InputError(f"{path}: not a readable safetensors file: {error}") from error
+
+
+class Undrawn(TorchFunctionMode):
+    """While it is entered, modules that are built do not draw their first weights, which takes seconds.
+
+    For networks whose every weight is filled afterwards.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        given = [*args, *(kwargs or {}).values()]
+        drawn = getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWING
+        if drawn and given and isinstance(given[0], nn.Parameter):
+            return given[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

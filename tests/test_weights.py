@@ -11,7 +11,7 @@ import yaml
 from seemkit.architecture import Architecture
 from seemkit.errors import InputError
 from seemkit.network import SEEM
-from seemkit.weights import ARCHITECTURE, CLASSES, WEIGHTS
+from seemkit.weights import ARCHITECTURE, CLASSES, WEIGHTS, Undrawn, fill
 from tests.networks import TINY, VOCABULARY, picture
 
 
@@ -200,3 +200,17 @@ def test_old_class_vectors_do_not_outlive_their_weights(tiny_network, folder):
     other = SEEM(TINY)
     other.save(folder)
     assert not (folder / CLASSES).exists()
+
+
+def test_weights_that_will_be_filled_are_not_drawn():
+    drawn = SEEM(TINY)
+    with Undrawn():
+        network = SEEM(TINY)
+        before = torch.random.get_rng_state()
+        torch.nn.Linear(3, 3), torch.nn.Embedding(3, 3)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert torch.zeros(3).normal_().any()  # what is no weight is drawn as ever
+    fill(network, drawn.state_dict(), "here")
+    for name, tensor in drawn.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
+    assert network.queries.value.weight.requires_grad

@@ -22,6 +22,9 @@ BACKGROUND = "background"
 CLASS_TEMPLATES: tuple[str, ...] = ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
 """The 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
 
+VOCABULARY_SIZE = 49408
+"""Token ids of CLIP's tokenizer, which is only made when there is a text: that takes a third of a second."""
+
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
 """Parts of COCO's stuff names that say nothing about how the class looks."""
 
@@ -79,7 +82,7 @@ class LanguageTower(nn.Module):
         super().__init__()
         norm = partial(nn.LayerNorm, eps=1e-12)
         self.context_length = context_length
-        self.token_embedding = nn.Embedding(_tokenizer().vocab_size, width)
+        self.token_embedding = nn.Embedding(VOCABULARY_SIZE, width)
         self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
         self.transformer = Transformer(width, layers, heads, act_layer=QuickGELU, norm_layer=norm)
         self.final_norm = norm(width)

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from open_clip import SimpleTokenizer
 from torch import Tensor
 
 from seemkit.nn import language
-from seemkit.nn.language import BACKGROUND, CLASS_TEMPLATES, LanguageTower, tokenize
+from seemkit.nn.language import BACKGROUND, CLASS_TEMPLATES, VOCABULARY_SIZE, LanguageTower, tokenize
 
 START, END = 49406, 49407
 
@@ -234,3 +235,7 @@ def test_a_frozen_tower_reads_each_sentence_once():
     asked.clear()
     frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
     assert len(asked) == 3
+
+
+def test_the_tokenizer_has_as_many_ids():
+    assert SimpleTokenizer().vocab_size == VOCABULARY_SIZE

@@ -103,6 +103,8 @@ def _values_at(embeddings: Tensor, features: Tensor, found: MaskPoints) -> Float
 
 
 class _ValuesAt(Function):
+    """Returns values that were computed without gradient, and knows the gradient that they have."""
+
     @staticmethod
     def forward(
         ctx: FunctionCtx, embeddings: Tensor, features: Tensor, points: Tensor, chosen: Tensor, values: Tensor

@@ -1,0 +1,77 @@
+"""Images a second of `seemkit segment FOLDER` against those of the encoder alone.
+
+    python benchmarks/folder.py [--preset davit-d3] [--size 512] [--images 8] [--batch 1] [--repeats 3]
+
+The folder's images are noise, read from PNG files; one text is asked of each, and masks, overlays and JSON are written.
+The encoder is given the same images from memory. Both run in this process with the same network of random weights, one
+after the other, several times; loading the network does not count. The ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+from speed import Bench
+
+from seemkit.data.images import image_files, read_image
+from seemkit.network import SEEM
+from seemkit.segmenting import Request
+from seemkit.segmenting_folder import segment_folder
+
+BAR = 0.9
+
+
+def seconds_of_encoder(network: SEEM, folder: Path) -> float:
+    """Seconds to encode all images, one at a time."""
+    images = [read_image(path) for path in image_files(folder)]
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for image in images:
+            network.encode_image([image])
+    return time.perf_counter() - start
+
+
+def seconds_of_segment(network: SEEM, folder: Path, batch: int) -> float:
+    """Seconds of the whole command, the network aside."""
+    with tempfile.TemporaryDirectory() as out:
+        start = time.perf_counter()
+        segment_folder(folder, lambda: network, Request(["text=a red thing"]), Path(out), batch)
+        return time.perf_counter() - start
+
+
+def main() -> int:
+    """0 if the ratio is at its bar."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    network = Bench(options.preset, options.size).plain
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for index in range(options.images):
+            generator = torch.Generator().manual_seed(index)
+            pixels = torch.randint(0, 256, (options.size, options.size, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(folder / f"{index}.png")
+        rows = [
+            (seconds_of_encoder(network, folder), seconds_of_segment(network, folder, options.batch))
+            for _ in range(options.repeats)
+        ]
+    encoder, whole = (statistics.median(column) for column in zip(*rows, strict=True))
+    found = {"seconds_encoder": encoder, "seconds_segment": whole, "images": options.images, "ratio": encoder / whole}
+    print(json.dumps(found, indent=2))
+    return 0 if found["ratio"] >= BAR else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

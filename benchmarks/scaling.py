@@ -1,0 +1,90 @@
+"""How the time of a click grows with the clicks before it, and of a call with the number of its objects.
+
+    python benchmarks/scaling.py [--preset davit-d3] [--size 1024] [--repeats 5] [--json OUT]
+
+A click is `Session.predict` after one more `add`. A call decodes one click of each object together and makes their
+masks at the resolution of the mask features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from speed import Bench
+
+from seemkit.prompts.values import Point
+from seemkit.session import Session
+
+CLICKS = (1, 2, 5, 10, 20, 40)
+OBJECTS = (1, 2, 5, 10, 20, 50, 100)
+
+
+def seconds(call: Callable[[], object], repeats: int) -> float:
+    """The median time of a call, after one that does not count."""
+    call()
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def time_clicks(session: Session, points: list[Point], repeats: int) -> dict[int, float]:
+    """Seconds of the n-th click of an object."""
+    found = {}
+    for number, point in enumerate(points[: max(CLICKS)], start=1):
+        if number in CLICKS:
+
+            def click(point: Point = point) -> None:
+                session.add(point).predict()
+                session.undo()
+
+            found[number] = seconds(click, repeats)
+        session.add(point).predict()
+    return found
+
+
+def time_objects(session: Session, points: list[Point], repeats: int) -> dict[int, float]:
+    """Seconds of a call with a click for each of n objects."""
+    network, context = session.network, session.context
+
+    def call(count: int) -> None:
+        network.answer(network.decode(context, [[[point] for point in points[:count]]])).masks()
+
+    return {count: seconds(lambda count=count: call(count), repeats) for count in OBJECTS}
+
+
+def main() -> None:
+    """Prints both as Markdown tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    bench = Bench(options.preset, options.size)
+    places = torch.rand((max(OBJECTS), 2), generator=torch.Generator().manual_seed(2)) * (options.size - 1)
+    points = [Point(float(x), float(y)) for x, y in places]
+    with torch.inference_mode():
+        session = Session(bench.network, bench.image.byte())
+        session.predict(points[0])  # class vectors are there from now on
+        found = {
+            "click": time_clicks(session, points, options.repeats),
+            "objects": time_objects(session, points, options.repeats),
+        }
+    for name, times in found.items():
+        print(f"| {name} | {' | '.join(map(str, times))} |\n{'|---' * (len(times) + 1)}|")
+        print(f"| ms | {' | '.join(f'{1000 * value:.0f}' for value in times.values())} |\n")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

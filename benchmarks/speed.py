@@ -1,11 +1,13 @@
 """Time and memory of everything that users wait for, against the way of the reference.
 
-    python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT [--dtypes float32 bfloat16] [--repeats 3]
+    python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT
+        [--dtypes float32 bfloat16] [--only STAGE ...] [--repeats 3]
 
 Both ways have the same random weights, image, prompts and random choices, and their results are compared: float32 by
 the largest difference relative to the largest value, bfloat16 by the IoU of masks with those of float32. Times are
 paired: one call of each way after the other, several times; the ratio is that of the medians. `naive.py` is always
-float32. Peak memory is what a fresh process needs above the network and its input.
+float32. bfloat16 is measured by default where the processor multiplies it in hardware. Peak memory is what a fresh
+process needs above the network and its input.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ from seemkit.convert.variants import VARIANTS
 from seemkit.decoded import Draws
 from seemkit.inference.panoptic import panoptic_map
 from seemkit.network import SEEM
+from seemkit.precision import bfloat16_is_fast
 from seemkit.prompts.values import Point, Prompt, Text
 from seemkit.session import Session
 from seemkit.types import Size, Vocabulary
 
 CLASSES, CLICKS, SEGMENTS, SCORE = 133, 10, 20, 0.5
 WAYS = ("seemkit", "naive")
+TRAINING = "training step"
+STAGES = ("encode", "generic decode", "first click", "tenth click", "text", "panoptic map", TRAINING)
 BARS = {
     "encode": {"bfloat16": 3.5},
     "generic decode": {"float32": 5.0, "bfloat16": 5.0},
@@ -226,20 +231,22 @@ def training(side: int, repeats: int) -> dict[str, object]:
     return {"seconds": found["seconds"], "peak_mib": found["peak_mib"], "difference": found["loss_difference"]}
 
 
-def measure(preset: str, side: int, dtype: torch.dtype, repeats: int) -> dict[str, dict[str, object]]:
-    """All stages of one type."""
+def measure(
+    preset: str, side: int, dtype: torch.dtype, repeats: int, only: Sequence[str] = STAGES
+) -> dict[str, dict[str, object]]:
+    """Stages of one type."""
     name = str(dtype).removeprefix("torch.")
     bench = Bench(preset, side, dtype)
     with torch.inference_mode():
         bench.warm()
-    rows = {stage: time_stage(calls, repeats, WAYS) for stage, calls in bench.stages().items()}
+    rows = {stage: time_stage(calls, repeats, WAYS) for stage, calls in bench.stages().items() if stage in only}
     del bench
     gc.collect()
     for stage, row in rows.items():
         arguments = ["--preset", preset, "--size", str(side), "--dtypes", name, "--peak-of", stage]
         row["peak_mib"] = {way: round(peak_of_process(__file__, *arguments, "--way", way) / 2**20) for way in WAYS}
-    if dtype == torch.float32:
-        rows["training step"] = training(side, repeats)
+    if dtype == torch.float32 and TRAINING in only:
+        rows[TRAINING] = training(side, repeats)
     for stage, row in rows.items():
         row.update(ratios(row))
         row["bars_held"] = holds(stage, name, row)
@@ -288,8 +295,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
     parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
+    usual = ["float32", "bfloat16"] if bfloat16_is_fast(torch.device("cpu")) else ["float32"]
+    parser.add_argument("--dtypes", nargs="+", default=usual, choices=["float32", "bfloat16"])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=STAGES, choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
@@ -301,7 +310,8 @@ def main() -> int:
             print(peak_of(bench.stages()[options.peak_of][options.way]))
         return 0
     found = {
-        name: measure(options.preset, options.size, getattr(torch, name), options.repeats) for name in options.dtypes
+        name: measure(options.preset, options.size, getattr(torch, name), options.repeats, options.only)
+        for name in options.dtypes
     }
     print(table(found))
     if options.json:

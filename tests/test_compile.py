@@ -6,12 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seemkit.decoded import Draws
 from seemkit.network import SEEM
 from seemkit.prompts.values import Point, Text
 from tests.networks import picture, same
-
-BOTH = [[Point(9.5, 9.5)], [Text("sky")]]
 
 
 @pytest.fixture(autouse=True)
@@ -22,37 +19,27 @@ def fresh():
     torch.compiler.reset()
 
 
-def test_the_encoder_is_one_graph(field_network):
-    image = picture(64, 96)
-    found = torch.compile(field_network.encode_image, backend="eager", fullgraph=True)([image])
-    expected = field_network.encode_image([image])
-    torch.testing.assert_close(found.mask_features, expected.mask_features, atol=1e-4, rtol=1e-4)
-    for mine, other in zip(found.keys_values, expected.keys_values, strict=True):
-        torch.testing.assert_close(mine.keys, other.keys, atol=1e-4, rtol=1e-4)
+def test_encoder_and_decoder_of_objects_are_one_graph(field_network):
+    module, image = Objects(field_network), picture(64, 96)
+    found = torch.compile(module, backend="eager", fullgraph=True)(image)
+    for mine, expected in zip(found, module(image), strict=True):
+        torch.testing.assert_close(mine, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_decoder_of_objects_is_one_graph(field_network):
+def test_the_decoder_of_prompts_is_one_graph(field_network):
+    """Clicks and a text of two objects, and memory."""
     context = field_network.encode_image([picture(64, 96)])
-    found = torch.compile(field_network.decode, backend="eager", fullgraph=True)(context, objects=True)
-    expected = field_network.decode(context, objects=True)
-    assert same(found.layers[-1]["object_query"], expected.layers[-1]["object_query"], atol=1e-4)
-
-
-@pytest.mark.parametrize(("prompts", "memory"), [(BOTH, True), ([[Text("the red star")]], False)])
-def test_the_decoder_of_prompts_is_one_graph(field_network, prompts, memory):
-    context = field_network.encode_image([picture(64, 96)])
-    expected, arguments = decoding(field_network, context, prompts, memory)
+    expected, arguments = decoding(field_network, context, [[Point(9.5, 9.5)], [Text("the red star")]])
     found = torch.compile(field_network.decoder, backend="eager", fullgraph=True)(*arguments)
     for group, embeddings in expected[-1].items():
         assert same(found[-1][group], embeddings, atol=1e-4)
 
 
-def decoding(network: SEEM, context, prompts, memory: bool):
+def decoding(network: SEEM, context, prompts):
     """What the decoder answers and what it was given."""
     given = []
     handle = network.decoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments))
-    previous = torch.randn(1, 1, *context.mask_features.shape[2:]) if memory else None
-    decoded = network.decode(context, [prompts], previous=previous, draws=Draws())
+    decoded = network.decode(context, [prompts], previous=torch.randn(1, 1, *context.mask_features.shape[2:]))
     handle.remove()
     return decoded.layers, given[0]
 

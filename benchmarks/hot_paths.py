@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from speed import Bench
+from timing import median_seconds
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 from training_step import Problem, run
@@ -43,17 +42,6 @@ def product_rate() -> float:
     left, right = torch.randn(rows, inner), torch.randn(inner, columns)
     seconds = median_seconds(lambda: left @ right, 9)
     return 2 * rows * inner * columns / seconds
-
-
-def median_seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The time of a call, after one that does not count."""
-    call()
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 def operations(call: Callable[[], object]) -> int:
@@ -121,7 +109,7 @@ def main() -> None:
     print("|---" * (6 + len(KINDS)) + "|")
     rows = {}
     for name, call in paths(options.preset, options.size).items():
-        row = {"flop": operations(call), "seconds": median_seconds(call), "shares": shares(call)}
+        row = {"flop": operations(call), "seconds": median_seconds(call, REPEATS), "shares": shares(call)}
         row["limit"] = row["flop"] / rate
         rows[name] = row
         parts = " | ".join(f"{share:.0%}" for share in row["shares"].values())

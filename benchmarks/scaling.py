@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from speed import Bench
+from timing import median_seconds
 
 from seemkit.prompts.values import Point
 from seemkit.session import Session
 
 CLICKS = (1, 2, 5, 10, 20, 40)
 OBJECTS = (1, 2, 5, 10, 20, 50, 100)
-
-
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """The median time of a call, after one that does not count."""
-    call()
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 def time_clicks(session: Session, points: list[Point], repeats: int) -> dict[int, float]:
@@ -46,7 +33,7 @@ def time_clicks(session: Session, points: list[Point], repeats: int) -> dict[int
                 session.add(point).predict()
                 session.undo()
 
-            found[number] = seconds(click, repeats)
+            found[number] = median_seconds(click, repeats)
         session.add(point).predict()
     return found
 
@@ -58,7 +45,7 @@ def time_objects(session: Session, points: list[Point], repeats: int) -> dict[in
     def call(count: int) -> None:
         network.answer(network.decode(context, [[[point] for point in points[:count]]])).masks()
 
-    return {count: seconds(lambda count=count: call(count), repeats) for count in OBJECTS}
+    return {count: median_seconds(lambda count=count: call(count), repeats) for count in OBJECTS}
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def segment_folder(
     network = load()
     bad: list[str] = []
     segments = 0
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with _helper() as reader, _helper() as writer:
         written: deque[Future[None]] = deque()
         for group in _of_one_size(_read_ahead(paths, reader, 2 * batch, bad), batch):
             with torch.inference_mode():
@@ -78,6 +78,11 @@ def segment_folder(
             last.result()
     done = f"{len(paths) - len(bad)} of {len(paths)} images, {segments} masks, written to {out}"
     return [*(f"left out: {line}" for line in bad), done], len(bad)
+
+
+def _helper() -> ThreadPoolExecutor:
+    """A thread whose tensors are worked on by itself alone: more would wait at full speed beside the network's."""
+    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, bad: list[str]) -> Iterator[Picture]:

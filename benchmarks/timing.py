@@ -1,0 +1,18 @@
+"""The time of a call."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+
+def median_seconds(call: Callable[[], object], repeats: int) -> float:
+    """The median time of a call, after one that does not count."""
+    call()
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)

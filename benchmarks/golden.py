@@ -23,7 +23,8 @@ from torch import Tensor
 
 from seemkit.architecture import Architecture
 from seemkit.convert.official import architecture_of, rename
-from seemkit.network import PIXEL_MEAN, PIXEL_STD, SEEM
+from seemkit.network import SEEM
+from seemkit.nn.pixels import PIXEL_MEAN, PIXEL_STD
 from seemkit.types import Vocabulary
 
 CLASSES = ("person", "bus", "dog", "sky-other-merged", "tree-merged")

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from seemkit.decoded import Draws
 from seemkit.losses.criterion import GroupWeights, Targets
 from seemkit.losses.mask import bce_loss, dice_loss
-from seemkit.network import PIXEL_MEAN, PIXEL_STD, SEEM
+from seemkit.network import SEEM
 from seemkit.nn.attention import Attention
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import DecoderLayer, PreviousMasks
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.pixel_decoder import PixelDecoder
+from seemkit.nn.pixels import PIXEL_MEAN, PIXEL_STD
 from seemkit.nn.position import sine_position
 from seemkit.nn.tokens import Role, Tokens, visibility
 from seemkit.ops.points import sample_points, uncertain_points

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from seemkit.decoded import Decoded, Draws
 from seemkit.inference.resize import restore
-from seemkit.network import PIXEL_MEAN, SEEM
+from seemkit.network import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
+from seemkit.nn.pixels import PIXEL_MEAN, normalise
 from seemkit.prompts.sampler import EncodedGroup
 from seemkit.prompts.values import Mask, Prompt, RegionOf, Text
 from seemkit.types import Size
@@ -70,7 +71,9 @@ class Scenarios:
 
     def _encoder(self) -> Found:
         network = self.network
-        maps = network.backbone(network._normalise([self.pixels], [Size(*self.pixels.shape[1:])]))
+        size = Size(*self.pixels.shape[1:])
+        pixels = normalise([self.pixels], [size], network.architecture.multiple, network.level_embedding.weight)
+        maps = network.backbone(pixels)
         for index, feature in enumerate(maps):
             yield f"enc/res{index + 2}", lambda feature=feature: feature
         pyramid = network.pixel_decoder(maps)

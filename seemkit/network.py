@@ -27,6 +27,7 @@ from seemkit.nn.deformable import DeformablePixelDecoder
 from seemkit.nn.heads import Embeddings, cosine_similarity
 from seemkit.nn.language import CLASS_TEMPLATES, LanguageTower
 from seemkit.nn.pixel_decoder import PixelDecoder
+from seemkit.nn.pixels import normalise
 from seemkit.nn.position import sine_position
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import RegionHead
@@ -46,8 +47,6 @@ from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import ImagePrompts, VisualSampler
 from seemkit.types import Size, Vocabulary
 
-PIXEL_MEAN = (123.675, 116.28, 103.53)
-PIXEL_STD = (58.395, 57.12, 57.375)
 FINE = 2
 """The stride of mask features that the region head reads averaged."""
 
@@ -156,7 +155,7 @@ class SEEM(nn.Module):
             frames: sizes in whose pixels prompts will be given, where these are not the images' own.
         """
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
-        pixels = self._normalise(images, sizes)
+        pixels = normalise(images, sizes, self.architecture.multiple, self.level_embedding.weight)
         pyramid = self.pixel_decoder(self.backbone(pixels))
         features = pyramid.mask_features
         if self.click_field is not None:
@@ -305,20 +304,6 @@ class SEEM(nn.Module):
     def dtype(self) -> torch.dtype:
         """The type of its weights."""
         return self.level_embedding.weight.dtype
-
-    def _normalise(self, images: Sequence[Tensor], sizes: Sequence[Size]) -> Tensor:
-        exact = torch.promote_types(self.dtype, torch.float32)
-        mean, std = (torch.tensor(v, device=self.device, dtype=exact)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD))
-        multiple = self.architecture.multiple
-        height, width = (-(-max(side) // multiple) * multiple for side in zip(*sizes, strict=True))
-        padded = [
-            F.pad(
-                ((image.to(mean) - mean) / std).to(self.dtype),
-                (0, width - s.width, 0, height - s.height),
-            )
-            for image, s in zip(images, sizes, strict=True)
-        ]
-        return torch.stack(padded).contiguous(memory_format=torch.channels_last)
 
 
 def _pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecoder | DeformablePixelDecoder:

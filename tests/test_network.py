@@ -9,8 +9,8 @@ import torch
 
 from seemkit.errors import InputError
 from seemkit.inference.resize import restore
-from seemkit.network import PIXEL_MEAN
 from seemkit.nn.heads import Embeddings
+from seemkit.nn.pixels import PIXEL_MEAN
 from seemkit.prompts.values import Point, Text
 from seemkit.types import Size
 from tests.networks import TINY, build, decode, every_layer, picture, same

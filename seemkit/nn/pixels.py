@@ -1,0 +1,34 @@
+"""Images as the backbone reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from seemkit.types import Size
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+def normalise(images: Sequence[Tensor], sizes: Sequence[Size], multiple: int, like: Tensor) -> Float[Tensor, "B 3 H W"]:
+    """The images with mean 0 and deviation 1, padded with zeros to a common size, channels side by side.
+
+    Args:
+        images: each [3, H, W], RGB, 0..255.
+        sizes: theirs.
+        multiple: of which the common height and width are multiples.
+        like: has the type and the device of the result; half precision is only taken at the end.
+    """
+    exact = torch.promote_types(like.dtype, torch.float32)
+    mean, std = (torch.tensor(v, device=like.device, dtype=exact)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD))
+    height, width = (-(-max(side) // multiple) * multiple for side in zip(*sizes, strict=True))
+    padded = [
+        F.pad(((image.to(mean) - mean) / std).to(like.dtype), (0, width - s.width, 0, height - s.height))
+        for image, s in zip(images, sizes, strict=True)
+    ]
+    return torch.stack(padded).contiguous(memory_format=torch.channels_last)

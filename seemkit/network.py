@@ -109,7 +109,7 @@ class SEEM(nn.Module):
             variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
             device: where to run, for example ``"cuda"``.
             dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device multiplies it in hardware.
-            compile: compile the parts with `torch.compile` when they are first used, which takes minutes on a CPU.
+            compile: compile the parts with `torch.compile` when they are first used.
 
         Raises:
             InputError: a file is missing or does not fit, or the device is not there.

@@ -7,6 +7,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "docs", "tests"]  # slurm has to be asked for
 
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
@@ -40,3 +41,10 @@ def tests(session: nox.Session) -> None:
     """The test suite; arguments behind ``--`` go to pytest."""
     session.install("-e", ".[tests]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """All tests on a SLURM cluster of two nodes on this host; needs Debian's slurmctld, slurmd, slurm-client, munge."""
+    session.install("-e", ".[tests]")
+    session.run("pytest", "tests/slurm", *session.posargs, env={"SEEMKIT_LONG_SLURM": "1"})

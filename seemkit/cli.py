@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seemkit import signals
 from seemkit._version import __version__
 from seemkit.errors import InputError
 
@@ -36,11 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         if words and words[0] in TRAINING_VERBS:
+            if words[0] == "fit":
+                signals.note({signals.Request.REQUEUE})  # torch takes seconds to come, and SLURM may not wait for it
             from seemkit import training_cli
 
             training_cli.run(words)
         else:
-            options = _parser().parse_args(words)
+            parser = _parser()
+            options, further = parser.parse_known_args(words)
+            if hasattr(options, "further"):
+                options.further = further
+            elif further:
+                parser.error(f"unrecognized arguments: {' '.join(further)}")
             return options.run(options) or 0
     except InputError as error:
         if debug:
@@ -61,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_track(verbs)
     _add_data(verbs)
     _add_convert(verbs)
+    _add_slurm(verbs)
     _add_plugins(verbs)
     return parser
 
@@ -180,6 +189,25 @@ def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.set_defaults(run=_convert, kind=kind)
 
 
+def _add_slurm(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    slurm = verbs.add_parser("slurm", help="train on a SLURM cluster").add_subparsers(metavar="WHAT", required=True)
+    submit = slurm.add_parser(
+        "submit",
+        help="check a run, write its batch script, and put it into the queue",
+        description="Options that are not listed here go to seemkit fit, for example --data.root FOLDER.",
+    )
+    submit.add_argument("--config", action="append", required=True, metavar="FILE", help="as of seemkit fit")
+    submit.add_argument("--nodes", type=int, default=1, help="number of nodes (default: %(default)s)")
+    submit.add_argument("--devices", type=int, default=1, help="GPUs, or processes on CPUs, a node (%(default)s)")
+    submit.add_argument("--time", required=True, help="longest time before it is requeued, such as 24:00:00 or 2-12")
+    submit.add_argument("--partition", help="where to run (default: the cluster's own default)")
+    submit.add_argument(
+        "--sbatch", action="append", default=[], metavar="OPTION", help="further option, as --sbatch=--account=NAME"
+    )
+    submit.add_argument("--dry-run", action="store_true", help="print the batch script and submit nothing")
+    submit.set_defaults(run=_submit, further=[])
+
+
 def _add_plugins(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     plugins = verbs.add_parser("plugins", help="list the installed prompt kinds, or start a new one")
     plugins.set_defaults(run=_plugins)
@@ -282,6 +310,16 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield show
     finally:
         show("\r")
+
+
+def _submit(options: argparse.Namespace) -> None:
+    from seemkit import slurm
+
+    request = slurm.Request(
+        options.config, options.further, options.nodes, options.devices, options.time, options.partition, options.sbatch
+    )
+    job = slurm.plan(request)
+    print(job.script if options.dry_run else slurm.submit(job), end="" if options.dry_run else "\n")  # noqa: T201
 
 
 def _plugins(_: argparse.Namespace) -> None:

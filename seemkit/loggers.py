@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 from pathlib import Path
 
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_only
 
+from seemkit.ops.files import replacing
+
 
 class CSVLogger(loggers.CSVLogger):
     """Lightning's, but for the measurements of an earlier run in the same folder, which it would delete.
 
-    They are kept beside the new ``metrics.csv`` as ``metrics.1.csv``, ``metrics.2.csv`` and so on.
+    A run that goes on from a checkpoint goes on in its ``metrics.csv``. What an earlier run measured otherwise, behind
+    that checkpoint or altogether, is kept beside it as ``metrics.1.csv``, ``metrics.2.csv`` and so on.
     """
+
+    _earlier: Path | None = None
 
     @property
     def experiment(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 (Lightning's own type is private)
@@ -21,8 +27,27 @@ class CSVLogger(loggers.CSVLogger):
         file = Path(self.log_dir) / "metrics.csv"
         if self._experiment is None and file.exists() and _is_first_process():
             numbered = (file.with_suffix(f".{number}.csv") for number in itertools.count(1))
-            file.rename(next(path for path in numbered if not path.exists()))
+            self._earlier = file.rename(next(path for path in numbered if not path.exists()))
         return super().experiment
+
+    def go_on(self, step: int) -> None:
+        """Begins the file with what the earlier run measured in its steps before `step`."""
+        writer = self.experiment
+        if self._earlier is None:
+            return
+        with self._earlier.open(newline="") as source:
+            rows = csv.DictReader(source)
+            names = list(rows.fieldnames or ())
+            everything = list(rows)
+        kept = [row for row in everything if int(row["step"]) < step]
+        with replacing(Path(self.log_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
+            target = csv.DictWriter(file, names)
+            target.writeheader()
+            target.writerows(kept)
+        writer.metrics_keys = names
+        if len(kept) == len(everything):
+            self._earlier.unlink()
+        self._earlier = None
 
 
 def _is_first_process() -> bool:

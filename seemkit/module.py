@@ -9,7 +9,6 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
@@ -128,13 +127,6 @@ class SeemModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Lets logged steps go on where they were: Lightning's own count may be one off after an interruption."""
         self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
-
-    def on_train_batch_end(self, outputs: object, batch: Batch, index: int) -> None:
-        """Stops after a SIGTERM, here rather than where Lightning would: behind the last batch of an epoch it resumes
-        with other batches. Several processes have to agree first, which Lightning sees to.
-        """
-        if self.trainer.received_sigterm and self.trainer.world_size == 1:
-            raise SIGTERMException
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-import signal
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seemkit.callbacks.requeue import Requeue, Stopped, requeue
 from seemkit.errors import InputError
 from seemkit.module import SeemModule
+from seemkit.signals import Request
+from seemkit.training import roll_call
 from seemkit.weights import PACKAGES, require
 
 NOISE = (
@@ -28,6 +31,8 @@ NOISE = (
     "LightningCLI's args parameter",
     "treespec, LeafSpec",
     "logging interval",
+    "command is available on your system but is not used",  # a run outside of srun is meant to be one
+    "exists and is not empty",  # of a run that goes on
     "WeightAveraging doesn't support",
     "Previous log files in this directory will be deleted",  # `seemkit.loggers.CSVLogger` keeps them
     "was called before the",  # data without phrases leave the metric of phrases without an update
@@ -38,8 +43,7 @@ _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
 PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
 """The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
 
-LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out", "timed out after", "Broken pipe")
-"""What gloo and the store say when a process is gone."""
+UNKNOWN_FAULT = "another process of this run has ended or no longer answers"
 
 UNWRITABLE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
@@ -114,23 +118,10 @@ def run(arguments: Sequence[str]) -> None:
     # Adam's averages of weights without a gradient decay into denormal numbers, which CPUs handle up to 100 times
     # slower; threads inherit the setting, so it comes before the first of them
     torch.set_flush_denormal(True)
-    for message in NOISE:
-        warnings.filterwarnings("ignore", message=f".*{message}.*")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
     try:
-        SeemCLI(
-            SeemModule,
-            LightningDataModule,
-            subclass_mode_data=True,
-            trainer_class=Trainer,
-            trainer_defaults={"use_distributed_sampler": False},
-            save_config_kwargs={"overwrite": True},
-            seed_everything_default=0,
-            parser_kwargs=PARSER,
-            args=list(arguments),
-        )
-    except SIGTERMException:
-        sys.exit(128 + signal.SIGTERM)  # Lightning would end with 0, as if the run were complete
+        _start(SeemCLI, arguments)
+    except Stopped as stopped:
+        sys.exit(_end(stopped))
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -139,12 +130,83 @@ def run(arguments: Sequence[str]) -> None:
             "--trainer.default_root_dir. Checkpoints that are there are whole; --ckpt_path goes on from one"
         ) from error
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in LOST):
+        if not roll_call.is_lost(error):
             raise
+        fault = next(
+            iter(getattr(error, "__notes__", ())), "another process of this run has ended or no longer answers"
+        )
         raise InputError(
-            "another process of this run has ended or no longer answers; its own last lines say why. Go on from the "
-            f"last checkpoint with --ckpt_path. ({_one_line(str(error))[:200]})"
+            f"{fault}; its own last lines say more. Go on from the last checkpoint with --ckpt_path last. "
+            f"({_one_line(str(error))[:200]})"
         ) from error
+
+
+def read(arguments: Sequence[str]) -> Namespace:
+    """The settings of a command line, checked as `run` does it; nothing is built.
+
+    Raises:
+        InputError: the configuration is bad.
+    """
+    try:
+        _start(_Reader, arguments)
+    except _Read as found:
+        return found.settings
+    raise AssertionError
+
+
+class _Read(Exception):  # noqa: N818 (no error)
+    """Ends a command line whose settings are known."""
+
+    def __init__(self, settings: Namespace) -> None:
+        super().__init__()
+        self.settings = settings
+
+
+class _Reader(SeemCLI):
+    def before_instantiate_classes(self) -> None:
+        raise _Read(self.config[str(self.config.subcommand)])
+
+
+def _start(command_line: type[SeemCLI], arguments: Sequence[str]) -> None:
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=f".*{message}.*")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
+    command_line(
+        SeemModule,
+        LightningDataModule,
+        subclass_mode_data=True,
+        trainer_class=Trainer,
+        trainer_defaults={"use_distributed_sampler": False, "num_nodes": _nodes(), "callbacks": Requeue()},
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        parser_kwargs=PARSER,
+        args=list(arguments),
+    )
+
+
+def _end(stopped: Stopped) -> int:
+    """The exit code of a run that was asked to stop; its SLURM job is back in the queue if that was asked for.
+
+    All processes of a requeued job must end well: `srun -K1` would end the first one before it has called SLURM.
+    """
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    requeued = stopped.request is Request.REQUEUE and "SLURM_JOB_ID" in os.environ
+    if first:
+        saved = f"saved {stopped.saved}" if stopped.saved else "nothing to save"
+        print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201
+    if requeued and first:
+        try:
+            print(f"seemkit: {requeue()}", file=sys.stderr, flush=True)  # noqa: T201
+        except OSError as error:
+            raise InputError(f"{error}; submit the job again with --ckpt_path last") from error
+    return 0 if requeued else int(stopped.code or 0)
+
+
+def _nodes() -> int:
+    """How many nodes torchrun or srun has started this run on."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["GROUP_WORLD_SIZE"])
+    return int(os.environ.get("SLURM_STEP_NUM_NODES", "1")) if "SLURM_PROCID" in os.environ else 1
 
 
 def _check_checkpoint(path: Path) -> None:

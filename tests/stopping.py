@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -37,12 +39,91 @@ class TerminateAfter(Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-class NoRoomAfter(Callback):
-    """Lets every larger write fail after some optimiser steps, as a full disk does."""
+class Fault(Callback):
+    """Something that happens once to one process of a run, also if the run is started again."""
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, mark: str, step: int, rank: int = 1) -> None:
+        self.mark = Path(mark)
+        self.step = step
+        self.rank = rank
+
+    def is_due(self, trainer: Trainer) -> bool:
+        """Whether this is the process and the time; only once."""
+        if trainer.global_rank != self.rank or trainer.global_step < self.step or self.mark.exists():
+            return False
+        self.mark.touch()
+        return True
+
+
+class SignalOnce(Fault):
+    """Sends the process what SLURM sends before a job's time is over, in the middle of a step."""
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+class SignalInValidation(Fault):
+    """The same in the middle of a validation."""
+
+    def on_validation_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+class SignalInCheckpoint(Fault):
+    """The same while a checkpoint is being made."""
+
+    def on_save_checkpoint(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+class SignalAtStart(Fault):
+    """The same before the first step."""
+
+    def setup(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+class KillOnce(Fault):
+    """Kills the process in the middle of a step."""
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class RaiseOnce(Fault):
+    """Raises in the middle of a step."""
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            raise LookupError("this process has lost its way")
+
+
+class HangOnce(Fault):
+    """Hangs in the middle of a step."""
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if self.is_due(trainer):
+            time.sleep(600)
+
+
+class NoRoom(Fault):
+    """Lets every larger write of the process fail, as a full disk does."""
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step == self.steps:
+        if self.is_due(trainer):
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+class Slow(Callback):
+    """Takes its time in each step, so that something can happen to it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def on_before_backward(self, *_: Any) -> None:
+        time.sleep(self.seconds)

@@ -38,7 +38,6 @@ def words(run: Path, scenes: Path, *further: dict) -> list[str]:
                 "dirpath": str(run / "checkpoints"),
                 "every_n_train_steps": EVERY,
                 "save_last": True,
-                "save_on_exception": True,
             },
         },
         *further,
@@ -90,15 +89,17 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     assert 0 < steps <= STEPS
     assert main([*words(run, scenes), "--ckpt_path", str(last)]) == 0
     found = curve(run)
-    assert set(found) == set(range(steps, STEPS))
-    assert found == {step: whole[step] for step in found}
-    assert steps == STEPS or list((run / "logs" / "csv").glob("metrics.*.csv"))
+    assert found == whole
+    assert number == signal.SIGKILL or not list((run / "logs" / "csv").glob("metrics.*.csv"))  # nothing was repeated
 
 
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint(scenes: Path, tmp_path: Path, capsys) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    stop = {"class_path": "tests.stopping.NoRoomAfter", "init_args": {"steps": EVERY + 2}}
+    stop = {
+        "class_path": "tests.stopping.NoRoom",
+        "init_args": {"mark": str(tmp_path / "full"), "step": EVERY + 2, "rank": 0},
+    }
     try:
         assert main(words(tmp_path / "run", scenes, stop)) == 2
     finally:
@@ -137,6 +138,6 @@ def test_a_lost_process_ends_the_other(victim: str, scenes: Path, tmp_path: Path
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what is left of a run that did not end as it should
     assert process.returncode != 0
-    assert "Traceback" not in output.split("another process", maxsplit=1)[-1]
+    assert "Traceback" not in output.split("has ended", maxsplit=1)[-1]
     if victim == "first":
-        assert "seemkit: another process of this run has ended" in output
+        assert "seemkit: rank 0, at which the processes meet, has ended" in output

@@ -7,6 +7,7 @@ from seemkit.callbacks.pictures import PictureGrid
 from seemkit.callbacks.progress import Progress
 from seemkit.callbacks.referring import ReferringEvaluation
 from seemkit.callbacks.report import Report
+from seemkit.callbacks.requeue import Requeue
 from seemkit.callbacks.video import VideoEvaluation
 from seemkit.callbacks.weights import SaveWeights
 from seemkit.callbacks.writer import PanopticWriter
@@ -20,6 +21,7 @@ __all__ = [
     "Progress",
     "ReferringEvaluation",
     "Report",
+    "Requeue",
     "SaveWeights",
     "VideoEvaluation",
 ]

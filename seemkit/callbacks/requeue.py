@@ -1,0 +1,198 @@
+"""Runs that are asked to stop save, end, and go back into SLURM's queue."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
+from torch import distributed
+
+from seemkit import signals
+from seemkit.loggers import CSVLogger
+from seemkit.signals import Request
+from seemkit.training import roll_call
+
+
+class Stopped(SystemExit):
+    """The end of a run that was asked to stop, raised by all processes behind the same batch.
+
+    Attributes:
+        request: what was asked for.
+        saved: the checkpoint to go on from, or None.
+    """
+
+    def __init__(self, request: Request, saved: str | None) -> None:
+        super().__init__(128 + request.signal)
+        self.request = request
+        self.saved = saved
+
+
+class Requeue(Callback):
+    """Ends a run between two batches when a signal asks for it, and saves ``last.ckpt`` at its end, however it ends.
+
+    SIGUSR1 asks for a checkpoint and a new place in SLURM's queue, SIGTERM and Ctrl-C for a checkpoint; a second Ctrl-C
+    ends a run at once. The processes of a run agree before each batch, so that all save together; `seemkit fit` puts
+    the job into the queue when `Stopped` comes out of the trainer. In the middle of a validation the checkpoint is one
+    from before it, and the validation begins anew.
+
+    An error of a single process saves only where there is no other one, which would not take part. Where there are
+    others, the error gets a note that names the process at fault (`seemkit.training.roll_call`).
+
+    The checkpoint is that of the first `ModelCheckpoint` with ``save_last``, or of the first at all; without one,
+    nothing is saved. The command line adds this callback to every run.
+    """
+
+    def __init__(self) -> None:
+        self._group: distributed.ProcessGroup | None = None  # on the CPU, so that no one waits for a GPU
+        self._evaluated_together = 0
+        self._in_validation_batch = False
+        self._resumed_at = -1
+        self._ended = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Opens the line on which the processes agree."""
+        if stage == "fit" and trainer.world_size > 1 and self._group is None:
+            # a little less than the strategy's own timeout: that of NCCL ends a process without a word
+            timeout = getattr(trainer.strategy, "_timeout", None) or timedelta(minutes=30)
+            group = distributed.new_group(backend="gloo", timeout=0.9 * timeout)
+            assert isinstance(group, distributed.ProcessGroup)  # this process is in it
+            self._group = group
+            roll_call.introduce()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Lets the files of measurements go on behind the checkpoint."""
+        self._resumed_at = checkpoint["global_step"]
+        for logger in trainer.loggers:
+            if isinstance(logger, CSVLogger):
+                logger.go_on(checkpoint["global_step"])
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Averages the weights of a run that had all its steps, as its end did; Lightning skips such an end."""
+        if self._resumed_at >= trainer.estimated_stepping_batches:
+            for callback in _averages(trainer):
+                callback.on_train_end(trainer, pl_module)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes over the signals, which Lightning has by now and gives back at the end."""
+        signals.note({Request.INTERRUPT, Request.TERMINATE})
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
+        """Stops here if any process was asked to; gradients that are being accumulated would be lost."""
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._stop_if_asked(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Saves behind the last step of the run, so that the test that follows can be stopped, too."""
+        if not self._ended and trainer.global_step >= trainer.estimated_stepping_batches:
+            self._ended = True
+            self._save(trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Learns how many batches every process has; some have one fewer."""
+        self._evaluated_together = self._least(sum(trainer.num_val_batches))
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Stops here if any process was asked to."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and batch_idx < self._evaluated_together:
+            self._in_validation_batch = True
+            self._stop_if_asked(trainer, pl_module)
+
+    def on_validation_batch_end(self, *_: object) -> None:
+        """Notes that no batch is under way."""
+        self._in_validation_batch = False
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """As before a validation."""
+        self._evaluated_together = self._least(sum(trainer.num_test_batches))
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Stops here if any process was asked to; there is nothing to save."""
+        if batch_idx < self._evaluated_together and (request := self._agreed()):
+            raise Stopped(request, None)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Writes the measurements so far, and makes a checkpoint in the middle of a validation one from before it."""
+        for logger in trainer.loggers:
+            logger.save()
+        if self._in_validation_batch:
+            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+            done = progress["total"]["completed"] - progress["current"]["completed"]
+            # what Lightning takes for a validation that was left in its first batch
+            for counts, before in ((progress["total"], done), (progress["current"], 0)):
+                counts.update(ready=before + 1, started=before + 1, processed=before, completed=before)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Saves if no other process has to take part; else finds out which one is at fault."""
+        if isinstance(exception, Stopped):
+            return
+        if trainer.world_size > 1:
+            if self._group is not None and (fault := roll_call.call(exception)):
+                exception.add_note(fault)
+        elif trainer.training or self._in_validation_batch:
+            self._save(trainer, pl_module)
+
+    def _stop_if_asked(self, trainer: Trainer, module: LightningModule) -> None:
+        if request := self._agreed():
+            raise Stopped(request, self._save(trainer, module))
+
+    def _save(self, trainer: Trainer, module: LightningModule) -> str | None:
+        """The checkpoint, written by all processes together."""
+        if self._in_validation_batch:
+            for callback in _averages(trainer):
+                callback.on_validation_epoch_end(trainer, module)  # puts the weights in training back
+        keepers = [keeper for keeper in trainer.checkpoint_callbacks if isinstance(keeper, ModelCheckpoint)]
+        keeper = next((keeper for keeper in keepers if keeper.save_last), keepers[0] if keepers else None)
+        if keeper is None or keeper.dirpath is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return None
+        last = Path(keeper.dirpath) / f"{keeper.CHECKPOINT_NAME_LAST}{keeper.FILE_EXTENSION}"
+        keeper.last_model_path = keeper.last_model_path or str(last)  # goes into the checkpoint, too
+        trainer.save_checkpoint(keeper.last_model_path)
+        return keeper.last_model_path
+
+    def _agreed(self) -> Request:
+        """What any of the processes was asked for."""
+        return Request(self._reduced(signals.noted(), distributed.ReduceOp.MAX))
+
+    def _least(self, count: float) -> int:
+        return self._reduced(int(min(count, 2**31)), distributed.ReduceOp.MIN)
+
+    def _reduced(self, value: int, operation: distributed.ReduceOp.RedOpType) -> int:
+        if self._group is None:
+            return int(value)
+        tensor = torch.tensor(int(value))
+        distributed.all_reduce(tensor, op=operation, group=self._group)
+        return int(tensor)
+
+
+def _averages(trainer: Trainer) -> list[WeightAveraging]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, WeightAveraging)]  # type: ignore[attr-defined]
+
+
+def requeue() -> str:
+    """Puts the SLURM job of this process back into the queue, which ends the job where it runs now.
+
+    Returns:
+        What was done.
+
+    Raises:
+        OSError: it cannot be done; the message says why.
+    """
+    job = os.environ["SLURM_JOB_ID"]
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"scontrol requeue {job}: {(done.stdout + done.stderr).strip()}")
+    return f"job {job} is back in the queue"

@@ -1,0 +1,57 @@
+"""Signals that ask a run to stop. They are only noted here; `Requeue` acts on them between two batches.
+
+A handler that did more would do it in the middle of a step, where the processes of a run are at different places and
+would wait for each other for ever. Nothing heavy is imported: the handler of SIGUSR1, which ends a Python process that
+has none, is to be there before torch is.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable
+from enum import IntEnum
+from types import FrameType
+
+
+class Request(IntEnum):
+    """What a run is asked for; of several requests the greatest counts."""
+
+    NONE = 0
+    INTERRUPT = 1  # Ctrl-C
+    TERMINATE = 2
+    REQUEUE = 3
+
+    @property
+    def signal(self) -> signal.Signals:
+        """The signal that asks for it."""
+        return next(number for number, request in _REQUESTS.items() if request is self)
+
+
+_REQUESTS = {signal.SIGINT: Request.INTERRUPT, signal.SIGTERM: Request.TERMINATE}
+if hasattr(signal, "SIGUSR1"):  # Windows has none
+    _REQUESTS[signal.SIGUSR1] = Request.REQUEUE
+
+_noted: set[Request] = set()  # of this process, as signals are
+
+
+def note(requests: Iterable[Request]) -> None:
+    """Lets the signals of some requests be noted from now on, and forgets what was noted of them before."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python handles signals in the main thread alone
+    for number, request in _REQUESTS.items():
+        if request in requests:
+            _noted.discard(request)
+            signal.signal(number, _note)
+
+
+def noted() -> Request:
+    """The greatest request so far."""
+    return max(_noted, default=Request.NONE)
+
+
+def _note(number: int, _: FrameType | None) -> None:
+    request = _REQUESTS[signal.Signals(number)]
+    if request is Request.INTERRUPT and request in _noted:
+        raise KeyboardInterrupt  # whoever presses Ctrl-C twice does not want to wait
+    _noted.add(request)

@@ -1,0 +1,85 @@
+"""What can go wrong on a cluster. It takes ten minutes: ``SEEMKIT_LONG_SLURM=1``, or ``nox -s slurm``."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import Cluster
+from tests.slurm.conftest import EVERY, STEPS, Run, fault
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("SEEMKIT_LONG_SLURM" not in os.environ, reason="takes ten minutes: set SEEMKIT_LONG_SLURM=1"),
+]
+IMPATIENT = {"class_path": "lightning.pytorch.strategies.DDPStrategy", "init_args": {"timeout": "0:00:20"}}
+
+
+@pytest.mark.parametrize(
+    ("what", "rank", "said"),
+    [
+        ("KillOnce", 1, None),
+        ("KillOnce", 0, None),
+        ("RaiseOnce", 1, r"this process has lost its way"),
+        ("HangOnce", 1, r"seemkit: rank 1 \(host \S+, process \d+\) no longer answers"),
+        ("NoRoom", 0, r"cannot be written"),
+    ],
+)
+def test_a_fault_of_one_process_ends_the_job(
+    what: str, rank: int, said: str | None, cluster: Cluster, submit, undisturbed: Run, scenes: Path, tmp_path: Path
+) -> None:
+    """The checkpoint before it is whole, and the same job, submitted again, goes on from there."""
+    run = Run(tmp_path / "run", scenes, (fault(what, tmp_path, rank=rank),), {"strategy": IMPATIENT})
+    assert cluster.wait(submit(run)) == "FAILED", run.log
+    assert said is None or re.search(said, run.log), run.log
+    assert run.saved_step == EVERY
+    assert cluster.wait(submit(run)) == "COMPLETED", run.log
+    assert run.curve == undisturbed.curve
+    assert run.weights == undisturbed.weights
+
+
+@pytest.mark.parametrize(
+    ("what", "step", "saved"), [("SignalInValidation", 4, 4), ("SignalInCheckpoint", 4, 4), ("SignalAtStart", 0, 0)]
+)
+def test_a_preemption_at_a_bad_time(
+    what: str, step: int, saved: int, cluster: Cluster, submit, undisturbed: Run, scenes: Path, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run", scenes, (fault(what, tmp_path, step=step),), {"limit_val_batches": 1.0})
+    job = submit(run)
+    cluster.wait_until(lambda: "is back in the queue" in run.log, 120)
+    assert run.saved_step == saved
+    assert cluster.wait(job) == "COMPLETED", run.log
+    assert int(cluster.job(job)["Restarts"]) == 1
+    assert run.curve == undisturbed.curve
+    assert run.validations == [3, 7, 11]
+    assert run.weights == undisturbed.weights
+
+
+def test_a_lost_node(cluster: Cluster, submit, undisturbed: Run, scenes: Path, tmp_path: Path) -> None:
+    """SLURM itself queues the job again, which goes on from the last checkpoint when the node is back."""
+    run = Run(tmp_path / "run", scenes, ({"class_path": "tests.stopping.Slow", "init_args": {"seconds": 0.5}},))
+    job = submit(run)
+    cluster.wait_until(run.last.exists, 120)
+    time.sleep(1)
+    node = cluster.nodes[1]
+    cluster.lose_node(node)
+    try:
+        cluster.wait_until(lambda: cluster.job(job)["JobState"] == "PENDING", 120)
+        assert run.saved_step in range(EVERY, STEPS, EVERY)
+    finally:
+        cluster.start_node(node)
+    assert cluster.wait(job, 180) == "COMPLETED", run.log
+    assert run.curve == undisturbed.curve
+    assert run.weights == undisturbed.weights
+
+
+def test_torchrun_takes_the_same_options(undisturbed: Run, scenes: Path, tmp_path: Path) -> None:
+    """Two nodes of one process each, as torchrun starts them; the options do not say so."""
+    run = Run(tmp_path / "run", scenes)
+    run.torchrun()
+    assert run.curve == undisturbed.curve
+    assert run.weights == undisturbed.weights

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from seemkit import signals
 from seemkit._version import __version__
 from seemkit.errors import InputError
+from seemkit.progress import progress_line
 
 if TYPE_CHECKING:
     from seemkit.network import SEEM
@@ -173,6 +173,14 @@ def _add_data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     check = data.add_parser("check", help="read a whole folder; tell what is in it and what is wrong with it")
     check.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds annotations/")
     check.set_defaults(run=_check_data)
+    shard = data.add_parser("shard", help="pack the images of a folder into tar files, to be used in its place")
+    shard.add_argument("source", type=Path, metavar="SOURCE", help="the folder that holds annotations/")
+    shard.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be absent or empty")
+    shard.add_argument(
+        "--split", action="extend", nargs="+", default=[], metavar="NAME", help="splits to pack (default: all)"
+    )
+    shard.add_argument("--images", type=int, default=500, metavar="N", help="in a tar file (default: %(default)s)")
+    shard.set_defaults(run=_shard_data)
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -235,7 +243,7 @@ def _segment(options: argparse.Namespace) -> int:
     request = segmenting.Request(_words(options), options.prompts, classes, options.threshold, options.seed)
     left_out = 0
     if options.image.is_dir():
-        with _progress() as progress:
+        with progress_line() as progress:
             lines, left_out = segmenting_folder.segment_folder(
                 options.image, _model(options), request, options.out, options.batch, progress
             )
@@ -249,7 +257,7 @@ def _track(options: argparse.Namespace) -> None:
     from seemkit import tracking_cli
 
     request = tracking_cli.Request(_words(options), options.prompts, options.at, options.overlay)
-    with _progress() as progress:
+    with progress_line() as progress:
         lines = tracking_cli.track_video(options.source, _model(options), request, options.out, progress)
     print("\n".join(lines))  # noqa: T201
 
@@ -282,7 +290,7 @@ def _scenes(options: argparse.Namespace) -> None:
 def _convert_data(options: argparse.Namespace) -> None:
     from seemkit.data.conversion.writer import convert
 
-    with _progress() as progress:
+    with progress_line() as progress:
         lines = convert(options.format, options.source, options.out, options.val, options.seed, options.names, progress)
     print("\n".join(lines))  # noqa: T201
 
@@ -290,26 +298,18 @@ def _convert_data(options: argparse.Namespace) -> None:
 def _check_data(options: argparse.Namespace) -> int:
     from seemkit.data.check import check
 
-    with _progress() as progress:
+    with progress_line() as progress:
         lines, problems = check(options.folder, progress)
     print("\n".join(lines))  # noqa: T201
     return FOUND_PROBLEMS if problems else 0
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What shows a line of progress in place of the one before; nothing where no terminal would show it."""
-    shown = sys.stderr.isatty()
+def _shard_data(options: argparse.Namespace) -> None:
+    from seemkit.data.shards.writer import shard
 
-    def show(text: str) -> None:
-        if shown:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
-
-    try:
-        yield show
-    finally:
-        show("\r")
+    with progress_line() as progress:
+        lines = shard(options.source, options.out, options.split, options.images, progress)
+    print("\n".join(lines))  # noqa: T201
 
 
 def _submit(options: argparse.Namespace) -> None:

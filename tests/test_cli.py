@@ -37,7 +37,8 @@ def photo(tmp_path: Path) -> Path:
     "words",
     [
         ["--help"], ["--version"], ["segment", "--help"], ["track", "--help"], ["data", "scenes", "--help"],
-        ["data", "convert", "--help"], ["data", "check", "--help"], ["plugins", "new", "--help"],
+        ["data", "convert", "--help"], ["data", "check", "--help"],
+        ["data", "shard", "--help"], ["plugins", "new", "--help"],
     ],
 )  # fmt: skip
 def test_help_imports_nothing_heavy(words: list[str]) -> None:

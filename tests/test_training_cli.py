@@ -135,6 +135,16 @@ def test_an_interrupted_run_resumes_bit_identically(
     assert not different
 
 
+@pytest.mark.slow
+def test_a_folder_in_shards_trains_and_validates(scenes: Path, tmp_path: Path) -> None:
+    assert main(["data", "shard", str(scenes), str(tmp_path / "shards"), "--images", "3"]) == 0
+    assert fit(tmp_path / "run", tmp_path / "shards", 4, "--data.num_workers", "1") == 0
+    metrics = (tmp_path / "run" / "metrics.json").read_text()
+    last = ["--ckpt_path", str(tmp_path / "run" / "checkpoints" / "last.ckpt")]
+    assert main(["test", *settings(tmp_path / "run", scenes, 4), *last]) == 0
+    assert (tmp_path / "run" / "metrics.json").read_text() == metrics
+
+
 @pytest.mark.parametrize("configs", CONFIGS + OVERLAYS, ids=lambda paths: paths[-1].stem)
 def test_every_shipped_config_parses(configs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     words = [word for path in configs for word in ("--config", str(path))]

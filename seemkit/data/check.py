@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from seemkit.data.coco_instances import CocoInstances
-from seemkit.data.coco_panoptic import CocoPanoptic
-from seemkit.data.transforms import Sample
+from seemkit.data.coco_images import CocoImages
+from seemkit.data.layouts import DATASETS, find_splits
 from seemkit.errors import InputError
 from seemkit.ops.columns import aligned
 from seemkit.types import Size, Target, Vocabulary
@@ -21,25 +20,6 @@ from seemkit.types import Size, Target, Vocabulary
 MIN_AREA: Final = 10
 """Training draws no visual prompt for a segment of fewer pixels (`seemkit.interactive.user.MIN_AREA`)."""
 MOST_SHOWN: Final = 20
-
-
-class Samples(Protocol):
-    """A dataset, as far as a check needs it."""
-
-    vocabulary: Vocabulary
-
-    def __len__(self) -> int:
-        """Number of samples."""
-
-    def __getitem__(self, key: int, /) -> Sample:
-        """Image and target."""
-
-
-DATASETS: Final[dict[str, Callable[[Path, str], Samples]]] = {
-    "panoptic": CocoPanoptic,
-    "instances": CocoInstances,
-}
-"""What opens a split, by the first word of its JSON: ``annotations/<word>_<split>.json``."""
 
 
 @dataclass(slots=True)
@@ -127,7 +107,7 @@ def check(folder: Path, progress: Callable[[str], object] = lambda _: None) -> t
     Raises:
         InputError: the folder has no split.
     """
-    splits = _splits(folder)
+    splits = find_splits(folder)
     problems = _Problems()
     lines: list[str] = []
     vocabularies: dict[str, tuple[str, Vocabulary]] = {}
@@ -147,21 +127,7 @@ def check(folder: Path, progress: Callable[[str], object] = lambda _: None) -> t
     return [*lines, *problems.lines()], problems.count
 
 
-def _splits(folder: Path) -> list[tuple[str, str]]:
-    """The first word and the split of every JSON that makes a split; train before val before test, then others."""
-    found = []
-    for path in sorted((folder / "annotations").glob("*.json")):
-        kind, _, split = path.stem.partition("_")
-        if kind in DATASETS and split:
-            found.append((kind, split))
-    if not found:
-        wanted = " or ".join(f"{kind}_<split>.json" for kind in DATASETS)
-        raise InputError(f"{folder / 'annotations'}: holds no {wanted}; give the folder that holds annotations/")
-    order = ("train", "val", "test")
-    return sorted(found, key=lambda item: next((i for i, name in enumerate(order) if item[1].startswith(name)), 3))
-
-
-def _tally(dataset: Samples, split: str, problems: _Problems, progress: Callable[[str], object]) -> _Tally:
+def _tally(dataset: CocoImages[Any], split: str, problems: _Problems, progress: Callable[[str], object]) -> _Tally:
     tally = _Tally(dataset.vocabulary)
     for index in range(len(dataset)):
         progress(f"reading {split} {index + 1}/{len(dataset)}")

@@ -1,4 +1,4 @@
-"""What all datasets over COCO's JSON files share: images read from a folder, targets made by the kind of annotation."""
+"""What all datasets over COCO's JSON files share: images read by name, targets made by the kind of annotation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from torch.utils.data import Dataset
 from seemkit.data.coco_annotations import ImageAnnotation
 from seemkit.data.images import read_image
 from seemkit.data.samplers import SampleKey, generator_of
+from seemkit.data.shards.files import ShardFolder
+from seemkit.data.shards.index import member_name
+from seemkit.data.stored import StoredFile, StoredFolder
 from seemkit.data.transforms import Sample, Transform
 from seemkit.errors import InputError
 from seemkit.types import Phrase, Size, Target, Vocabulary
@@ -35,7 +38,7 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
 
     def __init__(
         self,
-        image_folder: Path,
+        image_folder: StoredFolder,
         json_path: Path,
         vocabulary: Vocabulary,
         annotations: Sequence[A],
@@ -55,14 +58,15 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
             seed: of the transform's random choices.
 
         Raises:
-            InputError: if an image is missing.
+            InputError: if a file is missing.
         """
         self.image_folder, self.json_path = image_folder, json_path
         self.vocabulary, self.annotations = vocabulary, annotations
         self.transform, self.seed = transform, seed
         self._phrases = phrases
         for annotation in annotations:
-            self._check_file(image_folder / annotation.image_name)
+            for _, file in self.files(annotation):
+                self._check_file(file)
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -94,18 +98,32 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
             name=annotation.image_name,
         )
 
+    def files(self, annotation: A) -> list[tuple[str, StoredFile]]:
+        """What the sample of an annotation is read from, each with its name as a member of a shard."""
+        name = annotation.image_name
+        return [(member_name(name), self.image_folder / name)]
+
+    @property
+    def shards(self) -> Tensor | None:
+        """The number of the shard [N] int64 that holds the image of each sample; None where images are single files."""
+        folder = self.image_folder
+        if not isinstance(folder, ShardFolder):
+            return None
+        return torch.tensor([folder.shard_of(annotation.image_name) for annotation in self.annotations])
+
     @abstractmethod
     def _read_masks(self, annotation: A, size: Size) -> Tensor:
         """Masks bool [N, H, W] of the segments, in their order."""
 
-    def _check_file(self, path: Path) -> None:
+    def _check_file(self, file: StoredFile) -> None:
         """Raise InputError if a listed file is missing."""
-        if not path.is_file():
-            raise InputError(f"{path}: no such file, but {self.json_path} lists it; add it")
+        if not file.is_file():
+            advice = "add it" if isinstance(file, Path) else "run seemkit data shard again on a folder that has it"
+            raise InputError(f"{file}: no such file, but {self.json_path} lists it; {advice}")
 
 
-def check_folders(*folders: Path) -> None:
-    """Raise InputError if one of the folders of a dataset is missing."""
+def check_folders(*folders: StoredFolder) -> None:
+    """Raise InputError if one of the folders of a dataset is missing; shards are checked with their index."""
     for folder in folders:
-        if not folder.is_dir():
+        if isinstance(folder, Path) and not folder.is_dir():
             raise InputError(f"{folder}: no such folder; check root and split")

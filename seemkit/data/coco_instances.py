@@ -11,6 +11,7 @@ from seemkit.data.coco_annotations import read_refs_json
 from seemkit.data.coco_images import CocoImages, check_folders
 from seemkit.data.coco_instances_json import InstancesAnnotation, read_instances_json
 from seemkit.data.coco_shapes import decode_shape
+from seemkit.data.shards.files import open_split
 from seemkit.data.transforms import Transform, drop_vanished
 from seemkit.errors import InputError
 from seemkit.types import Size, Target
@@ -22,8 +23,8 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
     The folder holds ``<split>/`` with the images and ``annotations/`` with ``instances_<split>.json``, whose
     annotations have polygons or run lengths, and optionally ``refs_<split>.json`` (see `CocoPanoptic`), where
     ``ann_id`` is the id of an annotation. A category is a thing unless it has ``"isthing": 0``. Masks may overlap;
-    images without annotations have an empty target. The JSONs and the presence of every image are checked at once, the
-    pixels when a sample is read; masks are decoded then.
+    images without annotations have an empty target. Images may lie in shards instead. The JSONs and the presence of
+    every image are checked at once, the pixels when a sample is read; masks are decoded then.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
             InputError: for a missing file or folder or a fault in a JSON; it names file and field.
         """
         annotations = Path(root) / "annotations"
-        images, json_path = Path(root) / split, annotations / f"instances_{split}.json"
+        json_path = annotations / f"instances_{split}.json"
+        images, _ = open_split(Path(root), split)
         check_folders(Path(root), images, annotations)
         vocabulary, found = read_instances_json(json_path)
         refs_path = annotations / f"refs_{split}.json"

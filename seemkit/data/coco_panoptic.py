@@ -16,6 +16,9 @@ from seemkit.data.exclusion import without_images
 from seemkit.data.grounding import Grounding
 from seemkit.data.images import check_equal_size, open_image
 from seemkit.data.lvis import Lvis, LvisChoice
+from seemkit.data.shards.files import open_split
+from seemkit.data.shards.index import PANOPTIC, member_name
+from seemkit.data.stored import StoredFile
 from seemkit.data.transforms import Transform
 from seemkit.errors import InputError
 from seemkit.types import Size, Target
@@ -27,7 +30,8 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
     The folder holds ``<split>/`` with the images and ``annotations/`` with ``panoptic_<split>.json``, the PNGs in
     ``panoptic_<split>/`` (segment id = R + 256 G + 65536 B, 0 is void) and optionally ``refs_<split>.json``: ``{"refs":
     [{"image_id", "ann_id", "sentences": [{"sent"}], "tags"}]}`` where ``ann_id`` is a segment id and ``tags`` may be
-    absent. The JSONs and the presence of every file are checked at once, the pixels when a sample is read.
+    absent. Images and PNGs may lie in shards instead (see `seemkit.data.shards`). The JSONs and the presence of every
+    file are checked at once, the pixels when a sample is read.
 
     Two more files may add to that. Each object of a grounding file gives its sentences to the segment, crowds left out,
     whose mask it overlaps most, if the intersection over union is at least 0.5, and is dropped otherwise. Objects of
@@ -69,19 +73,22 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
                 field.
         """
         annotations = Path(root) / "annotations"
-        images, json_path = Path(root) / split, annotations / f"panoptic_{split}.json"
-        self.png_folder = annotations / f"panoptic_{split}"
+        json_path = annotations / f"panoptic_{split}.json"
+        images, self.png_folder = open_split(Path(root), split)
         check_folders(Path(root), images, annotations, self.png_folder)
         vocabulary, found = read_panoptic_json(json_path)
         refs_path = annotations / f"refs_{split}.json"
         refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
         found = without_images(found, exclude)
         super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
-        for annotation in found:
-            self._check_file(self.png_folder / annotation.png_name)
         ids = {annotation.image_id for annotation in found}
         self._grounding = None if grounding is None else Grounding(grounding, ids)
         self._lvis = None if lvis is None else Lvis(lvis, found, lvis_choice)
+
+    def files(self, annotation: PanopticAnnotation) -> list[tuple[str, StoredFile]]:
+        """Image and PNG."""
+        name = annotation.png_name
+        return [*super().files(annotation), (member_name(name, PANOPTIC), self.png_folder / name)]
 
     def _read_target(self, annotation: PanopticAnnotation, size: Size) -> Target:
         target = super()._read_target(annotation, size)
@@ -108,7 +115,7 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         return torch.from_numpy(ids[None] == order[:, None, None])
 
 
-def _read_ids(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+def _read_ids(path: StoredFile) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
     """The segment ids int32 [H, W] of a panoptic PNG."""
     image = open_image(path)
     if image.mode not in ("RGB", "RGBA"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
@@ -16,6 +17,7 @@ from seemkit.data.evaluation_module import EvaluationDataModule
 from seemkit.data.image_files import ImageFiles
 from seemkit.data.loader import ResumableLoader, collate
 from seemkit.data.samplers import SeededSampler, rank_and_world
+from seemkit.data.shards.order import sharded_order
 from seemkit.data.sources import Mixture, Source, group_batches, mixed_order
 from seemkit.data.transforms import (
     Compose,
@@ -110,14 +112,16 @@ class CocoDataModule(EvaluationDataModule):
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled batches of the sources; the last one of an epoch may be smaller.
 
-        Where images keep their shapes, those of a batch are all wide or all high.
+        Where images keep their shapes, those of a batch are all wide or all high. Of one source in shards, each process
+        reads few at a time (see `sharded_order`); several sources are shuffled freely (see `mixed_order`), wherever
+        their images lie.
         """
         mixture = self._training()
-        order = None
-        if len(mixture.datasets) > 1:
-            order = partial(mixed_order, mixture.lengths, [source.weight for source in self.sources])
+        rank, world = rank_and_world()
         arrange = None if self.jitter else partial(group_batches, wide=mixture.wide, batch=self.batch_size)
-        sampler = SeededSampler(len(mixture), self.seed, True, *rank_and_world(), order=order, arrange=arrange)
+        sampler = SeededSampler(
+            len(mixture), self.seed, True, rank, world, order=self._order(mixture, world), arrange=arrange
+        )
         return ResumableLoader(
             mixture,
             batch_size=self.batch_size,
@@ -161,6 +165,13 @@ class CocoDataModule(EvaluationDataModule):
             self._check_classes(datasets[0])
             self._train = Mixture(datasets)
         return self._train
+
+    def _order(self, mixture: Mixture, world: int) -> Callable[[torch.Generator], Tensor] | None:
+        """What gives the positions of an epoch; None means any permutation."""
+        if len(mixture.datasets) > 1:
+            return partial(mixed_order, mixture.lengths, [source.weight for source in self.sources])
+        shards = mixture.datasets[0].shards
+        return None if shards is None else partial(sharded_order, shards, world)
 
     def _check_classes(self, dataset: CocoImages[Any]) -> None:
         others = [*self._datasets.values(), *(self._train.datasets[:1] if self._train else ())]

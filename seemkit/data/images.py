@@ -7,13 +7,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from seemkit.data.stored import StoredFile
 from seemkit.errors import InputError
 from seemkit.types import Size
 
@@ -29,14 +31,14 @@ _DECODING_ERRORS = (
 )  # fmt: skip
 
 
-def read_image(path: str | Path, upright: bool = False) -> Tensor:
+def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
     """The image in a file as uint8 [3, H, W], RGB, 0..255.
 
     Grey, palette and CMYK images become RGB, alpha is dropped, and 16 bits are scaled to 8. Of an animation the first
     frame is read.
 
     Args:
-        path: any file that Pillow reads.
+        path: any file that Pillow reads, or a part of a shard.
         upright: turn the image as its EXIF orientation says. Data sets with masks want False, since their masks are
             drawn on the pixels as stored; photographs of a user want True.
 
@@ -69,7 +71,7 @@ def check_pixels(image: Tensor) -> Tensor:
     return image
 
 
-def open_image(path: str | Path) -> Image.Image:
+def open_image(path: str | StoredFile) -> Image.Image:
     """The decoded image in a file, in the mode in which it is stored.
 
     Raises:
@@ -90,7 +92,7 @@ def header_size(path: str | Path) -> Size:
         return Size(image.height, image.width)
 
 
-def check_equal_size(path: Path, size: Size, image: Path, image_size: Size) -> None:
+def check_equal_size(path: StoredFile, size: Size, image: StoredFile, image_size: Size) -> None:
     """Nothing, if what is drawn on an image has its size.
 
     Args:
@@ -110,19 +112,22 @@ def check_equal_size(path: Path, size: Size, image: Path, image_size: Size) -> N
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
+def _opened(path: str | StoredFile) -> Iterator[Image.Image]:
     """The open image in a file; what goes wrong with it becomes an InputError."""
+    source = path if isinstance(path, (str, Path)) else BytesIO(path.read_bytes())
     try:
-        with Image.open(path) as image:
+        with Image.open(source) as image:
             yield image
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image; check the path") from error
     except _DECODING_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # what Pillow says of this names what it was given, which for a part of a shard is an object in memory
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file") from error
 
 
-def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
+def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
     """The image in mode RGB."""
     if image.mode.startswith("I"):
         return _scale_16_bits(image, path).convert("RGB")
@@ -137,7 +142,7 @@ def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
         raise InputError(f"{path}: cannot convert from mode {image.mode} to RGB; save it as RGB") from error
 
 
-def _scale_16_bits(image: Image.Image, path: str | Path) -> Image.Image:
+def _scale_16_bits(image: Image.Image, path: str | StoredFile) -> Image.Image:
     """The grey image of 16 bits in 8 bits: 65535 becomes 255, to the nearest level."""
     # Pillow's mode I has 32 bits but also holds 16-bit files, for instance PGM
     values = np.array(image).astype(np.int64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from seemkit.data.stored import StoredFile
 from seemkit.errors import InputError
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: StoredFile) -> Iterator[None]:
     """Turns what the system says of a file within the block into one line.
 
     Raises:

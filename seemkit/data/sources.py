@@ -30,7 +30,8 @@ class Source:
 
     Attributes:
         root: the folder: COCO panoptic (``annotations/panoptic_<split>.json``), COCO instances
-            (``annotations/instances_<split>.json``; panoptic wins), or the releases of RefCOCO.
+            (``annotations/instances_<split>.json``; panoptic wins), either of them with its images as files or in
+            shards (`seemkit.data.shards`), or the releases of RefCOCO.
         split: for example ``train2017``.
         weight: how often its images come, against the other sources; each starts from its share of all images.
         grounding: panoptic only: a JSON of referred objects (`seemkit.data.grounding.Grounding`).

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pycocotools import mask as coco_mask
@@ -19,6 +18,7 @@ from seemkit.data.conversion.picture import Instance, Picture, Source, read_name
 from seemkit.data.images import MIN_SIDE
 from seemkit.errors import InputError
 from seemkit.ops.columns import aligned
+from seemkit.ops.files import check_free, replacing_folder
 from seemkit.types import Size
 
 READERS: Final[dict[str, Callable[[Path, tuple[str, ...] | None, Counter[str]], Source]]] = {
@@ -70,13 +70,13 @@ def convert(
         raise InputError(f"--val {val:g}: expected a share from 0 to below 1, for example 0.1")
     if not source.exists():
         raise InputError(f"{source}: no such folder; check the path")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    check_free(out)
     notes: Counter[str] = Counter()
     plan = _plan(READERS[kind](source, read_names(names) if names else None, notes), val, seed, notes, progress)
     if not any(picture.instances for pictures in plan.splits.values() for picture in pictures):
         raise InputError(f"{source}: has no object that can be converted{_because(notes)}")
-    _publish(plan, out, progress)
+    with replacing_folder(out) as draft:
+        _write(plan, draft, progress)
     return [f"{source}: {kind}, written to {out}", *_summary(plan), *(f"{note}: {n}" for note, n in notes.items())]
 
 
@@ -126,21 +126,6 @@ def _drawn(pictures: list[Picture], val: float, seed: int) -> list[str]:
     count = min(max(1, round(val * len(free))), len(free) - 1) if val and free else 0
     chosen = set(random.Random(seed).sample(free, count))
     return [picture.split or ("val" if index in chosen else "train") for index, picture in enumerate(pictures)]
-
-
-def _publish(plan: _Plan, out: Path, progress: Callable[[str], object]) -> None:
-    """Writes everything beside `out` and renames it at the end."""
-    target = out.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
-            draft = Path(temporary) / target.name
-            _write(plan, draft, progress)
-            if target.exists():
-                target.rmdir()
-            draft.rename(target)
-    except OSError as error:
-        raise InputError(f"{out}: cannot write there: {error.strerror or error}") from error
 
 
 def _write(plan: _Plan, root: Path, progress: Callable[[str], object]) -> None:

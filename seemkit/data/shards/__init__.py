@@ -1,0 +1,1 @@
+"""Folders whose images lie in tar files of some hundred each, for sets of very many files."""

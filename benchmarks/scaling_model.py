@@ -2,8 +2,8 @@
 
     python benchmarks/scaling_model.py [--rate 60e12] [--inside 200e9] [--between 12e9]
 
-For each configuration of full size: weights, trained weights, size of a checkpoint, bytes that a process sends in a step,
-and the seconds of a step on 1 to 64 GPUs, eight a node, two images each:
+For each configuration of full size: weights, trained weights, size of a checkpoint, bytes that a process sends in a
+step, and the seconds of a step on 1 to 64 GPUs, eight a node, two images each:
 
     bytes(n) = 2 (n - 1) / n * 4 * trained weights              ring all-reduce of float32 gradients
     seconds(n) = 2 * operations of an image / rate + bytes(n) / bandwidth
@@ -36,9 +36,7 @@ PROCESSES = (1, 2, 4, 8, 16, 32, 64)
 def main() -> None:
     """Prints two Markdown tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--rate", type=float, default=60e12, help="operations a second that a GPU reaches (%(default)g)"
-    )
+    parser.add_argument("--rate", type=float, default=60e12, help="operations a second of a GPU (%(default)g)")
     parser.add_argument("--inside", type=float, default=200e9, help="bytes a second in a node (%(default)g)")
     parser.add_argument("--between", type=float, default=12e9, help="bytes a second between nodes (%(default)g)")
     options = parser.parse_args()

@@ -99,7 +99,6 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("stop", "steps", "within"),
     [
-        ("InterruptAfter", 2, False),
         ("InterruptAfter", 3, False),
         ("InterruptAfter", 3, True),
         ("InterruptAfter", 4, True),

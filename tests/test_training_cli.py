@@ -100,9 +100,9 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
     ("stop", "steps", "within"),
     [
         ("InterruptAfter", 3, False),
-        ("InterruptAfter", 3, True),
-        ("InterruptAfter", 4, True),
-        ("TerminateAfter", 3, False),  # the end of an epoch
+        ("InterruptAfter", 5, True),  # in the last batch of an epoch
+        ("TerminateAfter", 3, False),  # before the first batch of an epoch
+        ("TerminateAfter", 5, False),  # before the last one
     ],
 )
 def test_an_interrupted_run_resumes_bit_identically(

@@ -123,14 +123,23 @@ class Requeue(Callback):
             raise Stopped(request, None)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Writes the measurements so far, and makes a checkpoint in the middle of a validation one from before it."""
+        """Writes the measurements so far, and makes the checkpoint one from before the batch that is under way.
+
+        Lightning's counts would else have a batch too many, which moves later validations, or tell of a last batch of
+        the epoch that nobody has trained on. A validation that is under way counts as left in its first batch.
+        """
         for logger in trainer.loggers:
             logger.save()
+        loops = checkpoint["loops"]["fit_loop"]
+        training = loops["epoch_loop.batch_progress"]
+        if training["total"]["ready"] > training["total"]["processed"]:
+            training["is_last_batch"] = False
+            for counts in (training["total"], training["current"]):
+                counts.update(ready=counts["processed"], started=counts["processed"])
         if self._in_validation_batch:
-            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-            done = progress["total"]["completed"] - progress["current"]["completed"]
-            # what Lightning takes for a validation that was left in its first batch
-            for counts, before in ((progress["total"], done), (progress["current"], 0)):
+            validation = loops["epoch_loop.val_loop.batch_progress"]
+            done = validation["total"]["completed"] - validation["current"]["completed"]
+            for counts, before in ((validation["total"], done), (validation["current"], 0)):
                 counts.update(ready=before + 1, started=before + 1, processed=before, completed=before)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

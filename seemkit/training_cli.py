@@ -33,6 +33,7 @@ NOISE = (
     "logging interval",
     "command is available on your system but is not used",  # a run outside of srun is meant to be one
     "exists and is not empty",  # of a run that goes on
+    "It is recommended to use `self.log",  # metrics have reduced their results over the processes
     "WeightAveraging doesn't support",
     "Previous log files in this directory will be deleted",  # `seemkit.loggers.CSVLogger` keeps them
     "was called before the",  # data without phrases leave the metric of phrases without an update
@@ -50,7 +51,15 @@ UNWRITABLE = {
 }  # fmt: skip
 """Faults of the place that a run is written to."""
 
-ADVERTISEMENTS = ("litlogger", "available: False")
+NO_NEWS = (
+    "litlogger",
+    "available: False",
+    "`weights_only` was not set",
+    "SLURM auto-requeueing enabled",  # `Requeue` does that
+)
+"""Lines of Lightning that say nothing, or what is not so."""
+SPEAKERS = ("utilities.rank_zero", "trainer.connectors.signal_connector")
+"""Those parts of Lightning that print them."""
 
 
 class SeemCLI(LightningCLI):
@@ -132,9 +141,7 @@ def run(arguments: Sequence[str]) -> None:
     except RuntimeError as error:
         if not roll_call.is_lost(error):
             raise
-        fault = next(
-            iter(getattr(error, "__notes__", ())), "another process of this run has ended or no longer answers"
-        )
+        fault = next(iter(getattr(error, "__notes__", ())), UNKNOWN_FAULT)
         raise InputError(
             f"{fault}; its own last lines say more. Go on from the last checkpoint with --ckpt_path last. "
             f"({_one_line(str(error))[:200]})"
@@ -170,7 +177,8 @@ class _Reader(SeemCLI):
 def _start(command_line: type[SeemCLI], arguments: Sequence[str]) -> None:
     for message in NOISE:
         warnings.filterwarnings("ignore", message=f".*{message}.*")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
+    for speaker in SPEAKERS:
+        logging.getLogger(f"lightning.pytorch.{speaker}").addFilter(_is_news)
     command_line(
         SeemModule,
         LightningDataModule,
@@ -231,4 +239,4 @@ def _one_line(message: str) -> str:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not any(part in record.getMessage() for part in ADVERTISEMENTS)
+    return not any(part in record.getMessage() for part in NO_NEWS)

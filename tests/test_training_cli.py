@@ -87,6 +87,8 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
     before = (run / "metrics.json").read_text()
     assert main(["test", *settings(run, scenes, 4), *last]) == 0
     assert (run / "metrics.json").read_text() == before
+    assert fit(run, scenes, 4, "--ckpt_path", "last") == 0  # nothing is left to train; averaged weights are tested
+    assert (run / "metrics.json").read_text() == before
     assert main(["predict", *settings(run, scenes, 4), *last]) == 0
     written = json.loads((run / "predictions" / "panoptic.json").read_text())
     assert [row["image"] for row in written["annotations"]] == ["000000.png", "000001.png", "000002.png"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.slurm.cluster import Cluster
-from tests.slurm.conftest import EVERY, STEPS, Run, fault
+from tests.slurm.conftest import EVERY, STEPS, Run, fault, plain
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,6 +76,27 @@ def test_a_lost_node(cluster: Cluster, submit, undisturbed: Run, scenes: Path, t
     finally:
         cluster.start_node(node)
     assert cluster.wait(job, 180) == "COMPLETED", run.log
+    assert run.curve == undisturbed.curve
+    assert run.weights == undisturbed.weights
+
+
+def test_ctrl_c_reaches_both_processes(undisturbed: Run, scenes: Path, tmp_path: Path) -> None:
+    """Without SLURM; a terminal sends the signal to all processes."""
+    run = Run(tmp_path / "run", scenes, ({"class_path": "tests.stopping.Slow", "init_args": {"seconds": 0.3}},))
+    command = [sys.executable, "-m", "seemkit", "fit", *run.words, "--trainer.devices", "2", "--ckpt_path", "last"]
+    process = subprocess.Popen(
+        command, env=plain(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    while not run.last.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, output
+    assert EVERY < run.saved_step < STEPS
+    assert "Traceback" not in output
+    subprocess.run(command, env=plain(), check=True, capture_output=True, timeout=120)
     assert run.curve == undisturbed.curve
     assert run.weights == undisturbed.weights
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seemkit import cli
+from seemkit import data_cli
 from seemkit.cli import main
 from seemkit.data.conversion.geometry import clip
 from seemkit.data.conversion.writer import READERS
@@ -46,7 +46,7 @@ def only(shots: Path) -> list[tuple[str, np.ndarray]]:
 
 
 def test_the_command_knows_every_reader() -> None:
-    assert set(cli.FORMATS) == set(READERS)
+    assert set(data_cli.FORMATS) == set(READERS)
 
 
 def test_shapes(shots: Path) -> None:

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words and words[0] in TRAINING_VERBS:
             if words[0] == "fit":
+                signals.forget()
                 signals.note({signals.Request.REQUEUE})  # torch takes seconds to come, and SLURM may not wait for it
             from seemkit import training_cli
 

@@ -31,23 +31,32 @@ class CSVLogger(loggers.CSVLogger):
         return super().experiment
 
     def go_on(self, step: int) -> None:
-        """Begins the file with what the earlier run measured in its steps before `step`."""
+        """Begins the file with what the earlier run measured in its steps before `step`.
+
+        Where there was no file, that is the newest one put aside: a start that was cut off has moved it there.
+        """
         writer = self.experiment
-        if self._earlier is None:
+        earlier = self._earlier or self._newest_aside()
+        if earlier is None or not _is_first_process():
             return
-        with self._earlier.open(newline="") as source:
+        with earlier.open(newline="") as source:
             rows = csv.DictReader(source)
             names = list(rows.fieldnames or ())
             everything = list(rows)
-        kept = [row for row in everything if int(row["step"]) < step]
+        # the last row can be cut short
+        kept = [row for row in everything if (row.get("step") or "").isdigit() and int(row["step"]) < step]
         with replacing(Path(self.log_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
             target = csv.DictWriter(file, names)
             target.writeheader()
             target.writerows(kept)
         writer.metrics_keys = names
         if len(kept) == len(everything):
-            self._earlier.unlink()
+            earlier.unlink()
         self._earlier = None
+
+    def _newest_aside(self) -> Path | None:
+        numbered = Path(self.log_dir).glob("metrics.*.csv")
+        return max(numbered, key=lambda path: int(path.suffixes[0][1:]), default=None)
 
 
 def _is_first_process() -> bool:

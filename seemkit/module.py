@@ -119,6 +119,12 @@ class SeemModule(lightning.LightningModule):
                 if parameter.grad is not None:
                     parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
+    def on_train_start(self) -> None:
+        """Gives the loader its place in the epoch back. Lightning does it when it makes the loader, but counting the
+        steps of some epochs for the schedule makes it before the checkpoint is read.
+        """
+        self.trainer.fit_loop._load_combined_loader_states()
+
     def on_train_epoch_start(self) -> None:
         """Keeps frozen parts in evaluation mode."""
         for part in self.optimisation.frozen:

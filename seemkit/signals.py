@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from types import FrameType
 
@@ -36,18 +36,31 @@ _noted: set[Request] = set()  # of this process, as signals are
 
 
 def note(requests: Iterable[Request]) -> None:
-    """Lets the signals of some requests be noted from now on, and forgets what was noted of them before."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # Python handles signals in the main thread alone
-    for number, request in _REQUESTS.items():
-        if request in requests:
-            _noted.discard(request)
-            signal.signal(number, _note)
+    """Lets the signals of some requests be noted from now on; what was noted before stays."""
+    _handle(requests, _note)
+
+
+def ignore() -> None:
+    """Lets this process go on whatever it is asked for, as helpers do that their parent ends."""
+    _handle(Request, signal.SIG_IGN)
+
+
+def forget() -> None:
+    """Forgets what was noted, at the beginning of a run."""
+    _noted.clear()
 
 
 def noted() -> Request:
     """The greatest request so far."""
     return max(_noted, default=Request.NONE)
+
+
+def _handle(requests: Iterable[Request], handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python handles signals in the main thread alone
+    for number, request in _REQUESTS.items():
+        if request in requests:
+            signal.signal(number, handler)
 
 
 def _note(number: int, _: FrameType | None) -> None:

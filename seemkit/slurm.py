@@ -213,7 +213,9 @@ def _check_partition(partition: str | None, seconds: int) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    """Raises InputError if the folder is not there and cannot be made, or nothing can be written into it."""
+    """Raises InputError if the folder cannot be made or written into, or SLURM could not read its name."""
+    if any(letter.isspace() for letter in str(folder)):
+        raise InputError(f"trainer.default_root_dir: {str(folder)!r} has a space in it, which #SBATCH cannot read")
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from jsonargparse import ArgumentError, Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -131,6 +133,8 @@ def run(arguments: Sequence[str]) -> None:
         _start(SeemCLI, arguments)
     except Stopped as stopped:
         sys.exit(_end(stopped))
+    except SIGTERMException:  # outside of a fit, where Lightning would end with 0, as if all had been done
+        sys.exit(128 + signal.SIGTERM)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -198,9 +202,10 @@ def _end(stopped: Stopped) -> int:
     All processes of a requeued job must end well: `srun -K1` would end the first one before it has called SLURM.
     """
     first = getattr(rank_zero_only, "rank", 0) == 0
-    requeued = stopped.request is Request.REQUEUE and "SLURM_JOB_ID" in os.environ
+    # without a checkpoint the job would begin anew, again and again
+    requeued = stopped.request is Request.REQUEUE and "SLURM_JOB_ID" in os.environ and stopped.saved is not None
     if first:
-        saved = f"saved {stopped.saved}" if stopped.saved else "nothing to save"
+        saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: there is no ModelCheckpoint"
         print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201
     if requeued and first:
         try:

@@ -39,12 +39,12 @@ def test_the_shipped_script_is_what_it_writes(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_run_on_processors_asks_for_no_gpu(capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit("--dry-run", "--data.seed", "3", "--trainer.default_root_dir", "a folder/x") == 0
+    assert submit("--dry-run", "--data.seed", "3", "--trainer.default_root_dir", "new/x", "--data.root", "a b") == 0
     script = capsys.readouterr().out
     assert "gpus" not in script
     assert "\n  --data.seed 3 \\\n" in script
-    assert "\n  --trainer.default_root_dir 'a folder/x' \\\n" in script
-    assert not (HOME / "a folder").exists()
+    assert "\n  --data.root 'a b' \\\n" in script
+    assert not (HOME / "new").exists()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,7 @@ def test_a_run_on_processors_asks_for_no_gpu(capsys: pytest.CaptureFixture[str])
         (["--time", "soon"], "--time: 'soon'"),
         (["--data.batchsize", "4"], "batchsize"),
         (["--trainer.default_root_dir", "/dev/null/run"], "/dev/null/run cannot be written"),
+        (["--trainer.default_root_dir", "my run"], "'my run' has a space in it"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

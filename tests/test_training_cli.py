@@ -58,6 +58,11 @@ def settings(run: Path, scenes: Path, steps: int) -> list[str]:
     return ["--config", str(TINY), "--config", str(config)]
 
 
+def callbacks_of(config: Path) -> list[dict]:
+    """The callbacks of a configuration."""
+    return yaml.safe_load(config.read_text())["trainer"]["callbacks"]
+
+
 def test_mixed_precision_trains_and_validates(scenes: Path, tmp_path: Path) -> None:
     """As the full-size configurations do, with clipped gradients; Lightning refuses that for some optimisers."""
     assert yaml.safe_load((FOLDER / "seem_davit.yaml").read_text())["trainer"]["precision"] == "bf16-mixed"
@@ -110,8 +115,9 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
 def test_an_interrupted_run_resumes_bit_identically(
     stop: str, steps: int, within: bool, scenes: Path, tmp_path: Path
 ) -> None:
-    assert fit(tmp_path / "whole", scenes, 6) == 0
-    callbacks = yaml.safe_load(TINY.read_text())["trainer"]["callbacks"]
+    epochs = ["--trainer.max_steps", "-1", "--trainer.max_epochs", "2"]  # of three batches
+    assert fit(tmp_path / "whole", scenes, 6, *epochs) == 0
+    callbacks = callbacks_of(TINY)
     settings = {"steps": steps, "within": within} if stop == "InterruptAfter" else {"steps": steps}
     callbacks.append({"class_path": f"tests.stopping.{stop}", "init_args": settings})
     config = tmp_path / "interrupt.yaml"
@@ -119,12 +125,12 @@ def test_an_interrupted_run_resumes_bit_identically(
     handler = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(SystemExit):
-            fit(tmp_path / "part", scenes, 6, "--config", str(config))
+            fit(tmp_path / "part", scenes, 6, "--config", str(config), *epochs)
     finally:
         signal.signal(signal.SIGINT, handler)
     checkpoint = tmp_path / "part" / "checkpoints" / "last.ckpt"
     assert torch.load(checkpoint, weights_only=True)["global_step"] == steps
-    assert fit(tmp_path / "part", scenes, 6, "--ckpt_path", str(checkpoint)) == 0
+    assert fit(tmp_path / "part", scenes, 6, *epochs, "--ckpt_path", str(checkpoint)) == 0
     whole, resumed = SEEM.from_pretrained(tmp_path / "whole"), SEEM.from_pretrained(tmp_path / "part")
     # the forward pass of an interrupted step has moved the averages of batch norm, and moves them again
     blind = ("running_mean", "running_var", "num_batches_tracked") if within else ()
@@ -144,6 +150,23 @@ def test_a_folder_in_shards_trains_and_validates(scenes: Path, tmp_path: Path) -
     last = ["--ckpt_path", str(tmp_path / "run" / "checkpoints" / "last.ckpt")]
     assert main(["test", *settings(tmp_path / "run", scenes, 4), *last]) == 0
     assert (tmp_path / "run" / "metrics.json").read_text() == metrics
+
+
+@pytest.mark.slow
+def test_a_last_checkpoint_is_not_overwritten(scenes: Path, tmp_path: Path) -> None:
+    """Neither by a start that fails, nor by another run in the same folder that is stopped."""
+    run = tmp_path / "run"
+    assert fit(run, scenes, 2) == 0
+    checkpoints = run / "checkpoints"
+    assert fit(run, scenes, 2, "--model.architecture.queries", "9", "--ckpt_path", "last") == 2
+    stop = {"class_path": "tests.stopping.TerminateAfter", "init_args": {"steps": 1}}
+    config = tmp_path / "stop.yaml"
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": [*callbacks_of(TINY), stop]}}))
+    with pytest.raises(SystemExit) as stopped:
+        fit(run, scenes, 2, "--config", str(config))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    found = {path.name: torch.load(path, weights_only=True)["global_step"] for path in checkpoints.glob("last*")}
+    assert found == {"last.ckpt": 2, "last-v1.ckpt": 1}
 
 
 @pytest.mark.parametrize("configs", CONFIGS + OVERLAYS, ids=lambda paths: paths[-1].stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from datetime import timedelta
@@ -34,26 +35,28 @@ class Stopped(SystemExit):
 
 
 class Requeue(Callback):
-    """Ends a run between two batches when a signal asks for it, and saves ``last.ckpt`` at its end, however it ends.
+    """Ends a run between two batches when a signal asks for it, and saves ``last.ckpt`` when it does.
 
     SIGUSR1 asks for a checkpoint and a new place in SLURM's queue, SIGTERM and Ctrl-C for a checkpoint; a second Ctrl-C
     ends a run at once. The processes of a run agree before each batch, so that all save together; `seemkit fit` puts
     the job into the queue when `Stopped` comes out of the trainer. In the middle of a validation the checkpoint is one
-    from before it, and the validation begins anew.
+    from before it, and the validation begins anew, unless no training is left behind it.
 
-    An error of a single process saves only where there is no other one, which would not take part. Where there are
-    others, the error gets a note that names the process at fault (`seemkit.training.roll_call`).
+    An error in a batch of a single process saves too. Where there are several, the others would not take part; then the
+    error gets a note that names the process at fault (`seemkit.training.roll_call`).
 
     The checkpoint is that of the first `ModelCheckpoint` with ``save_last``, or of the first at all; without one,
-    nothing is saved. The command line adds this callback to every run.
+    nothing is saved. The command line adds this callback to every run, as the last one.
     """
 
     def __init__(self) -> None:
         self._group: distributed.ProcessGroup | None = None  # on the CPU, so that no one waits for a GPU
-        self._evaluated_together = 0
-        self._in_validation_batch = False
+        self._started = False
         self._resumed_at = -1
         self._ended = False
+        self._evaluated = self._evaluated_together = 0
+        self._in_validation = False  # between its first and its last batch
+        self._averaged = False  # whether averaged weights are in the place of those in training
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Opens the line on which the processes agree."""
@@ -67,10 +70,11 @@ class Requeue(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Lets the files of measurements go on behind the checkpoint."""
-        self._resumed_at = checkpoint["global_step"]
-        for logger in trainer.loggers:
-            if isinstance(logger, CSVLogger):
-                logger.go_on(checkpoint["global_step"])
+        if trainer.state.fn == "fit":
+            self._resumed_at = checkpoint["global_step"]
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLogger):
+                    logger.go_on(checkpoint["global_step"])
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Averages the weights of a run that had all its steps, as its end did; Lightning skips such an end."""
@@ -78,9 +82,14 @@ class Requeue(Callback):
             for callback in _averages(trainer):
                 callback.on_train_end(trainer, pl_module)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes over the signals, which Lightning has by now and gives back at the end."""
-        signals.note({Request.INTERRUPT, Request.TERMINATE})
+        signals.note(Request)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes over the signals, as before. From here on there is something to save."""
+        signals.note(Request)
+        self._started = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Stops here if any process was asked to; gradients that are being accumulated would be lost."""
@@ -97,30 +106,40 @@ class Requeue(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Learns how many batches every process has; some have one fewer."""
-        self._evaluated_together = self._least(sum(trainer.num_val_batches))
+        self._evaluated, self._evaluated_together = 0, self._least(sum(trainer.num_val_batches))
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes that averaged weights are in place, if there are any: their callback came before."""
+        self._in_validation = self._averaged = True
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Stops here if any process was asked to."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking and batch_idx < self._evaluated_together:
-            self._in_validation_batch = True
-            self._stop_if_asked(trainer, pl_module)
+        self._evaluated += 1
+        if self._started and self._evaluated <= self._evaluated_together:
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            if done % trainer.accumulate_grad_batches == 0:
+                self._stop_if_asked(trainer, pl_module)
 
-    def on_validation_batch_end(self, *_: object) -> None:
-        """Notes that no batch is under way."""
-        self._in_validation_batch = False
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object, **__: object) -> None:
+        """Notes the end of the batches, behind which averaged weights are taken out again."""
+        self._in_validation = self._averaged = self._evaluated < sum(trainer.num_val_batches)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """As before a validation."""
-        self._evaluated_together = self._least(sum(trainer.num_test_batches))
+        """As before a validation; behind a training, the signals are taken over, too."""
+        self._evaluated, self._evaluated_together = 0, self._least(sum(trainer.num_test_batches))
+        if self._resumed_at >= 0 or self._started:
+            signals.note(Request)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Stops here if any process was asked to; there is nothing to save."""
-        if batch_idx < self._evaluated_together and (request := self._agreed()):
-            raise Stopped(request, None)
+        """Stops here if any process was asked to; the checkpoint is that of the end of training."""
+        self._evaluated += 1
+        if self._evaluated <= self._evaluated_together and (request := self._agreed()):
+            keeper = _keeper(trainer)
+            raise Stopped(request, keeper.last_model_path or None if keeper else None)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Writes the measurements so far, and makes the checkpoint one from before the batch that is under way.
@@ -136,7 +155,7 @@ class Requeue(Callback):
             training["is_last_batch"] = False
             for counts in (training["total"], training["current"]):
                 counts.update(ready=counts["processed"], started=counts["processed"])
-        if self._in_validation_batch:
+        if self._in_validation:
             validation = loops["epoch_loop.val_loop.batch_progress"]
             done = validation["total"]["completed"] - validation["current"]["completed"]
             for counts, before in ((validation["total"], done), (validation["current"], 0)):
@@ -149,7 +168,7 @@ class Requeue(Callback):
         if trainer.world_size > 1:
             if self._group is not None and (fault := roll_call.call(exception)):
                 exception.add_note(fault)
-        elif trainer.training or self._in_validation_batch:
+        elif self._started and (trainer.training or self._in_validation):
             self._save(trainer, pl_module)
 
     def _stop_if_asked(self, trainer: Trainer, module: LightningModule) -> None:
@@ -158,17 +177,22 @@ class Requeue(Callback):
 
     def _save(self, trainer: Trainer, module: LightningModule) -> str | None:
         """The checkpoint, written by all processes together."""
-        if self._in_validation_batch:
-            for callback in _averages(trainer):
-                callback.on_validation_epoch_end(trainer, module)  # puts the weights in training back
-        keepers = [keeper for keeper in trainer.checkpoint_callbacks if isinstance(keeper, ModelCheckpoint)]
-        keeper = next((keeper for keeper in keepers if keeper.save_last), keepers[0] if keepers else None)
+        keeper = _keeper(trainer)
         if keeper is None or keeper.dirpath is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return None
-        last = Path(keeper.dirpath) / f"{keeper.CHECKPOINT_NAME_LAST}{keeper.FILE_EXTENSION}"
-        keeper.last_model_path = keeper.last_model_path or str(last)  # goes into the checkpoint, too
+        if self._averaged:
+            self._averaged = False
+            for callback in _averages(trainer):
+                callback.on_validation_epoch_end(trainer, module)  # puts the weights in training back
+        keeper.last_model_path = keeper.last_model_path or self._free_path(trainer, keeper)  # is in the checkpoint, too
         trainer.save_checkpoint(keeper.last_model_path)
         return keeper.last_model_path
+
+    def _free_path(self, trainer: Trainer, keeper: ModelCheckpoint) -> str:
+        """``last.ckpt``, or ``last-v1.ckpt`` and so on, where an earlier run in the folder has left one."""
+        names = itertools.chain([""], (f"-v{version}" for version in itertools.count(keeper.STARTING_VERSION)))
+        paths = (f"{keeper.dirpath}/{keeper.CHECKPOINT_NAME_LAST}{name}{keeper.FILE_EXTENSION}" for name in names)
+        return str(trainer.strategy.broadcast(next(path for path in paths if not Path(path).exists())))
 
     def _agreed(self) -> Request:
         """What any of the processes was asked for."""
@@ -183,6 +207,12 @@ class Requeue(Callback):
         tensor = torch.tensor(int(value))
         distributed.all_reduce(tensor, op=operation, group=self._group)
         return int(tensor)
+
+
+def _keeper(trainer: Trainer) -> ModelCheckpoint | None:
+    """The callback whose last checkpoint it is."""
+    keepers = [keeper for keeper in trainer.checkpoint_callbacks if isinstance(keeper, ModelCheckpoint)]
+    return next((keeper for keeper in keepers if keeper.save_last), keepers[0] if keepers else None)
 
 
 def _averages(trainer: Trainer) -> list[WeightAveraging]:

@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from seemkit.data.coco_images import CocoImages
 from seemkit.data.evaluation_module import EvaluationDataModule
 from seemkit.data.image_files import ImageFiles
-from seemkit.data.loader import ResumableLoader, collate
+from seemkit.data.loader import ResumableLoader, collate, start_worker
 from seemkit.data.samplers import SeededSampler, rank_and_world
 from seemkit.data.shards.order import sharded_order
 from seemkit.data.sources import Mixture, Source, group_batches, mixed_order
@@ -130,6 +130,7 @@ class CocoDataModule(EvaluationDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
+            worker_init_fn=start_worker,
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from seemkit.data.loader import EvaluationLoader, collate
+from seemkit.data.loader import EvaluationLoader, collate, start_worker
 from seemkit.data.samplers import EvaluationSampler, SampleKey, rank_and_world
 from seemkit.data.transforms import Compose, ResizeImage, Sample
 from seemkit.errors import InputError
@@ -72,4 +72,5 @@ class EvaluationDataModule(LightningDataModule):
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
+            worker_init_fn=start_worker,
         )

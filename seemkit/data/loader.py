@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from seemkit import signals
 from seemkit.data.samplers import SeededSampler
 from seemkit.data.transforms import Sample
 from seemkit.errors import InputError
@@ -27,6 +28,14 @@ def plain_errors() -> Iterator[None]:
     except InputError as error:
         _, _, message = str(error).rpartition(f"{InputError.__module__}.{InputError.__qualname__}: ")
         raise InputError(message.strip()) from error
+
+
+def start_worker(_: int) -> None:
+    """Makes a process that loads deaf to the signals that SLURM, or a terminal, sends to all processes of a run.
+
+    The run itself asks for some more batches before it stops.
+    """
+    signals.ignore()
 
 
 class EvaluationLoader(DataLoader[Sample]):

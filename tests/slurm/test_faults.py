@@ -80,6 +80,30 @@ def test_a_lost_node(cluster: Cluster, submit, undisturbed: Run, scenes: Path, t
     assert run.weights == undisturbed.weights
 
 
+def test_what_slurm_sends_reaches_all_processes(
+    cluster: Cluster, submit, undisturbed: Run, scenes: Path, tmp_path: Path
+) -> None:
+    """Those that load images, too: first to make room, then to give up."""
+    run = Run(tmp_path / "run", scenes, ({"class_path": "tests.stopping.Slow", "init_args": {"seconds": 0.7}},))
+    loading = ["--data.num_workers", "1"]
+    job = submit(run, *loading)
+    cluster.wait_until(run.last.exists, 120)
+    cluster.run("scancel", "--signal=USR1", job)
+    cluster.wait_until(lambda: "is back in the queue" in run.log, 60)
+    first = run.saved_step
+    assert EVERY <= first < STEPS - 2
+    cluster.wait_until(lambda: "Restored all states" in run.log, 120)
+    time.sleep(2)
+    cluster.run("scancel", job)
+    assert cluster.wait(job) == "CANCELLED"
+    cluster.wait_until(cluster.is_idle)
+    assert "stopped by SIGTERM" in run.log
+    assert first <= run.saved_step < STEPS
+    assert cluster.wait(submit(run, *loading)) == "COMPLETED", run.log
+    assert run.curve == undisturbed.curve
+    assert run.weights == undisturbed.weights
+
+
 def test_ctrl_c_reaches_both_processes(undisturbed: Run, scenes: Path, tmp_path: Path) -> None:
     """Without SLURM; a terminal sends the signal to all processes."""
     run = Run(tmp_path / "run", scenes, ({"class_path": "tests.stopping.Slow", "init_args": {"seconds": 0.3}},))

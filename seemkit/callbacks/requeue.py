@@ -186,6 +186,8 @@ class Requeue(Callback):
                 callback.on_validation_epoch_end(trainer, module)  # puts the weights in training back
         keeper.last_model_path = keeper.last_model_path or self._free_path(trainer, keeper)  # is in the checkpoint, too
         trainer.save_checkpoint(keeper.last_model_path)
+        # else it would write over this one at the end of training, with averaged weights in place of those in training
+        keeper._last_checkpoint_saved = keeper.last_model_path
         return keeper.last_model_path
 
     def _free_path(self, trainer: Trainer, keeper: ModelCheckpoint) -> str:

@@ -144,15 +144,14 @@ class Requeue(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Writes the measurements so far, and makes the checkpoint one from before the batch that is under way.
 
-        Lightning's counts would else have a batch too many, which moves later validations, or tell of a last batch of
-        the epoch that nobody has trained on. A validation that is under way counts as left in its first batch.
+        Lightning's counts would else have a batch too many, which moves later validations. A validation that is under
+        way counts as left in its first batch.
         """
         for logger in trainer.loggers:
             logger.save()
         loops = checkpoint["loops"]["fit_loop"]
         training = loops["epoch_loop.batch_progress"]
         if training["total"]["ready"] > training["total"]["processed"]:
-            training["is_last_batch"] = False
             for counts in (training["total"], training["current"]):
                 counts.update(ready=counts["processed"], started=counts["processed"])
         if self._in_validation:

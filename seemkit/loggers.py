@@ -35,9 +35,11 @@ class CSVLogger(loggers.CSVLogger):
 
         Where there was no file, that is the newest one put aside: a start that was cut off has moved it there.
         """
+        if not _is_first_process():
+            return
         writer = self.experiment
         earlier = self._earlier or self._newest_aside()
-        if earlier is None or not _is_first_process():
+        if earlier is None:
             return
         with earlier.open(newline="") as source:
             rows = csv.DictReader(source)

@@ -87,9 +87,9 @@ def plan(request: Request) -> Job:
     settings = training_cli.read([*words, "--trainer.devices", str(request.devices)])
     _check_strategy(settings, request)
     _check_partition(request.partition, seconds)
-    folder = Path(settings.trainer.default_root_dir or "")
     if settings.trainer.default_root_dir is None:
         raise InputError("trainer.default_root_dir: is not set; a job needs a folder of its own to go on in")
+    folder = Path(settings.trainer.default_root_dir)
     _check_writable(folder)
     return Job(folder, _script(request, settings, folder, words[1:], seconds))
 

@@ -1,4 +1,4 @@
-"""A callback that interrupts a run, for tests of resuming."""
+"""Callbacks that stop a run, or break it, for tests of resuming."""
 
 from __future__ import annotations
 

@@ -53,7 +53,6 @@ class Requeue(Callback):
         self._group: distributed.ProcessGroup | None = None  # on the CPU, so that no one waits for a GPU
         self._started = False
         self._resumed_at = -1
-        self._ended = False
         self._evaluated = self._evaluated_together = 0
         self._in_validation = False  # between its first and its last batch
         self._averaged = False  # whether averaged weights are in the place of those in training
@@ -100,8 +99,7 @@ class Requeue(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Saves behind the last step of the run, so that the test that follows can be stopped, too."""
-        if not self._ended and trainer.global_step >= trainer.estimated_stepping_batches:
-            self._ended = True
+        if trainer.global_step >= trainer.estimated_stepping_batches:
             self._save(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

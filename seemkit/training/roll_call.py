@@ -78,6 +78,5 @@ def _key(what: str, rank: int) -> str:
 
 
 def _store() -> Store:
-    return (
-        distributed_c10d._get_default_store()
-    )  # the one that init_process_group made; torch has no public name for it
+    """The one that init_process_group made, for which torch has no public name."""
+    return distributed_c10d._get_default_store()

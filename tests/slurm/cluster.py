@@ -63,6 +63,11 @@ def missing() -> list[str]:
     return [name for name in (*DAEMONS, *CLIENTS) if shutil.which(name, path=SEARCHED) is None]
 
 
+def without_slurm() -> dict[str, str]:
+    """This process's environment, but for what tells of a cluster that it may run on."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
+
+
 class Cluster:
     """Two nodes with two processors each, unless said otherwise.
 
@@ -74,8 +79,7 @@ class Cluster:
     def __init__(self, root: Path, nodes: int = 2, processors: int = 2) -> None:
         self.root = root
         self.nodes = [f"127.0.0.{number}" for number in range(1, nodes + 1)]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
-        self.environment = {**kept, "PATH": SEARCHED, "SLURM_CONF": str(root / "slurm.conf")}
+        self.environment = {**without_slurm(), "PATH": SEARCHED, "SLURM_CONF": str(root / "slurm.conf")}
         self._processors = processors
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -19,7 +19,7 @@ import yaml
 
 from seemkit.cli import main
 from seemkit.data.scenes import write_scenes
-from tests.slurm.cluster import Cluster, missing
+from tests.slurm.cluster import Cluster, missing, without_slurm
 from tests.test_training_cli import settings
 
 STEPS, EVERY = 12, 4
@@ -133,11 +133,10 @@ def fault(what: str, folder: Path, step: int = 5, rank: int = 1) -> dict:
 @pytest.fixture
 def submit(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     """Submits a run as users do; gives the number of the job. Afterwards the cluster is idle again."""
-    for name in [name for name in os.environ if name.startswith(("SLURM", "SBATCH", "SRUN"))]:
+    for name in os.environ.keys() - without_slurm().keys():
         monkeypatch.delenv(name)
-    environment = {**cluster.environment, **LOOPBACK, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    for name, value in environment.items():
+    path = f"{Path(sys.executable).parent}:{cluster.environment['PATH']}"
+    for name, value in (cluster.environment | plain() | {"PATH": path}).items():
         monkeypatch.setenv(name, value)
 
     def submit(run: Run, *words: str, nodes: int = 2, devices: int = 1) -> str:
@@ -161,5 +160,4 @@ def undisturbed(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def plain() -> dict[str, str]:
     """An environment without SLURM, in which processes meet on this host."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
-    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **LOOPBACK}
+    return without_slurm() | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **LOOPBACK}

@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seemkit.callbacks.requeue import Requeue, Stopped, requeue
+from seemkit.callbacks.requeue import Requeue, Stopped, requeue, slurm_job
 from seemkit.errors import InputError
 from seemkit.module import SeemModule
 from seemkit.signals import Request
@@ -203,16 +203,18 @@ def _end(stopped: Stopped) -> int:
     """
     first = getattr(rank_zero_only, "rank", 0) == 0
     # without a checkpoint the job would begin anew, again and again
-    requeued = stopped.request is Request.REQUEUE and "SLURM_JOB_ID" in os.environ and stopped.saved is not None
+    job = slurm_job() if stopped.request is Request.REQUEUE and stopped.saved is not None else None
     if first:
         saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: there is no ModelCheckpoint"
         print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201
-    if requeued and first:
+    if job is not None and first:
+        # said before it is done: SLURM may end this process at once
+        print(f"seemkit: job {job} goes back into the queue", file=sys.stderr, flush=True)  # noqa: T201
         try:
-            print(f"seemkit: {requeue()}", file=sys.stderr, flush=True)  # noqa: T201
+            requeue(job)
         except OSError as error:
             raise InputError(f"{error}; submit the job again with --ckpt_path last") from error
-    return 0 if requeued else int(stopped.code or 0)
+    return 0 if job is not None else int(stopped.code or 0)
 
 
 def _nodes() -> int:

@@ -218,19 +218,19 @@ def _averages(trainer: Trainer) -> list[WeightAveraging]:
     return [callback for callback in trainer.callbacks if isinstance(callback, WeightAveraging)]  # type: ignore[attr-defined]
 
 
-def requeue() -> str:
-    """Puts the SLURM job of this process back into the queue, which ends the job where it runs now.
+def slurm_job() -> str | None:
+    """The SLURM job of this process, as ``scontrol`` names it."""
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return os.environ.get("SLURM_JOB_ID")
 
-    Returns:
-        What was done.
+
+def requeue(job: str) -> None:
+    """Puts the job back into the queue, which ends it where it runs now, often before this function returns.
 
     Raises:
         OSError: it cannot be done; the message says why.
     """
-    job = os.environ["SLURM_JOB_ID"]
-    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
-        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"scontrol requeue {job}: {(done.stdout + done.stderr).strip()}")
-    return f"job {job} is back in the queue"

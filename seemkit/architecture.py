@@ -13,7 +13,7 @@ class Architecture:
     """Everything that is needed to build a network; the defaults are the full-size SEEM's decoder.
 
     Attributes:
-        backbone: timm's model name, or ``focalnet`` for seemkit's own.
+        backbone: timm's model name, or ``focalnet`` or ``resnet`` for seemkit's own.
         backbone_options: further arguments of `timm.create_model`, or of the own backbone.
         backbone_levels: which of its feature maps to use, finest first: four of strides 4 to 32; one of stride 16, that
             becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).

@@ -39,8 +39,8 @@ def picture(height: int, width: int, seed: int = 0) -> Tensor:
 
 @torch.no_grad()
 def decode(network: SEEM, context: ImageContext, *objects, **options) -> Decoded:
-    """What the network says of the same objects, each a list of prompts, in every image."""
-    return network.decode(context, [objects] * len(context) if objects else None, **options)
+    """What the network says after every layer of the same objects, each a list of prompts, in every image."""
+    return network.decode(context, [objects] * len(context) if objects else None, every_layer=True, **options)
 
 
 def same(first: Embeddings, second: Embeddings, atol: float = 1e-5) -> bool:

@@ -77,6 +77,19 @@ def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_p
     assert sorted(path.name for path in out.iterdir()) == ["mask_00.png", "overlay.png", "result.json"]
 
 
+@pytest.mark.parametrize("words", [["--point", "30,40"], ["--text", "a star"], []])
+def test_the_shipped_model_starts_without_slow_packages(words: list[str], photo: Path, tmp_path: Path) -> None:
+    """Importing them takes longer than everything else that the command does."""
+    call = ["segment", str(photo), "--out", str(tmp_path / "out"), *words]
+    code = (
+        f"import sys\nfrom seemkit.cli import main\nassert main({call}) == 0\n"
+        "slow = {'lightning', 'open_clip', 'sympy', 'timm', 'torch._dynamo', 'torchvision'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

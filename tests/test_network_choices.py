@@ -143,7 +143,7 @@ def test_draws_of_the_reference_can_be_given(network, context):
     drawn = torch.tensor([4, 4, 7, 0, 9, 2])
     decoded = decode(network, context, STAR, RING, draws=Draws(queries=drawn))
     with torch.no_grad():
-        wanted = network.decoder.heads(network.queries.value.weight[drawn][None]).masks
+        wanted = network.decoder.heads.masks(network.queries.value.weight[drawn][None])
         if network.click_field is not None:
             wanted = wanted + network.click_field(decoded.prompts["visual_prompt"].regions)
     torch.testing.assert_close(decoded.layers[0]["visual_query"].masks, wanted, atol=1e-4, rtol=0)
@@ -161,7 +161,7 @@ def test_v0_copies_all_queries():
     network = build(replace(TINY, visual_queries=0))
     with torch.no_grad():
         context = network.encode_image([picture(60, 90)])
-        decoded = network.decode(context, [[STAR, RING]], objects=True)
+        decoded = network.decode(context, [[STAR, RING]], objects=True, every_layer=True)
     assert decoded.layers[-1]["visual_query"].masks.shape[1] == 20
     first = decoded.layers[0]
     objects = first["object_query"].classes

@@ -23,7 +23,7 @@ OVERLAYS = [[TINY, path] for path in sorted((FOLDER / "overlays").glob("*.yaml")
 SMALL = {
     "model": {
         "architecture": {
-            "backbone_options": {"channels": [16, 16, 32, 32], "stem_type": "deep", "stem_width": 8},
+            "backbone_options": {"channels": [16, 16, 32, 32], "stem": 8},
             "width": 32,
             "hidden": 32,
             "queries": 8,

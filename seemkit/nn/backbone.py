@@ -1,27 +1,26 @@
-"""Image backbones as feature pyramids: timm's, and what timm lacks."""
+"""Image backbones as feature pyramids: timm's, what timm lacks, and a small one that starts without it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-import timm
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.errors import InputError
-from seemkit.nn.focalnet import FocalNet
 from seemkit.nn.simple_pyramid import SimplePyramid
 
-OWN: dict[str, Callable[..., nn.Module]] = {"focalnet": FocalNet}
-"""Backbones that timm has not, by name."""
+OWN = {"focalnet": "seemkit.nn.focalnet.FocalNet", "resnet": "seemkit.nn.resnet.ResNet"}
+"""Own backbones by name, imported when they are made: timm, of which one is built, takes seconds to import."""
 
 
 class Backbone(nn.Module):
     """A model that returns four feature maps, finest first.
 
     Args:
-        name: timm's model name, for example ``"resnet10t"``, or a key of `OWN`.
+        name: timm's model name, for example ``"davit_base"``, or a key of `OWN`.
         options: further arguments of `timm.create_model`, or of the own backbone.
         levels: which of the model's feature maps to return, finest first. A single one must have stride 16, and a
             simple pyramid makes four of it.
@@ -32,21 +31,30 @@ class Backbone(nn.Module):
         strides: stride of each returned map.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or an own one does not have such options or levels.
     """
 
     def __init__(
         self,
         name: str,
         options: dict[str, Any] | None = None,
-        levels: Sequence[int] = (1, 2, 3, 4),
+        levels: Sequence[int] = (0, 1, 2, 3),
         norm_eps: float | None = None,
     ) -> None:
         super().__init__()
-        self.body = _body(name, options or {}, tuple(levels))
-        info: Any = self.body if name in OWN else self.body.feature_info
-        self.channels: list[int] = info.channels if name in OWN else info.channels()
-        self.strides: list[int] = info.strides if name in OWN else info.reduction()
+        if name in OWN:
+            body: Any = _own(name, options or {})
+            self.read = tuple(levels)
+            channels, strides = body.channels, body.strides
+        else:
+            body = _timm(name, options or {}, tuple(levels))
+            self.read = tuple(range(len(levels)))  # it returns no others
+            channels, strides = body.feature_info.channels(), body.feature_info.reduction()
+        if not all(0 <= level < len(channels) for level in self.read):
+            raise InputError(f"backbone_levels: {list(levels)}; {name} has maps 0 to {len(channels) - 1}")
+        self.body: nn.Module = body
+        self.channels: list[int] = [channels[level] for level in self.read]
+        self.strides: list[int] = [strides[level] for level in self.read]
         self.pyramid: SimplePyramid | None = None
         if len(self.channels) == 1:
             self.pyramid = SimplePyramid(self.channels[0])
@@ -58,12 +66,22 @@ class Backbone(nn.Module):
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """The feature maps [B, C, H / stride, W / stride], finest first."""
         maps = self.body(images)
+        maps = [maps[level] for level in self.read]
         return maps if self.pyramid is None else self.pyramid(maps[0])
 
 
-def _body(name: str, options: dict[str, Any], levels: tuple[int, ...]) -> nn.Module:
-    if name in OWN:
-        return OWN[name](**options)
+def _own(name: str, options: dict[str, Any]) -> nn.Module:
+    module, _, kind = OWN[name].rpartition(".")
+    try:
+        body: nn.Module = getattr(import_module(module), kind)(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"backbone_options: {name} cannot be made of {options}: {error}") from error
+    return body
+
+
+def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...]) -> nn.Module:
+    import timm
+
     if name not in timm.list_models(name):
         raise InputError(f"backbone.name: timm has no model {name!r}, and of its own seemkit has {', '.join(OWN)}")
     return timm.create_model(name, features_only=True, out_indices=levels, **options)

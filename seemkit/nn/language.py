@@ -1,29 +1,24 @@
 """The text tower: sentences to token vectors and one vector a sentence, in the space of class embeddings.
 
-The transformer blocks and the tokenizer are open_clip's; the tower around them trims padding, which is exact because
-attention is causal and everything is read at or before the first end-of-text token.
+The tower trims padding, which is exact because attention is causal and everything is read at or before the first
+end-of-text token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Float, Int
-from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
-from open_clip.transformer import QuickGELU, Transformer
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from seemkit.nn.text_transformer import Norm, TextTransformer
+from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
 
 BACKGROUND = "background"
 """The name of the no-object class, which is always the last one."""
-
-CLASS_TEMPLATES: tuple[str, ...] = ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
-"""The 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
-
-VOCABULARY_SIZE = 49408
-"""Token ids of CLIP's tokenizer, which is only made when there is a text: that takes a third of a second."""
 
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
 """Parts of COCO's stuff names that say nothing about how the class looks."""
@@ -44,18 +39,11 @@ class TextFeatures(NamedTuple):
 
 
 @cache
-def _tokenizer() -> SimpleTokenizer:
-    return SimpleTokenizer()
+def imagenet_templates() -> tuple[str, ...]:
+    """The 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
+    from open_clip import OPENAI_IMAGENET_TEMPLATES  # takes seconds to import, and not every model asks for it
 
-
-def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
-    """CLIP's token ids of the texts, cut behind the longest; a longer text keeps its first `length` - 1 ids.
-
-    Texts are lower-cased; padding is 0.
-    """
-    ids = _tokenizer()(list(texts), context_length=length)
-    ends = ids.argmax(dim=1)  # the end token has the highest id
-    return ids[:, : int(ends.max()) + 1]
+    return ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
 
 
 class LanguageTower(nn.Module):
@@ -80,12 +68,11 @@ class LanguageTower(nn.Module):
         logit_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        norm = partial(nn.LayerNorm, eps=1e-12)
         self.context_length = context_length
         self.token_embedding = nn.Embedding(VOCABULARY_SIZE, width)
         self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
-        self.transformer = Transformer(width, layers, heads, act_layer=QuickGELU, norm_layer=norm)
-        self.final_norm = norm(width)
+        self.transformer = TextTransformer(width, layers, heads)
+        self.final_norm = Norm(width)
         self.projection = nn.Parameter(torch.empty(width, output_width))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
         self._known: dict[tuple[Hashable, ...], Tensor] = {}  # class vectors
@@ -110,13 +97,12 @@ class LanguageTower(nn.Module):
         ids = tokenize(texts, self.context_length).to(self.projection.device)
         length = ids.shape[1]
         hidden = self.token_embedding(ids) + self.positional_embedding[:length]
-        hidden = self.transformer(hidden, attn_mask=_causal(length, hidden))
-        tokens = self.final_norm(hidden) @ self.projection
-        ends = ids.argmax(dim=1)
+        tokens = self.final_norm(self.transformer(hidden)) @ self.projection
+        ends = ids.argmax(dim=1)  # the end token has the highest id
         valid = torch.arange(length, device=ids.device) <= ends[:, None]
         return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends])
 
-    def embed_classes(self, names: Sequence[str], templates: Sequence[str] = CLASS_TEMPLATES) -> Float[Tensor, "K1 C"]:
+    def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Unit vectors of K class names and, last, of the background.
 
         Each is the mean over the templates of the normalised sentence vectors, normalised. In evaluation mode and
@@ -159,7 +145,7 @@ class LanguageTower(nn.Module):
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def embed_classes_once(
-        self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str] = CLASS_TEMPLATES
+        self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str]
     ) -> Float[Tensor, "K1 C"]:
         """Unit vectors of K class names and the background, each in one random template (as in training).
 
@@ -185,7 +171,3 @@ def _bare(name: str) -> str:
     for suffix in NAME_SUFFIXES:
         name = name.replace(suffix, "")
     return name
-
-
-def _causal(length: int, like: Tensor) -> Float[Tensor, "L L"]:
-    return torch.full((length, length), float("-inf"), dtype=like.dtype, device=like.device).triu(1)

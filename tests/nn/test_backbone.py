@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
 from seemkit.nn.simple_pyramid import SimplePyramid
 
@@ -21,6 +22,18 @@ def test_one_map_becomes_a_simple_pyramid():
     maps = backbone(torch.zeros(1, 3, 64, 64))
     assert [tuple(m.shape) for m in maps] == [(1, 128, 16, 16), (1, 256, 8, 8), (1, 512, 4, 4), (1, 1024, 2, 2)]
     assert (backbone.channels, backbone.strides) == ([128, 256, 512, 1024], [4, 8, 16, 32])
+
+
+@pytest.mark.parametrize("options", [{"stem_width": 8}, {"channels": [8, 8]}])
+def test_options_that_an_own_backbone_has_not(options):
+    with pytest.raises(InputError, match="backbone_options: resnet"):
+        Backbone("resnet", options)
+
+
+@pytest.mark.parametrize("levels", [(1, 2, 3, 5), (-1, 1, 2, 3)])
+def test_levels_that_an_own_backbone_has_not(levels):
+    with pytest.raises(InputError, match=r"backbone_levels.* 0 to 4"):
+        Backbone("resnet", {"channels": [8, 8, 16, 32], "stem": 4}, levels)
 
 
 @pytest.mark.parametrize("eps", [None, 1e-6])

@@ -1,0 +1,63 @@
+"""The transformer of CLIP's text tower, with open_clip's names of weights."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seemkit.nn.attention import Attention
+
+Norm = partial(nn.LayerNorm, eps=1e-12)
+
+
+class QuickGELU(nn.Module):
+    """CLIP's approximation of GELU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Element by element."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class TextBlock(nn.Module):
+    """Attention, then a feed-forward layer; each behind a norm and added to its input."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.ln_1 = Norm(width)
+        self.attn = Attention(width, heads)
+        self.ln_2 = Norm(width)
+        self.mlp = nn.Sequential(
+            OrderedDict(c_fc=nn.Linear(width, 4 * width), gelu=QuickGELU(), c_proj=nn.Linear(4 * width, width))
+        )
+
+    def forward(self, tokens: Float[Tensor, "T L C"], allowed: Bool[Tensor, "1 L L"]) -> Float[Tensor, "T L C"]:
+        """The tokens after the block; see `Attention.forward`."""
+        normed = self.ln_1(tokens)
+        tokens = tokens + self.attn(normed, self.attn.project(normed, normed), allowed)
+        return tokens + self.mlp(self.ln_2(tokens))
+
+
+class TextTransformer(nn.Module):
+    """Blocks in which a token reads itself and those before it.
+
+    Args:
+        width: C, channels of a token.
+        layers: number of blocks.
+        heads: attention heads of each.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.resblocks = nn.ModuleList(TextBlock(width, heads) for _ in range(layers))
+
+    def forward(self, tokens: Float[Tensor, "T L C"]) -> Float[Tensor, "T L C"]:
+        """The tokens after the last block."""
+        length = tokens.shape[1]
+        earlier = torch.ones(1, length, length, dtype=torch.bool, device=tokens.device).tril()
+        for block in self.resblocks:
+            tokens = block(tokens, earlier)
+        return tokens

@@ -1,0 +1,126 @@
+"""CLIP's tokenizer: texts to ids of byte pairs.
+
+The vocabulary is read from the file that open_clip brings. Its own tokenizer gives the same ids, but with it come timm
+and torch's compiler, and importing these takes longer than a whole answer of a small model.
+
+Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision (arXiv 2103.00020),
+section 2.4; Sennrich et al., Neural Machine Translation of Rare Words with Subword Units (arXiv 1508.07909).
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import regex
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+VOCABULARY_SIZE = 49408
+START, END = VOCABULARY_SIZE - 2, VOCABULARY_SIZE - 1
+SPECIAL = {"<start_of_text>": START, "<end_of_text>": END}
+BYTES = 256
+WORD_END = "</w>"
+"""Marks the last part of a word in the vocabulary's file."""
+
+WORD = regex.compile(
+    "|".join([*SPECIAL, "'s", "'t", "'re", "'ve", "'m", "'ll", "'d", r"\p{L}+", r"\p{N}", r"[^\s\p{L}\p{N}]+"]),
+    regex.IGNORECASE,
+)
+
+
+def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
+    """CLIP's token ids of the texts, cut behind the longest; a longer text keeps its first `length` - 1 ids.
+
+    Texts are lower-cased; padding is 0.
+    """
+    rows = [_ids(text)[: length - 1] for text in texts]
+    ids = torch.zeros(len(rows), max((len(row) for row in rows), default=0) + 1, dtype=torch.long)
+    for row, found in zip(ids, rows, strict=True):
+        row[: len(found) + 1] = torch.tensor([*found, END])
+    return ids
+
+
+def _ids(text: str) -> list[int]:
+    """The start and all ids of a text, without an end."""
+    import ftfy  # a tenth of a second that only texts cost
+
+    clean = html.unescape(html.unescape(ftfy.fix_text(text)))
+    words = WORD.findall(" ".join(clean.split()).lower())
+    return [START, *(number for word in words for number in _word_ids(word))]
+
+
+@lru_cache(maxsize=2**16)
+def _word_ids(word: str) -> tuple[int, ...]:
+    """The ids of a word: its bytes, of which the pair that comes first in the vocabulary is merged, until none does."""
+    if word in SPECIAL:
+        return (SPECIAL[word],)
+    vocabulary = _vocabulary()
+    ids = [vocabulary.bytes[byte] for byte in word.encode()]
+    ids[-1] += BYTES  # the last part of a word is another one than the same part within it
+    while True:
+        merged = min((vocabulary.merges.get(pair, END) for pair in pairwise(ids)), default=END)
+        if merged == END:
+            return tuple(ids)
+        ids = list(_merge(ids, vocabulary, merged))
+
+
+def _merge(ids: list[int], vocabulary: _Vocabulary, merged: int) -> Iterator[int]:
+    """The ids with one in place of each pair that merges into it, from left to right."""
+    place = 0
+    while place < len(ids):
+        found = vocabulary.merges.get(tuple(ids[place : place + 2])) == merged
+        yield merged if found else ids[place]
+        place += 2 if found else 1
+
+
+class _Vocabulary(NamedTuple):
+    """What texts are made of.
+
+    Attributes:
+        bytes: the id of each byte within a word; at a word's end it is `BYTES` higher.
+        merges: the id that two adjacent ids merge into; the lower, the sooner.
+    """
+
+    bytes: list[int]
+    merges: dict[tuple[int, ...], int]
+
+
+@cache
+def _vocabulary() -> _Vocabulary:
+    """The vocabulary of the file, whose lines are pairs of parts in the order in which they merge.
+
+    The file writes a byte that cannot be seen as a character from 256 on, and ids begin with those that can.
+    """
+    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    unseen = sorted(set(range(BYTES)) - set(seen))
+    characters = [*map(chr, seen), *(chr(BYTES + place) for place in range(len(unseen)))]
+    parts = {part: place for place, part in enumerate([*characters, *(c + WORD_END for c in characters)])}
+    merges: dict[tuple[int, ...], int] = {}
+    with gzip.open(_vocabulary_file(), "rt", encoding="utf-8") as file:
+        next(file)  # says the version
+        for line in file:
+            if len(parts) == START:
+                break
+            left, right = line.split()
+            merges[parts[left], parts[right]] = parts[left + right] = len(parts)
+    order = {byte: place for place, byte in enumerate([*seen, *unseen])}
+    return _Vocabulary([order[byte] for byte in range(BYTES)], merges)
+
+
+def _vocabulary_file() -> Path:
+    """Where open_clip keeps the vocabulary, found without importing it."""
+    package = find_spec("open_clip")
+    if package is None or package.origin is None:
+        raise ImportError("open_clip is not installed: pip install open-clip-torch")
+    file = Path(package.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
+    if not file.exists():
+        raise ImportError(f"{file} is missing: this open-clip-torch keeps its vocabulary elsewhere; install 3.x")
+    return file

@@ -6,7 +6,7 @@ Source: Cheng et al., MaskFormer (2021), section 3.3 and its transformer-encoder
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seemkit.nn.attention import Attention, FeedForward
 from seemkit.nn.position import sine_position
+from seemkit.ops import winograd
 from seemkit.ops.layout import channels_last
 
 GROUPS = 32
@@ -48,12 +49,25 @@ class EncoderLayer(nn.Module):
         return self.feed_forward(cells)
 
 
+class Convolution3x3(nn.Conv2d):
+    """A convolution of 3 x 3 cells that keeps the size."""
+
+    def __init__(self, channels: int, width: int, *, bias: bool = True) -> None:
+        super().__init__(channels, width, 3, padding=1, bias=bias)
+
+    def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
+        """The maps after the convolution, in the quicker of two ways."""
+        if winograd.pays(maps, self.weight):
+            return winograd.convolve(maps, self.weight, self.bias)
+        return super().forward(maps)
+
+
 class ConvNorm(nn.Sequential):
     """A convolution without bias and a group norm; a ReLU after it where `activate`."""
 
-    def __init__(self, channels: int, width: int, kernel: int, *, activate: bool) -> None:
+    def __init__(self, channels: int, width: int, kernel: Literal[1, 3], *, activate: bool) -> None:
         super().__init__(
-            nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
+            nn.Conv2d(channels, width, 1, bias=False) if kernel == 1 else Convolution3x3(channels, width, bias=False),
             nn.GroupNorm(GROUPS, width),
             nn.ReLU() if activate else nn.Identity(),
         )
@@ -114,15 +128,13 @@ class PixelDecoder(nn.Module):
         self.encoder = nn.ModuleList(EncoderLayer(width, heads, hidden) for _ in range(layers))
         self.laterals = nn.ModuleList(ConvNorm(c, width, 1, activate=False) for c in channels[:-1])
         self.outputs = nn.ModuleList(ConvNorm(width, width, 3, activate=True) for _ in channels)
-        self.mask_projection = (
-            FineMasks(finest, width, mask_width) if fine_masks else nn.Conv2d(width, mask_width, 3, padding=1)
-        )
+        self.mask_projection = FineMasks(finest, width, mask_width) if fine_masks else Convolution3x3(width, mask_width)
         self.fine_masks = fine_masks
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
         """The pyramid of `features` (finest first, as the backbone returns them)."""
-        detail, features = (features[:1], features[1:]) if self.fine_masks else ((), features)
         features = [channels_last(feature) for feature in features]
+        detail, features = (features[:1], features[1:]) if self.fine_masks else ((), features)
         merged = self.outputs[-1](self._encode(features[-1]))
         levels = [merged]
         for lateral, output, feature in zip(

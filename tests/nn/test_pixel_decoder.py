@@ -57,8 +57,16 @@ def test_top_down_path_written_plainly(decoder, features):
             torch.testing.assert_close(found.levels[level], coarse, atol=1e-5, rtol=0)
 
 
-def test_backbone_maps_are_finest_first():
-    backbone = Backbone("resnet10t", {"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8})
+@pytest.mark.parametrize(
+    ("name", "options", "levels"),
+    [
+        ("resnet10t", {"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8}, (1, 2, 3, 4)),
+        ("resnet", {"channels": [8, 8, 16, 32], "stem": 8}, (1, 2, 3, 4)),
+        ("focalnet", {"width": 8, "depths": [1, 1, 1, 1], "focal_level": 1}, (0, 1, 2, 3)),
+    ],
+)
+def test_backbone_maps_are_finest_first(name, options, levels):
+    backbone = Backbone(name, options, levels)
     maps = backbone.eval()(torch.zeros(1, 3, 64, 96))
     assert backbone.strides == [4, 8, 16, 32]
     assert [tuple(m.shape[1:]) for m in maps] == [

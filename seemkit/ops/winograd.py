@@ -1,0 +1,91 @@
+"""A 3 x 3 convolution with a quarter of the multiplications, about as accurate as torch's own.
+
+A tile of 4 x 4 cells of the result depends on a patch of 6 x 6 cells of the maps. Fixed matrices turn patch and kernel
+into 36 numbers each, which are multiplied one by one and turned into the tile. The definition takes 144 products.
+
+Sources: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (arXiv 1509.09308); Barabasz et al., Error
+Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks (arXiv 1803.10986).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+KERNEL, TILE = 3, 4
+PATCH = TILE + KERNEL - 1
+POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+"""Where the polynomials are evaluated, besides infinity. The usual 0, 1, -1, 2 and -2 round four times as much."""
+
+LEAST_CHANNELS = 256
+LEAST_CELLS = 32**2
+"""With fewer channels or cells, turning patches or kernels takes what the products save."""
+
+AT_ONCE = 128
+"""Tiles that are worked on together: enough rows for a matrix product, and few enough for the processor's cache."""
+
+
+def pays(maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"]) -> bool:
+    """Whether `convolve` is quicker than torch's convolution, which on a CPU follows the definition.
+
+    In half precision it would round too much, and a graph that is compiled or exported should say what it computes.
+    """
+    exact = maps.dtype == kernels.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    large = min(kernels.shape[:2]) >= LEAST_CHANNELS and maps.shape[-2:].numel() >= LEAST_CELLS
+    return maps.device.type == "cpu" and exact and large and not recorded
+
+
+def convolve(
+    maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"], bias: Float[Tensor, " K"] | None = None
+) -> Float[Tensor, "B K H W"]:
+    """What `torch.nn.functional.conv2d` computes with a padding of 1, the channels of a cell side by side."""
+    of_patch, of_kernel, of_tile = (matrix.to(maps) for matrix in _matrices())
+    batch, channels, height, width = maps.shape
+    down, across = -(-height // TILE), -(-width // TILE)
+    turned_kernels = (of_kernel @ kernels.permute(2, 3, 1, 0).reshape(KERNEL**2, -1)).view(PATCH**2, channels, -1)
+    found = maps.new_empty(batch, down, TILE, across, TILE, len(kernels))
+    rows = max(1, AT_ONCE // across)
+    for image, result in zip(maps.permute(0, 2, 3, 1), found, strict=True):
+        for top in range(0, down, rows):
+            part = _padded(image, top * TILE, min(top + rows, down) * TILE, across * TILE)
+            patches = part.unfold(0, PATCH, TILE).unfold(1, PATCH, TILE).permute(3, 4, 0, 1, 2)
+            turned = (of_patch @ patches.reshape(PATCH**2, -1)).view(PATCH**2, -1, channels)
+            products = torch.bmm(turned, turned_kernels)
+            tiles = (of_tile @ products.view(PATCH**2, -1)).view(TILE, TILE, -1, across, len(kernels))
+            result[top : top + rows] = (tiles if bias is None else tiles + bias).permute(2, 0, 3, 1, 4)
+    return found.view(batch, down * TILE, across * TILE, -1)[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def _padded(cells: Float[Tensor, "H W C"], top: int, bottom: int, right: int) -> Float[Tensor, "h w C"]:
+    """The cells under rows `top` to `bottom` of the result and columns 0 to `right`, zero outside the map."""
+    inside = cells[max(top - 1, 0) : bottom + 1]
+    above = int(top == 0)
+    below = bottom - top + 2 - above - len(inside)
+    return F.pad(inside, (0, 0, 1, right + 1 - cells.shape[1], above, below))
+
+
+@cache
+def _matrices() -> tuple[Tensor, Tensor, Tensor]:
+    """What turns patches [36, 36], kernels [36, 9] and products [16, 36], each along rows and columns at once.
+
+    In one dimension: kernel and tile are taken as polynomials and evaluated at `POINTS` and at infinity, and the matrix
+    of the patch is the one with which the products are the convolution.
+    """
+    kernel, tile = _powers(KERNEL), _powers(TILE)
+    every = np.einsum("pk,pt->ktp", kernel, tile).reshape(-1, PATCH)
+    wanted = np.stack([np.eye(PATCH)[k + t] for k in range(KERNEL) for t in range(TILE)])
+    patch = np.linalg.lstsq(every, wanted)[0]
+    patches, kernels, tiles = (torch.from_numpy(np.kron(side, side)) for side in (patch, kernel, tile.T))
+    return patches, kernels, tiles
+
+
+def _powers(count: int) -> NDArray[np.float64]:
+    """The first powers of each point, and at infinity the highest alone."""
+    return np.vstack((np.vander(POINTS, count, increasing=True), np.eye(count)[-1]))

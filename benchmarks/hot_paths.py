@@ -97,7 +97,7 @@ def paths(preset: str, side: int) -> dict[str, Callable[[], object]]:
 def main() -> None:
     """Prints a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--preset", default="davit-d3", help="see speed.Bench (%(default)s)")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -1,16 +1,16 @@
 """The network and its losses written plainly, as the reference computes them: all masks of all queries, at all layers.
 
 It reads the weights of a `SEEM` and gives the same numbers, so that a benchmark compares nothing but the way of
-computing: channels first, object queries in every decode, masks of all queries at stride 4 after each layer, attention
-masks and matching costs made from them, `nn.MultiheadAttention` with its weights returned, keys and values projected
-wherever they are read, all masks enlarged before one is chosen. Backbone and text tower are modules of other
-libraries; both ways call them.
+computing: channels first, convolutions by their definition, object queries in every decode, masks of all queries at
+stride 4 after each layer, attention masks and matching costs made from them, `nn.MultiheadAttention` with its weights
+returned, keys and values projected wherever they are read, all masks enlarged before one is chosen. Backbone and text
+tower are the same modules in both ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -66,19 +66,34 @@ def encode(network: SEEM, image: Tensor) -> ImageContext:
         placed = cells + position
         cells = layer.norm(cells + _attend(layer.attention, placed, placed, cells, None))
         cells = layer.feed_forward(cells)
-    merged = pixel_decoder.outputs[-1](cells.transpose(1, 2).unflatten(2, grid).contiguous())
+    merged = _convolve(pixel_decoder.outputs[-1], cells.transpose(1, 2).unflatten(2, grid).contiguous())
     levels = [merged]
     for index in reversed(range(3)):
         up = F.interpolate(merged, size=features[index].shape[2:], mode="nearest")
-        merged = pixel_decoder.outputs[index](pixel_decoder.laterals[index](features[index]) + up)
+        merged = _convolve(pixel_decoder.outputs[index], pixel_decoder.laterals[index](features[index]) + up)
         levels.append(merged)
     flat = [
         level.flatten(2).transpose(1, 2) + embedding
         for level, embedding in zip(levels[:3], network.level_embedding.weight, strict=True)
     ]
-    masks = pixel_decoder.mask_projection(merged)
+    masks = _convolve([pixel_decoder.mask_projection], merged)
     shapes, size = [Size(*level.shape[2:]) for level in levels[:3]], Size(*image.shape[1:])
     return ImageContext(flat, shapes, masks, [], masks, [], size, [size], [size])
+
+
+def reread(context: ImageContext) -> ImageContext:
+    """The same encoded images, channels first and with nothing prepared."""
+    return replace(context, mask_features=context.mask_features.contiguous(), level_mask_features=[], keys_values=[])
+
+
+def _convolve(layers: Iterable[nn.Module], maps: Tensor) -> Tensor:
+    """The layers one after the other, the first of which is a convolution, by its definition."""
+    convolution, *others = layers
+    assert isinstance(convolution, nn.Conv2d)
+    maps = F.conv2d(maps, convolution.weight, convolution.bias, padding=1)
+    for layer in others:
+        maps = layer(maps)
+    return maps
 
 
 def objects(network: SEEM, context: ImageContext, classes: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,7 +229,8 @@ def _predict(
     found = {}
     for group, value in zip(lookers, values, strict=False):
         if group.group.role is Role.QUERY:
-            embeddings = network.decoder.heads(value)
+            heads = network.decoder.heads
+            embeddings = Embeddings(heads.classes(value), heads.masks(value))
             found[group.group.name] = Prediction(
                 embeddings, torch.einsum("bqc,bchw->bqhw", embeddings.masks, context.mask_features)
             )

@@ -51,7 +51,7 @@ def time_objects(session: Session, points: list[Point], repeats: int) -> dict[in
 def main() -> None:
     """Prints both as Markdown tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--preset", default="davit-d3", help="see speed.Bench (%(default)s)")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)

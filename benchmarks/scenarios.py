@@ -60,7 +60,9 @@ class Scenarios:
         """Scenarios by the beginning of their names."""
         return {
             "enc": self._encoder,
-            "generic": lambda: self._layers("generic", self.network.decode(self.context, objects=True)),
+            "generic": lambda: self._layers(
+                "generic", self.network.decode(self.context, objects=True, every_layer=True)
+            ),
             "spatial": self._spatial,
             "grounding": self._grounding,
             "batch2": self._batch,
@@ -141,7 +143,9 @@ class Scenarios:
             for suffix, objects in (("", False), ("_seg", True)):
                 scenario = f"spatial_{name}{suffix}"
                 draws = self._draws(f"spatial_{name}")
-                decoded = self.network.decode(images, prompts, objects=objects, previous=previous, draws=draws)
+                decoded = self.network.decode(
+                    images, prompts, objects=objects, previous=previous, every_layer=True, draws=draws
+                )
                 yield from self._layers(scenario, decoded)
                 yield f"{scenario}/prev_mask", lambda d=decoded: self._chosen(d)
 
@@ -150,7 +154,9 @@ class Scenarios:
 
     def _grounding(self) -> Found:
         for number, phrases in enumerate((PHRASES[:1], PHRASES)):
-            decoded = self.network.decode(self.context, [[[Text(phrase)] for phrase in phrases]], objects=True)
+            decoded = self.network.decode(
+                self.context, [[[Text(phrase)] for phrase in phrases]], objects=True, every_layer=True
+            )
             yield from self._layers(f"grounding{number}", decoded)
             scores = self.network.text_scores(decoded.layers[-1]["text_query"], decoded.prompts)[0]
             answer = self.network.answer(decoded)
@@ -171,7 +177,7 @@ class Scenarios:
         prompts = [[*mine, [Text(phrase)]] for mine, phrase in zip(visual, PHRASES, strict=True)]
         context = self.network.encode_image([self.pixels, self.pixels.flip(-1)])
         draws = self._draws("batch2")
-        decoded = self.network.decode(context, prompts, objects=True, previous=previous, draws=draws)
+        decoded = self.network.decode(context, prompts, objects=True, previous=previous, every_layer=True, draws=draws)
         yield "batch2/in_prev_mask", lambda: previous
         yield "batch2/grounding_tokens_mask", lambda: ~decoded.prompts["text_prompt"].tokens.valid
         yield from self._layers("batch2", decoded)
@@ -276,7 +282,7 @@ class Scenarios:
             "stroke_text": [stroke, list(text)],
         }
         for name, objects in settings.items():
-            decoded = self.network.decode(self.context, [objects], objects=True)
+            decoded = self.network.decode(self.context, [objects], objects=True, every_layer=True)
             yield from self._layers(name, decoded)
             features = decoded.context.mask_features
             final = decoded.layers[-1]["object_query"].masks

@@ -3,11 +3,12 @@
     python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT
         [--dtypes float32 bfloat16] [--only STAGE ...] [--repeats 3]
 
-Both ways have the same random weights, image, prompts and random choices, and their results are compared: float32 by
-the largest difference relative to the largest value, bfloat16 by the IoU of masks with those of float32. Times are
-paired: one call of each way after the other, several times; the ratio is that of the medians. `naive.py` is always
-float32. bfloat16 is measured by default where the processor multiplies it in hardware. Peak memory is what a fresh
-process needs above the network and its input.
+Both ways have the same random weights, image, prompts and random choices. Decodes, clicks and texts are also given the
+same encoded image in float32, and in bfloat16 each its own. Results are compared: float32 by the largest difference
+relative to the largest value, bfloat16 by the IoU of masks with those of float32. Times are paired: one call of each
+way after the other, several times; the ratio is that of the medians. `naive.py` is always float32. bfloat16 is measured
+by default where the processor multiplies it in hardware. Peak memory is what a fresh process needs above the network
+and its input.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ from seemkit.prompts.values import Point, Prompt, Text
 from seemkit.session import Session
 from seemkit.types import Size, Vocabulary
 
+PRESETS = sorted(
+    name.removesuffix("-v1")
+    for name, architecture in VARIANTS.items()
+    if name.endswith("-v1") and architecture.pixel_decoder == "fpn"
+)
+"""Those of which `naive` knows the pixel decoder."""
 CLASSES, CLICKS, SEGMENTS, SCORE = 133, 10, 20, 0.5
 WAYS = ("seemkit", "naive")
 TRAINING = "training step"
@@ -63,7 +70,8 @@ class Bench:
     """A network, an image and prompts, and each stage computed in both ways.
 
     Args:
-        preset: name of a published model without its version.
+        preset: name of a published model without its version, whose weights are random; or of one that
+            `SEEM.from_pretrained` knows, which the naive way cannot compute.
         side: of the square image.
         dtype: of seemkit's weights; the naive way is float32.
     """
@@ -75,6 +83,8 @@ class Bench:
     @cached_property
     def plain(self) -> SEEM:
         """The float32 network."""
+        if self.preset not in PRESETS:
+            return SEEM.from_pretrained(self.preset)
         torch.manual_seed(0)
         names = Vocabulary(tuple(f"class {index}" for index in range(CLASSES)), (True,) * CLASSES)
         return SEEM(replace(VARIANTS[f"{self.preset}-v1"], templates=("{}",)), names).eval()
@@ -112,8 +122,8 @@ class Bench:
 
     @cached_property
     def bare(self) -> naive.ImageContext:
-        """The image encoded plainly."""
-        return naive.encode(self.plain, self.image.byte().float())
+        """The encoded image as the naive way reads it; so a stage shows its own differences, not the encoder's."""
+        return naive.reread(self.plain.encode_image([self.image.byte()]))
 
     @cached_property
     def previous(self) -> Tensor:
@@ -293,7 +303,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 def main() -> int:
     """0 if every row is at its bars and the results agree."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument("--preset", default="davit-d3", choices=PRESETS, help="a published model without its version")
     parser.add_argument("--size", type=int, default=1024)
     usual = ["float32", "bfloat16"] if bfloat16_is_fast(torch.device("cpu")) else ["float32"]
     parser.add_argument("--dtypes", nargs="+", default=usual, choices=["float32", "bfloat16"])

@@ -42,7 +42,7 @@ from seemkit.types import Phrase, Size, Vocabulary
 SEGMENTS, OBJECTS, PHRASES, CLASSES = 12, 10, 4, 133
 WAYS = ("seemkit", "naive")
 MEMORY_BAR, TIME_BAR, AGREEMENT = 0.4, 0.6, 1e-4
-FULL_SIZE = Architecture(backbone="resnet10t", backbone_levels=(1, 2, 3, 4), text_layers=1, templates=("{}",))
+FULL_SIZE = Architecture(backbone="resnet", backbone_levels=(1, 2, 3, 4), text_layers=1, templates=("{}",))
 """The default decoder. Backbone and text tower stand for frozen ones; neither runs in a step."""
 
 
@@ -137,7 +137,7 @@ def step_seemkit(problem: Problem, rounds: int) -> Tensor:
     with torch.no_grad():
         for _ in range(rounds):
             previous = network.answer(network.decode(context, problem.lesson.first_prompts, previous=previous)).masks()
-    decoded = network.decode(context, problem.prompts, objects=True, previous=previous)
+    decoded = network.decode(context, problem.prompts, objects=True, previous=previous, every_layer=True)
     terms = problem.objective()(decoded, problem.targets, problem.lesson)
     return torch.stack([term.mean for term in terms.values()]).sum()
 

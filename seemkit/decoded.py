@@ -30,7 +30,8 @@ class Decoded:
     """What one decode found.
 
     Attributes:
-        layers: embeddings of each query group (by name), for the initial queries and after each layer.
+        layers: embeddings of each query group (by name) after the last layer; if every layer was asked for, before it
+            those of the initial queries and after each other layer.
         prompts: the encoded prompts by group name.
         context: what was decoded.
     """

@@ -250,7 +250,7 @@ class SeemModule(lightning.LightningModule):
         prompts: list[list[list[Prompt]]] = [
             [*_ask(texts), *described] for described, texts in zip(rollout.prompts, lesson.texts, strict=True)
         ]
-        return self.network.decode(context, prompts, objects=True, previous=rollout.previous)
+        return self.network.decode(context, prompts, objects=True, previous=rollout.previous, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
         """Logs the losses of all processes."""

@@ -21,16 +21,15 @@ from seemkit.decoded import Decoded, Draws
 from seemkit.errors import InputError
 from seemkit.nn.backbone import Backbone
 from seemkit.nn.click_field import ClickField
-from seemkit.nn.context import ImageContext
+from seemkit.nn.context import ImageContext, level_tokens
 from seemkit.nn.decoder import Decoder, PreviousMasks
 from seemkit.nn.deformable import DeformablePixelDecoder
 from seemkit.nn.heads import Embeddings, cosine_similarity
-from seemkit.nn.language import CLASS_TEMPLATES, LanguageTower
+from seemkit.nn.language import LanguageTower, imagenet_templates
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.pixels import normalise
-from seemkit.nn.position import sine_position
 from seemkit.nn.queries import LearnedQueries
-from seemkit.nn.region_head import RegionHead
+from seemkit.nn.region_head import RegionHead, region_features
 from seemkit.nn.tokens import (
     OBJECT_QUERY,
     TABLES,
@@ -47,9 +46,6 @@ from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import ImagePrompts, VisualSampler
 from seemkit.types import Size, Vocabulary
 
-FINE = 2
-"""The stride of mask features that the region head reads averaged."""
-
 
 class SEEM(nn.Module):
     """The network.
@@ -64,7 +60,7 @@ class SEEM(nn.Module):
         a = architecture
         self.architecture = a
         self.vocabulary = vocabulary
-        self.templates = a.templates or CLASS_TEMPLATES
+        self.templates = a.templates or imagenet_templates()
         self.mask_width = a.width + a.click_field
         self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
         self.pixel_decoder = _pixel_decoder(a, self.backbone.channels)
@@ -160,31 +156,19 @@ class SEEM(nn.Module):
         features = pyramid.mask_features
         if self.click_field is not None:
             features = self.click_field.append_positions(features)
-        shapes = [Size(level.shape[-2], level.shape[-1]) for level in pyramid.levels]
-        levels = [
-            level.flatten(2).transpose(1, 2) + embedding
-            for level, embedding in zip(pyramid.levels, self.level_embedding.weight, strict=True)
-        ]
-        positions = [
-            sine_position(*shape, levels[0].shape[2], device=features.device, dtype=levels[0].dtype).flatten(1).T[None]
-            for shape in shapes
-        ]
+        levels, positions, shapes = level_tokens(pyramid.levels, self.level_embedding.weight)
         resized = [F.interpolate(features, size=tuple(shape), mode="bilinear", align_corners=False) for shape in shapes]
         return ImageContext(
             levels,
             shapes,
             features,
             resized,
-            self._at_stride_4(features),
+            region_features(features, self.backbone.strides[0]),
             self.decoder.read_image(levels, positions),
             Size(pixels.shape[-2], pixels.shape[-1]),
             sizes,
             list(frames) if frames is not None else sizes,
         )
-
-    def _at_stride_4(self, features: Tensor) -> Tensor:
-        """The mask features, cells averaged where they are finer."""
-        return F.avg_pool2d(features, 2) if self.backbone.strides[0] == FINE else features
 
     def decode(
         self,
@@ -193,6 +177,7 @@ class SEEM(nn.Module):
         *,
         objects: bool = False,
         previous: Tensor | None = None,
+        every_layer: bool = False,
         draws: Draws | None = None,
     ) -> Decoded:
         """Predictions for prompts, for all objects, or both; only what is asked for is computed.
@@ -202,6 +187,7 @@ class SEEM(nn.Module):
             prompts: for each image its objects, for each object its prompts.
             objects: True to predict all objects of the image without a prompt.
             previous: [B, P, H_m, W_m], mask logits of the previous round of the P visually prompted objects.
+            every_layer: True for the predictions after every layer, which training compares, in place of the last ones.
             draws: the reference's random choices, for comparing numbers.
 
         Raises:
@@ -213,7 +199,8 @@ class SEEM(nn.Module):
         slots = None if owners is None or previous is None else self._memory_slots(owners, draws)
         tokens = self._tokens(len(context), encoded, objects, owners, slots, draws)
         memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
-        return Decoded(self.decoder(context, tokens, memory, self._mask_bias(encoded)), encoded, context)
+        layers = self.decoder(context, tokens, memory, self._mask_bias(encoded), every_layer=every_layer)
+        return Decoded(layers, encoded, context)
 
     def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:
         """The prompts as token groups, by group name; see `decode` for what is given."""

@@ -32,8 +32,8 @@ SIZE = Size(64, 96)
 NONSENSE = ("", "=", "nonsense,1,nan", "1e999,1e999")
 """Words of which a kind makes a prompt, or an `InputError`."""
 SMALL = Architecture(
-    backbone="resnet10t",
-    backbone_options={"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8},
+    backbone="resnet",
+    backbone_options={"channels": [8, 8, 16, 32], "stem": 8},
     backbone_levels=(1, 2, 3, 4),
     width=32,
     heads=4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from seemkit.losses.criterion import Criterion, Targets, mask_terms
 from seemkit.losses.matching import match, share_points
+from seemkit.network import SEEM
+from seemkit.ops.layout import channels_last
 from seemkit.prompts.values import Point, Text
 from seemkit.session import Session
-from tests.networks import TINY, picture
+from tests.networks import TINY, build, picture
 
 SIDE = (16, 24)
 """Of the mask features of a 64 by 96 image."""
@@ -95,6 +98,24 @@ def test_an_answer_makes_one_mask_at_full_size(tiny_network, prompt):
     with Maps(tiny_network.mask_width) as maps:
         session.predict(prompt)
     assert maps.most == 1
+
+
+@pytest.mark.parametrize("shipped", [False, True])
+def test_no_click_copies_a_map_to_read_it(shipped, tiny_network):
+    """They lie in memory as `mask_logits` wants them."""
+    network = SEEM.from_pretrained("scenes-tiny") if shipped else tiny_network
+    context = Session(network, picture(64, 96)).context
+    for maps in (context.mask_features, context.region_features, *context.level_mask_features):
+        assert channels_last(maps).data_ptr() == maps.data_ptr()
+
+
+def test_an_answer_reads_the_regions_of_the_last_masks_alone(monkeypatch):
+    network = build(replace(TINY, region_head=True))
+    session = Session(network, picture(64, 96))
+    for ask in (lambda: session.predict(CLICKS[0]), lambda: session.predict(Text("the red star")), session.panoptic):
+        with counted(monkeypatch, network.decoder.region_head) as calls:
+            ask()
+        assert len(calls) == 1
 
 
 def test_only_confident_segments_are_enlarged(network, monkeypatch):

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.nn.position import pixel_centres
+from seemkit.ops.layout import channels_last
 
 MOST_BUMPS = 16
 """A region of more points raises the mask no more than this many clicks; it is wide as it is."""
@@ -77,9 +78,10 @@ class ClickField(nn.Module):
         batch, _, height, width = features.shape
         exact = torch.promote_types(features.dtype, torch.float32)
         centres = pixel_centres(height, width, device=features.device, dtype=exact)
-        angle = torch.einsum("hwk,fk->fhw", centres, self.frequencies.to(exact))
-        waves = (torch.cat((angle.cos(), angle.sin())) / math.sqrt(len(self.frequencies) / 2)).to(features.dtype)
-        return torch.cat((features, waves.expand(batch, -1, -1, -1)), dim=1)
+        angle = (centres[:, :, None] * self.frequencies.to(exact)).sum(dim=3)  # no product, which autocast would round
+        waves = torch.cat((angle.cos(), angle.sin()), dim=2) / math.sqrt(len(self.frequencies) / 2)
+        cells = (features.permute(0, 2, 3, 1), waves.to(features.dtype).expand(batch, -1, -1, -1))
+        return channels_last(torch.cat(cells, dim=3).permute(0, 3, 1, 2))
 
     def forward(self, regions: RegionFeatures, texts: Float[Tensor, "B P Ct"] | None = None) -> Float[Tensor, "B R CF"]:
         """The term to add to the mask embedding of each visual query (R = P times copies, object by object).

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from jaxtyping import Float
 from torch import Tensor
 
 from seemkit.nn.attention import KeysValues
+from seemkit.nn.position import sine_position
 from seemkit.types import Size
 
 
@@ -56,3 +59,13 @@ class ImageContext:
             sizes=[self.sizes[index]] * count,
             frames=[self.frames[index]] * count,
         )
+
+
+def level_tokens(
+    pyramid: Sequence[Float[Tensor, "B C H W"]], marks: Float[Tensor, "levels C"]
+) -> tuple[list[Tensor], list[Tensor], list[Size]]:
+    """The levels as tokens [B, H W, C], each marked with its level, their positions [1, H W, C], and their sizes."""
+    tokens = [level.flatten(2).transpose(1, 2) + mark for level, mark in zip(pyramid, marks, strict=True)]
+    shapes = [Size(level.shape[2], level.shape[3]) for level in pyramid]
+    grids = [sine_position(*shape, marks.shape[1], device=marks.device, dtype=tokens[0].dtype) for shape in shapes]
+    return tokens, [grid.flatten(1).T[None] for grid in grids], shapes

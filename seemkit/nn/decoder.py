@@ -17,7 +17,8 @@ from seemkit.nn.attention import Attention, FeedForward, KeysValues
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
 from seemkit.nn.region_head import RegionHead
-from seemkit.nn.tokens import Group, Role, Tokens, visibility
+from seemkit.nn.tokens import Role, Tokens, visibility
+from seemkit.types import Size
 
 LEVELS = 3
 
@@ -123,53 +124,64 @@ class Decoder(nn.Module):
         tokens: Sequence[Tokens],
         previous: PreviousMasks | None = None,
         mask_bias: dict[str, Tensor] | None = None,
+        *,
+        every_layer: bool = False,
     ) -> list[dict[str, Embeddings]]:
-        """Predictions of each query group, for the initial queries and after each layer (L + 1 in all).
+        """Predictions of each query group after the last layer, as a list of one.
 
         Args:
             context: the encoded images.
             tokens: the groups that take part.
             previous: needed if a memory group takes part.
             mask_bias: for some query groups, a term [B, N, C_mask] added to each of their mask embeddings.
+            every_layer: True for those of the initial queries and after each layer, L + 1 in all, in place of the last.
         """
         tokens = sorted(tokens, key=lambda t: (ORDER.index(t.group.role), t.group.fresh))
         carried, fresh = ([t for t in tokens if t.group.fresh is wanted] for wanted in (False, True))
-        lookers = [t for t in carried if t.group.role is not Role.PROMPT]
-        rows = sum(t.count for t in lookers)
+        queries = [t for t in carried if t.group.role is Role.QUERY]
+        memory = [t for t in carried if t.group.role is Role.MEMORY]
+        if memory and previous is None:
+            raise ValueError("memory takes part but no previous masks were given")
+        rows = sum(t.count for t in (*queries, *memory))
         dealt_anew = any(len(t.owner) > 1 for t in tokens)
         state = torch.cat([t.values[0] for t in carried], dim=1)
-        predictions = [self._predict(context, lookers, state, mask_bias)]
+        masks, predictions = self._masks(queries, state, mask_bias), []
         for index, layer in enumerate(self._stages()):
+            if every_layer:
+                predictions.append(self._predict(context, queries, state, masks))
             level = index % LEVELS
             position = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
-            allowed = self._sight(context, lookers, predictions[-1], previous, index)
+            allowed = self._sight(context, masks, previous if memory else None, index)
             looked = layer.look(state[:, :rows], position[:, :rows], context.keys_values[index], allowed)
             sequence = torch.cat((looked, state[:, rows:], *(t.values[level] for t in fresh)), dim=1)
             if index == 0 or dealt_anew:
                 visible = visibility(tokens, index)[:, : state.shape[1]]
             state = layer.exchange(sequence, position, visible)
-            predictions.append(self._predict(context, lookers, state, mask_bias))
-        return predictions
+            masks = self._masks(queries, state, mask_bias)
+        return [*predictions, self._predict(context, queries, state, masks)]
 
     def _stages(self) -> Iterator[DecoderLayer]:
         for layer in self.layers:
             assert isinstance(layer, DecoderLayer)
             yield layer
 
-    def _predict(
-        self,
-        context: ImageContext,
-        lookers: Sequence[Tokens],
-        state: Tensor,
-        mask_bias: dict[str, Tensor] | None,
-    ) -> dict[str, Embeddings]:
-        """The heads applied to all queries at once; `state` begins with the tokens of `lookers`."""
-        queries = [t for t in lookers if t.group.role is Role.QUERY]
+    def _masks(
+        self, queries: Sequence[Tokens], state: Tensor, bias: dict[str, Tensor] | None
+    ) -> Float[Tensor, "B N C_mask"]:
+        """The mask embeddings of all queries, with which `state` begins."""
         sizes = [t.count for t in queries]
-        classes, masks = self.heads(state[:, : sum(sizes)])
-        if mask_bias:
-            split = zip(queries, masks.split(sizes, 1), strict=True)
-            masks = torch.cat([part + mask_bias.get(t.group.name, 0) for t, part in split], dim=1)
+        masks = self.heads.masks(state[:, : sum(sizes)])
+        if not bias:
+            return masks
+        split = zip(queries, masks.split(sizes, 1), strict=True)
+        return torch.cat([part + bias.get(t.group.name, 0) for t, part in split], dim=1)
+
+    def _predict(
+        self, context: ImageContext, queries: Sequence[Tokens], state: Tensor, masks: Float[Tensor, "B N C_mask"]
+    ) -> dict[str, Embeddings]:
+        """What is known of each group of queries; `masks` are those of `state`."""
+        sizes = [t.count for t in queries]
+        classes = self.heads.classes(state[:, : sum(sizes)])
         if self.region_head is not None:
             classes = classes + self.region_head(*self._regions(context, masks))
         parts = zip(queries, classes.split(sizes, 1), masks.split(sizes, 1), strict=True)
@@ -182,36 +194,23 @@ class Decoder(nn.Module):
         maps = [*context.level_mask_features, context.region_features]
         return [*features, maps[-1].flatten(2)], [mask_logits(masks, of_map).flatten(2) for of_map in maps]
 
+    @staticmethod
     @torch.no_grad()
     def _sight(
-        self,
-        context: ImageContext,
-        lookers: Sequence[Tokens],
-        prediction: dict[str, Embeddings],
-        previous: PreviousMasks | None,
-        layer: int,
-    ) -> Bool[Tensor, "B N M"]:
-        """Where each token may look: inside its own mask, or everywhere if that is empty."""
+        context: ImageContext, masks: Float[Tensor, "B N C_mask"], previous: PreviousMasks | None, layer: int
+    ) -> Bool[Tensor, "B R M"]:
+        """Where each query, and each memory token if there is any, may look: inside its own mask, or everywhere if
+        that is empty.
+        """
         level = layer % LEVELS
-        logits = (self._level_logits(context, t.group, prediction, previous, layer, level) for t in lookers)
-        inside = torch.cat([(of_group >= 0).contiguous() for of_group in logits], dim=1)
+        inside = (mask_logits(masks, context.level_mask_features[level]).flatten(2) >= 0).contiguous()
+        if previous is not None:
+            inside = torch.cat((inside, _remembered(previous, context.shapes[level], layer) >= 0), dim=1)
         return inside | ~inside.any(dim=2, keepdim=True)
 
-    @staticmethod
-    def _level_logits(
-        context: ImageContext,
-        group: Group,
-        prediction: dict[str, Embeddings],
-        previous: PreviousMasks | None,
-        layer: int,
-        level: int,
-    ) -> Float[Tensor, "B N M"]:
-        if group.role is Role.QUERY:
-            return mask_logits(prediction[group.name].masks, context.level_mask_features[level]).flatten(2)
-        if previous is None:
-            raise ValueError(f"group {group.name!r} takes part but no previous masks were given")
-        masks = F.interpolate(
-            previous.logits, size=tuple(context.shapes[level]), mode="bilinear", align_corners=False
-        ).flatten(2)
-        slot = previous.slot[min(layer, len(previous.slot) - 1)]
-        return masks.gather(1, slot[:, :, None].expand(-1, -1, masks.shape[2]))
+
+def _remembered(previous: PreviousMasks, shape: Size, layer: int) -> Float[Tensor, "B M cells"]:
+    """The logits of the previous masks on a level, one for each memory token."""
+    logits = F.interpolate(previous.logits, size=tuple(shape), mode="bilinear", align_corners=False).flatten(2)
+    slot = previous.slot[min(layer, len(previous.slot) - 1)]
+    return logits.gather(1, slot[:, :, None].expand(-1, -1, logits.shape[2]))

@@ -25,7 +25,7 @@ class Embeddings(NamedTuple):
 
 
 class PredictionHeads(nn.Module):
-    """The heads that all queries share, applied to the initial queries and after every layer.
+    """The heads that all queries share, for the initial queries and after every layer.
 
     Args:
         width: C, channels of the tokens.
@@ -40,11 +40,14 @@ class PredictionHeads(nn.Module):
         self.mask_embedding = nn.ModuleList(nn.Linear(width, out) for out in (width, width, mask_width))
         nn.init.trunc_normal_(self.class_projection, std=width**-0.5)
 
-    def forward(self, tokens: Float[Tensor, "B N C"]) -> Embeddings:
-        """Class and mask embeddings of the tokens."""
-        normed = self.norm(tokens)
+    def classes(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C_text"]:
+        """The class embeddings of the tokens."""
+        return self.norm(tokens) @ self.class_projection
+
+    def masks(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C_mask"]:
+        """The mask embeddings of the tokens."""
         first, second, last = self.mask_embedding
-        return Embeddings(normed @ self.class_projection, last(F.relu(second(F.relu(first(normed))))))
+        return last(F.relu(second(F.relu(first(self.norm(tokens))))))
 
 
 def mask_logits(embeddings: Float[Tensor, "B N Cm"], features: Float[Tensor, "B Cm H W"]) -> Float[Tensor, "B N H W"]:

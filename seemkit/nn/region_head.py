@@ -14,6 +14,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+FINE = 2
+"""The stride of mask features of which the region head reads averages."""
+
+
+def region_features(features: Float[Tensor, "B C H W"], stride: int) -> Float[Tensor, "B C h w"]:
+    """Mask features of a stride as the region head reads them: at stride 4 or coarser."""
+    return F.avg_pool2d(features, 2) if stride == FINE else features
+
 
 class RegionHead(nn.Module):
     """Linear maps of mean features into the space of texts.

@@ -62,11 +62,16 @@ class Objective:
         """Weighted losses by name, always the same ones; those of a group that took no part are zero.
 
         Args:
-            decoded: the decode.
+            decoded: the decode, of every layer.
             targets: all trained segments of the images.
             lesson: which of them the prompts meant. In each image texts stand before visually prompted objects;
                 further texts, of such objects, are not learned from.
+
+        Raises:
+            ValueError: the decode was of the last layer alone.
         """
+        if len(decoded.layers) != len(self.network.decoder.layers) + 1:
+            raise ValueError("losses compare the predictions of every layer: decode with every_layer=True")
         found: dict[str, Term] = {}
         features, points = decoded.context.mask_features, self.criterion.points
         for group in self._match(decoded, targets, lesson):

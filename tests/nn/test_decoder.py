@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import Decoder, PreviousMasks
-from seemkit.nn.heads import Embeddings
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import (
     MEMORY,
@@ -121,7 +120,7 @@ def plainly(scene: Scene, carry: bool) -> list[dict[str, tuple[Tensor, Tensor]]]
 def predict(scene: Scene, values: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
     found = {}
     for name in ("object_query", "text_query", "visual_query"):
-        classes, embedding = scene.decoder.heads(values[name])
+        classes, embedding = scene.decoder.heads.classes(values[name]), scene.decoder.heads.masks(values[name])
         masks = torch.einsum("nc,chw->nhw", (embedding + scene.bias.get(name, 0))[0], scene.features[0])
         found[name] = masks, classes[0] + under(scene, masks)
     return found
@@ -146,7 +145,9 @@ def test_equals_the_reference_written_plainly(carry, region_head):
     scene = Scene(carry, region_head)
     slot = torch.tensor([[[0, 0, 1]]])
     with torch.no_grad():
-        found = scene.decoder(scene.context, scene.tokens, PreviousMasks(scene.previous, slot), scene.bias)
+        found = scene.decoder(
+            scene.context, scene.tokens, PreviousMasks(scene.previous, slot), scene.bias, every_layer=True
+        )
         expected = plainly(scene, carry)
     assert len(found) == len(expected) == LAYERS + 1
     for ours, reference in zip(found, expected, strict=True):
@@ -155,6 +156,16 @@ def test_equals_the_reference_written_plainly(carry, region_head):
             torch.testing.assert_close(ours[name].classes[0], classes, atol=2e-3, rtol=1e-4)
             logits = torch.einsum("nc,chw->nhw", ours[name].masks[0], scene.features[0])
             torch.testing.assert_close(logits, masks, atol=2e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("region_head", [False, True])
+def test_the_last_layer_alone_is_the_last_of_all(region_head):
+    scene, slot = Scene(region_head=region_head), torch.tensor([[[0, 0, 1]]])
+    given = scene.context, scene.tokens, PreviousMasks(scene.previous, slot), scene.bias
+    with torch.no_grad():
+        (found,), last = scene.decoder(*given), scene.decoder(*given, every_layer=True)[-1]
+    assert found.keys() == last.keys()
+    assert all(torch.equal(a, b) for name in last for a, b in zip(found[name], last[name], strict=True))
 
 
 def test_memory_slots_may_change_hands_at_each_layer():
@@ -185,7 +196,7 @@ def test_where_a_query_looks():
     masks = torch.zeros(1, 5, WIDTH)
     masks[0, 0, 0] = masks[0, 1, 1] = 1
     masks[0, 2, 0] = -1
-    sight = scene.decoder._sight(context, scene.tokens[:1], {"object_query": Embeddings(masks, masks)}, None, 0)[0]
+    sight = scene.decoder._sight(context, masks, None, 0)[0]
     assert sight[0].nonzero().flatten().tolist() == [2, 4]  # inside its mask, where a logit of 0 still is
     assert sight[1].all()  # its mask is empty
     assert sight[2].nonzero().flatten().tolist() == [0, 1, 3, 4, 5]
@@ -212,7 +223,7 @@ def test_gradients_reach_every_weight_and_every_token(region_head):
         [GRID],
     )
     slot = torch.tensor([[[0, 0, 1]]])
-    layers = scene.decoder(context, scene.tokens, PreviousMasks(scene.previous, slot))
+    layers = scene.decoder(context, scene.tokens, PreviousMasks(scene.previous, slot), every_layer=True)
     sum(e.masks.square().sum() + e.classes.square().sum() for layer in layers for e in layer.values()).backward()
     assert [name for name, p in scene.decoder.named_parameters() if p.grad is None or not p.grad.any()] == []
     assert all(tensor.grad is not None and tensor.grad.any() for t in scene.tokens for tensor in t.values)

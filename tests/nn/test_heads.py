@@ -43,11 +43,11 @@ def test_heads_read_normalised_tokens():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         heads, tokens = PredictionHeads(8, 6, 5), torch.randn(2, 3, 8)
-    found = heads(tokens)
-    assert (found.classes.shape, found.masks.shape) == ((2, 3, 6), (2, 3, 5))
-    scaled = heads(tokens * 3 + 2)  # a layer norm takes both away
-    torch.testing.assert_close(scaled.masks, found.masks, atol=1e-4, rtol=0)
-    torch.testing.assert_close(scaled.classes, found.classes, atol=1e-4, rtol=0)
+    classes, masks = heads.classes(tokens), heads.masks(tokens)
+    assert (classes.shape, masks.shape) == ((2, 3, 6), (2, 3, 5))
+    scaled = tokens * 3 + 2  # a layer norm takes both away
+    torch.testing.assert_close(heads.masks(scaled), masks, atol=1e-4, rtol=0)
+    torch.testing.assert_close(heads.classes(scaled), classes, atol=1e-4, rtol=0)
     normed = (tokens - tokens.mean(-1, keepdim=True)) / (tokens.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
-    torch.testing.assert_close(found.classes, normed @ heads.class_projection, atol=1e-5, rtol=0)
+    torch.testing.assert_close(classes, normed @ heads.class_projection, atol=1e-5, rtol=0)
     assert math.isclose(heads.norm.eps, 1e-5)

@@ -93,7 +93,7 @@ def test_it_trains(example):
     for step in range(60):
         prompts = [[sound(example, name, seed=step)] for name in names]
         lesson = Lesson([[0, 1]], [[0, 1]], [prompts], [[]], [False])
-        decoded = network.decode(network.encode_image([image]), [prompts])
+        decoded = network.decode(network.encode_image([image]), [prompts], every_layer=True)
         generators = [torch.Generator().manual_seed(step)]
         found = Objective(network, Criterion(points=200), network.embed_vocabulary(VOCABULARY), generators)(
             decoded, targets, lesson

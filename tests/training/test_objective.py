@@ -45,7 +45,7 @@ def decode(network: SEEM, lesson: Lesson = LESSON, objects: bool = True, times: 
         for first, texts in zip(lesson.first_prompts, lesson.texts, strict=True)
     ]
     asked = any(any(described) for described in prompts)
-    return network.decode(context, prompts if asked else None, objects=objects)
+    return network.decode(context, prompts if asked else None, objects=objects, every_layer=True)
 
 
 def objective(network: SEEM, **weights) -> Objective:
@@ -144,7 +144,7 @@ def test_gradients_reach_every_trained_weight(network, targets):
         [[Text("the star")], corrected, [Point(10.5, 30.5)]],
         [[Text("the grass")], [Text("the red star")], [Point(40.5, 30.5)]],
     ]
-    remembered = clone.decode(decoded.context, prompts, objects=True, previous=previous)
+    remembered = clone.decode(decoded.context, prompts, objects=True, previous=previous, every_layer=True)
     found = objective(clone)(remembered, targets, LESSON)
     torch.stack(list(means(found).values())).sum().backward()
     untouched = [name for name, p in clone.named_parameters() if p.grad is None or not p.grad.any()]
@@ -215,6 +215,12 @@ def test_a_few_steps_learn_two_images(tiny_network, targets):
     assert history[-1] < 0.6 * history[0]
 
 
+def test_a_decode_of_the_last_layer_alone(network, targets):
+    decoded = decode(network)
+    with pytest.raises(ValueError, match="every_layer"):
+        objective(network)(replace(decoded, layers=decoded.layers[-1:]), targets, LESSON)
+
+
 def test_texts_of_clicked_objects_are_not_learned_from(targets):
     """They stand behind the phrases, where padding stands in other images."""
     network = build(replace(TINY, table="joint"))
@@ -222,11 +228,15 @@ def test_texts_of_clicked_objects_are_not_learned_from(targets):
     clicks = [[[Point(60.5, 20.5)], [Point(10.5, 30.5)]], [[Point(40.5, 30.5)]]]
     described = [[[Point(60.5, 20.5), Text("star")], [Point(10.5, 30.5)]], [[Point(40.5, 30.5), Text("sky")]]]
     context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)])
-    decoded = network.decode(context, [[*said, *given] for said, given in zip(phrases, described, strict=True)])
+    decoded = network.decode(
+        context, [[*said, *given] for said, given in zip(phrases, described, strict=True)], every_layer=True
+    )
     found = objective(network)(decoded, targets, LESSON)
     assert all(value.isfinite() for value in means(found).values())
     assert found["phrase_bce"].divisor.item() == 3
     torch.stack(list(means(found).values())).sum().backward()
     assert decoded.prompts["text_prompt"].owners.tolist() == [[0, 1, ABSENT], [0, 1, 2]]
-    plain = network.decode(context, [[*said, *given] for said, given in zip(phrases, clicks, strict=True)])
+    plain = network.decode(
+        context, [[*said, *given] for said, given in zip(phrases, clicks, strict=True)], every_layer=True
+    )
     assert set(objective(network)(plain, targets, LESSON)) == set(found)

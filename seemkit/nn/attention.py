@@ -6,8 +6,14 @@ from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+LEAST_KEYS = 1024
+MOST_READ, MOST_READ_BY_FEW, FEW = 0.5, 0.3, 16
+"""With fewer keys, or a larger part of them read, leaving out the others takes what it saves; the more so for few
+queries.
+"""
 
 
 class KeysValues(NamedTuple):
@@ -19,6 +25,13 @@ class KeysValues(NamedTuple):
     def packed(self) -> Self:
         """The same with each head's rows side by side, which takes a copy and is quicker to read often."""
         return type(self)(self.keys.contiguous(), self.values.contiguous())
+
+    def at(self, places: Int[Tensor, " R"]) -> Self:
+        """Those at some places along M, of a single image."""
+        heads, count = self.keys.shape[1:3]
+        rows = places + count * torch.arange(heads, device=places.device)[:, None]
+        # quicker than `index_select` along M
+        return type(self)(*(F.embedding(rows, part.reshape(heads * count, -1))[None] for part in self))
 
 
 class Attention(nn.Module):
@@ -60,6 +73,8 @@ class Attention(nn.Module):
             allowed: True where a query may read a key; every row needs at least one True. None allows everything.
         """
         weight, bias = self.in_proj_weight.chunk(3)[0], self.in_proj_bias.chunk(3)[0]
+        if allowed is not None:
+            memory, allowed = _without_unread(memory, allowed)
         read = F.scaled_dot_product_attention(
             self._split(F.linear(queries, weight, bias)),
             memory.keys,
@@ -70,6 +85,21 @@ class Attention(nn.Module):
 
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple[KeysValues, Bool[Tensor, "B N R"]]:
+    """The R keys that any query may read, where a CPU gains by it: those of one object are often a small part.
+
+    What is computed from them is the same; a graph that is compiled or exported needs sizes that no value decides.
+    """
+    recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    if allowed.device.type != "cpu" or len(allowed) != 1 or allowed.shape[2] < LEAST_KEYS or recorded:
+        return memory, allowed
+    places = allowed[0].any(dim=0).nonzero().squeeze(1)
+    most = MOST_READ if allowed.shape[1] >= FEW else MOST_READ_BY_FEW
+    if len(places) > most * allowed.shape[2]:
+        return memory, allowed
+    return memory.at(places), allowed.index_select(2, places)
 
 
 class FeedForward(nn.Module):

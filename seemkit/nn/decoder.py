@@ -18,7 +18,6 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import Role, Tokens, visibility
-from seemkit.types import Size
 
 LEVELS = 3
 
@@ -203,14 +202,16 @@ class Decoder(nn.Module):
         that is empty.
         """
         level = layer % LEVELS
-        inside = (mask_logits(masks, context.level_mask_features[level]).flatten(2) >= 0).contiguous()
-        if previous is not None:
-            inside = torch.cat((inside, _remembered(previous, context.shapes[level], layer) >= 0), dim=1)
-        return inside | ~inside.any(dim=2, keepdim=True)
+        sight = _inside_or_all(mask_logits(masks, context.level_mask_features[level]))
+        if previous is None:
+            return sight
+        logits = F.interpolate(previous.logits, size=tuple(context.shapes[level]), mode="bilinear", align_corners=False)
+        slot = previous.slot[min(layer, len(previous.slot) - 1)]
+        image = torch.arange(len(slot), device=slot.device)[:, None]
+        return torch.cat((sight, _inside_or_all(logits)[image, slot]), dim=1)
 
 
-def _remembered(previous: PreviousMasks, shape: Size, layer: int) -> Float[Tensor, "B M cells"]:
-    """The logits of the previous masks on a level, one for each memory token."""
-    logits = F.interpolate(previous.logits, size=tuple(shape), mode="bilinear", align_corners=False).flatten(2)
-    slot = previous.slot[min(layer, len(previous.slot) - 1)]
-    return logits.gather(1, slot[:, :, None].expand(-1, -1, logits.shape[2]))
+def _inside_or_all(logits: Float[Tensor, "B N H W"]) -> Bool[Tensor, "B N H*W"]:
+    """The cells inside each mask, or all cells if there are none."""
+    inside = (logits.flatten(2) >= 0).contiguous()
+    return inside | ~inside.any(dim=2, keepdim=True)

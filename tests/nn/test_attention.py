@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit.nn.attention import Attention
+from seemkit.nn.attention import LEAST_KEYS, Attention
 
 WIDTH, HEADS = 24, 3
 
@@ -41,3 +41,34 @@ def test_what_is_not_allowed_has_no_effect(attention):
     after = attention(queries, attention.project(other, other), allowed)
     torch.testing.assert_close(before[:, 0], after[:, 0], atol=1e-6, rtol=0)
     assert (before[:, 1] - after[:, 1]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("case", "left_out"),
+    [
+        ("small object", True),
+        ("large object", False),
+        ("few queries", False),
+        ("two images", False),
+        ("training", False),
+    ],
+)
+def test_keys_that_nobody_reads_are_left_out_where_it_pays(case, left_out, attention, monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    images, rows = 2 if case == "two images" else 1, 3 if case == "few queries" else 20
+    queries, keys = (torch.randn(images, n, WIDTH, generator=generator) for n in (rows, LEAST_KEYS))
+    read = torch.rand(images, 1, LEAST_KEYS, generator=generator) < (0.7 if case == "large object" else 0.4)
+    allowed = read & (torch.rand(images, rows, LEAST_KEYS, generator=generator) < 0.9)
+    counts, original = [], torch.nn.functional.scaled_dot_product_attention
+
+    def counted(queries, keys, *given, **options):
+        counts.append(keys.shape[2])
+        return original(queries, keys, *given, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counted)
+    with torch.set_grad_enabled(case == "training"):
+        found = attention(queries, attention.project(keys, keys), allowed)
+        monkeypatch.setattr("seemkit.nn.attention.LEAST_KEYS", LEAST_KEYS + 1)
+        expected = attention(queries, attention.project(keys, keys), allowed)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    assert counts == [int(allowed[0].any(dim=0).sum()) if left_out else LEAST_KEYS, LEAST_KEYS]

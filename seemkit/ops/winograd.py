@@ -1,4 +1,4 @@
-"""A 3 x 3 convolution with a quarter of the multiplications, about as accurate as torch's own.
+"""A 3 x 3 convolution with a quarter of the multiplications, accurate to 2e-6 of the largest value.
 
 A tile of 4 x 4 cells of the result depends on a patch of 6 x 6 cells of the maps. Fixed matrices turn patch and kernel
 into 36 numbers each, which are multiplied one by one and turned into the tile. The definition takes 144 products.
@@ -21,7 +21,7 @@ from torch import Tensor
 KERNEL, TILE = 3, 4
 PATCH = TILE + KERNEL - 1
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
-"""Where the polynomials are evaluated, besides infinity. The usual 0, 1, -1, 2 and -2 round four times as much."""
+"""Where the polynomials are evaluated, besides infinity. The usual 0, 1, -1, 2 and -2 err four times as much."""
 
 LEAST_CHANNELS = 256
 LEAST_CELLS = 32**2

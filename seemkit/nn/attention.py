@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seemkit.ops.eager import inference_on_cpu
+
 LEAST_KEYS = 1024
 MOST_READ, MOST_READ_BY_FEW, FEW = 0.5, 0.3, 16
 """With fewer keys, or a larger part of them read, leaving out the others takes what it saves; the more so for few
@@ -88,12 +90,11 @@ class Attention(nn.Module):
 
 
 def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple[KeysValues, Bool[Tensor, "B N R"]]:
-    """The R keys that any query may read, where a CPU gains by it: those of one object are often a small part.
+    """The R keys that any query may read, where it pays: those of one object are often a small part of an image.
 
-    What is computed from them is the same; a graph that is compiled or exported needs sizes that no value decides.
+    What is computed from them is the same.
     """
-    recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if allowed.device.type != "cpu" or len(allowed) != 1 or allowed.shape[2] < LEAST_KEYS or recorded:
+    if len(allowed) != 1 or allowed.shape[2] < LEAST_KEYS or not inference_on_cpu(allowed):
         return memory, allowed
     places = allowed[0].any(dim=0).nonzero().squeeze(1)
     most = MOST_READ if allowed.shape[1] >= FEW else MOST_READ_BY_FEW

@@ -18,6 +18,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seemkit.ops.eager import inference_on_cpu
+
 KERNEL, TILE = 3, 4
 PATCH = TILE + KERNEL - 1
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
@@ -34,12 +36,11 @@ AT_ONCE = 128
 def pays(maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"]) -> bool:
     """Whether `convolve` is quicker than torch's convolution, which on a CPU follows the definition.
 
-    In half precision it would round too much, and a graph that is compiled or exported should say what it computes.
+    In half precision it would round too much.
     """
     exact = maps.dtype == kernels.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
     large = min(kernels.shape[:2]) >= LEAST_CHANNELS and maps.shape[-2:].numel() >= LEAST_CELLS
-    return maps.device.type == "cpu" and exact and large and not recorded
+    return exact and large and inference_on_cpu(maps)
 
 
 def convolve(

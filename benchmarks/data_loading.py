@@ -19,11 +19,11 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.profilers import SimpleProfiler
 
-from seemkit.architecture import Architecture
-from seemkit.data.datamodule import CocoDataModule
+from seemkit.data.datamodules.coco import CocoDataModule
 from seemkit.data.scenes import write_scenes
-from seemkit.module import SeemModule
-from seemkit.training.recipe import Optimisation, Sampling
+from seemkit.nn.architecture import Architecture
+from seemkit.training.config import Optimisation, Sampling
+from seemkit.training.module import SeemModule
 
 BAR, WARM = 0.05, 2
 TINY = Architecture(

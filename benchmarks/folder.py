@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 from speed import Bench
 
-from seemkit.data.images import image_files, read_image
-from seemkit.network import SEEM
-from seemkit.segmenting import Request
-from seemkit.segmenting_folder import segment_folder
+from seemkit.cli.segment import Request
+from seemkit.cli.segment_folder import segment_folder
+from seemkit.io.image import image_files, read_image
+from seemkit.model.seem import SEEM
 
 BAR = 0.9
 

@@ -21,9 +21,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from seemkit.architecture import Architecture
-from seemkit.convert.official import architecture_of, rename
-from seemkit.network import SEEM
+from seemkit.checkpoints.official import architecture_of, rename
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
 from seemkit.nn.pixels import PIXEL_MEAN, PIXEL_STD
 from seemkit.types import Vocabulary
 

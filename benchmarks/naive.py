@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from seemkit.decoded import Draws
 from seemkit.losses.criterion import GroupWeights, Targets
 from seemkit.losses.mask import bce_loss, dice_loss
-from seemkit.network import SEEM
+from seemkit.model.outputs import Draws
+from seemkit.model.seem import SEEM
 from seemkit.nn.attention import Attention
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import DecoderLayer, PreviousMasks

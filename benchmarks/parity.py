@@ -27,7 +27,7 @@ import torch
 from golden import Golden, configurations, parse_slice
 from scenarios import Scenarios
 
-from seemkit.network import SEEM
+from seemkit.model.seem import SEEM
 
 TOLERANCE = 1e-4
 TOLERANCE_SINGLE = 1e-3

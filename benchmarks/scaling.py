@@ -16,8 +16,8 @@ import torch
 from speed import Bench
 from timing import median_seconds
 
+from seemkit.inference.session import Session
 from seemkit.prompts.values import Point
-from seemkit.session import Session
 
 CLICKS = (1, 2, 5, 10, 20, 40)
 OBJECTS = (1, 2, 5, 10, 20, 50, 100)

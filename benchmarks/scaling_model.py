@@ -23,7 +23,7 @@ import yaml
 from hot_paths import operations
 
 from seemkit import SEEM
-from seemkit.architecture import Architecture
+from seemkit.nn.architecture import Architecture
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FROZEN = ("backbone", "language", "pixel_decoder")

@@ -9,13 +9,13 @@ import torch
 from golden import CLASSES, PHRASES, Golden, inputs
 from torch import Tensor
 
-from seemkit.decoded import Decoded, Draws
-from seemkit.inference.resize import restore
-from seemkit.network import SEEM
+from seemkit.model.outputs import Decoded, Draws
+from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
 from seemkit.nn.pixels import PIXEL_MEAN, normalise
+from seemkit.postprocess.resize import restore
 from seemkit.prompts.sampler import EncodedGroup
 from seemkit.prompts.values import Mask, Prompt, RegionOf, Text
 from seemkit.types import Size

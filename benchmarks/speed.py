@@ -32,13 +32,13 @@ import training_step
 from memory import peak_of, peak_of_process
 from torch import Tensor
 
-from seemkit.convert.variants import VARIANTS
-from seemkit.decoded import Draws
-from seemkit.inference.panoptic import panoptic_map
-from seemkit.network import SEEM
-from seemkit.precision import bfloat16_is_fast
+from seemkit.checkpoints.variants import VARIANTS
+from seemkit.inference.session import Session
+from seemkit.model.outputs import Draws
+from seemkit.model.precision import bfloat16_is_fast
+from seemkit.model.seem import SEEM
+from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.prompts.values import Point, Prompt, Text
-from seemkit.session import Session
 from seemkit.types import Size, Vocabulary
 
 PRESETS = sorted(

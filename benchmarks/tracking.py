@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from seemkit import SEEM, Box
-from seemkit.inference.object_ids import object_ids, object_masks
+from seemkit.inference.tracker import Tracker
 from seemkit.interactive.clicker import centre_click
+from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.prompts.values import Mask, Prompt
-from seemkit.tracking import Tracker
 from tests.clips import Clip, moving, panned
 
 

@@ -24,19 +24,19 @@ import torch
 from memory import peak_of, peak_of_process
 from torch import Tensor
 
-from seemkit.architecture import Architecture
 from seemkit.losses import criterion as losses
 from seemkit.losses.criterion import Criterion, Targets
 from seemkit.losses.matching import choice_cost, class_cost
 from seemkit.losses.term import Term
-from seemkit.network import SEEM
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.position import sine_position
 from seemkit.prompts.sampler import ImagePrompts
 from seemkit.prompts.values import Point, Text
-from seemkit.training.lesson import Lesson
-from seemkit.training.objective import Objective
+from seemkit.training.set_criterion import Objective
+from seemkit.training.step_prompts import Lesson
 from seemkit.types import Phrase, Size, Vocabulary
 
 SEGMENTS, OBJECTS, PHRASES, CLASSES = 12, 10, 4, 133

@@ -1,22 +1,24 @@
 """seemkit: segment everything everywhere, with any mix of prompts.
 
-Names are imported when they are first used, so that ``import seemkit`` costs nothing.
+Names are imported when they are first used, so ``import seemkit`` costs nothing. Besides the names below, the value
+class of every installed prompt kind is here: ``seemkit.Lasso``, once a package brings the kind ``lasso``.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import lazy_loader
 
 from seemkit._version import __version__
 
 if TYPE_CHECKING:
-    from seemkit.network import SEEM
+    from seemkit.inference.session import Session
+    from seemkit.inference.tracker import Tracker
+    from seemkit.model.seem import SEEM
     from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject
     from seemkit.prompts.hooks import hookimpl
     from seemkit.prompts.values import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
-    from seemkit.session import Session
-    from seemkit.tracking import Tracker
 
 __all__ = [
     "SEEM",
@@ -38,27 +40,18 @@ __all__ = [
     "hookimpl",
 ]
 
-_HOME = {
-    "SEEM": "seemkit.network",
-    "Box": "seemkit.prompts.values",
-    "Circle": "seemkit.prompts.values",
-    "Mask": "seemkit.prompts.values",
-    "Point": "seemkit.prompts.values",
-    "Polygon": "seemkit.prompts.values",
-    "Prompt": "seemkit.prompts.values",
-    "PromptEncoder": "seemkit.prompts.encoder",
-    "RegionOf": "seemkit.prompts.values",
-    "RegionPrompt": "seemkit.prompts.encoder",
-    "Scribble": "seemkit.prompts.values",
-    "Session": "seemkit.session",
-    "Subject": "seemkit.prompts.encoder",
-    "Text": "seemkit.prompts.values",
-    "Tracker": "seemkit.tracking",
-    "hookimpl": "seemkit.prompts.hooks",
-}
+_own, _, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "inference.session": ["Session"],
+        "inference.tracker": ["Tracker"],
+        "model.seem": ["SEEM"],
+        "prompts.encoder": ["PromptEncoder", "RegionPrompt", "Subject"],
+        "prompts.hooks": ["hookimpl"],
+        "prompts.values": ["Box", "Circle", "Mask", "Point", "Polygon", "Prompt", "RegionOf", "Scribble", "Text"],
+    },
+)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a module attribute can be anything)
-    if name not in _HOME:
-        raise AttributeError(f"module 'seemkit' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return _own(name)

@@ -2,6 +2,6 @@
 
 import sys
 
-from seemkit.cli import main
+from seemkit.cli.main import main
 
 sys.exit(main())

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seemkit.architecture import Architecture
 from seemkit.errors import InputError
-from seemkit.network import SEEM
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
 from seemkit.nn.tokens import answered_by
 from seemkit.ops.region import Region
 from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject

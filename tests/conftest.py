@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seemkit.network import SEEM
+from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from tests.networks import TINY, build, picture
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from seemkit.architecture import Architecture
-from seemkit.decoded import Decoded
-from seemkit.network import SEEM
+from seemkit.model.outputs import Decoded
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
 from seemkit.testing import SMALL

@@ -15,7 +15,7 @@ from seemkit import Prompt, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
 from seemkit.prompts.checks import check_path
-from seemkit.prompts.words import read_path
+from seemkit.prompts.parsing import read_path
 from seemkit.types import Size
 
 SEEMKIT_API = 1

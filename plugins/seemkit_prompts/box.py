@@ -11,7 +11,7 @@ import torch
 
 from seemkit import Box, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.ops.region import Region
-from seemkit.prompts.words import read_numbers
+from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
 
 NOISE = 0.1

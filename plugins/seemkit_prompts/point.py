@@ -11,7 +11,7 @@ from seemkit import Point, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import centre_click
 from seemkit.ops.region import Region, square
-from seemkit.prompts.words import read_numbers
+from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
 
 

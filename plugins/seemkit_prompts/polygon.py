@@ -13,7 +13,7 @@ from seemkit import Polygon, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.ops.curve import by_angle, clip, closed_curve
 from seemkit.ops.region import Region
 from seemkit.ops.strokes import numpy_generator
-from seemkit.prompts.words import read_path
+from seemkit.prompts.parsing import read_path
 from seemkit.types import Size
 
 MOST = 9

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from seemkit import PromptEncoder, RegionOf, RegionPrompt, Subject, hookimpl
-from seemkit.data.images import check_pixels, read_image
 from seemkit.errors import InputError
+from seemkit.io.image import check_pixels, read_image
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import VISUAL_PROMPT, Group
 from seemkit.prompts.encoder import EncodeImage, PromptContext, PromptTokens

@@ -10,7 +10,7 @@ from torch import Tensor
 from seemkit import PromptEncoder, Scribble, hookimpl
 from seemkit.ops.region import Region
 from seemkit.ops.strokes import Brush, Stroke
-from seemkit.prompts.words import read_path
+from seemkit.prompts.parsing import read_path
 from seemkit.types import Size
 from seemkit_prompts.brush import BrushPrompt
 

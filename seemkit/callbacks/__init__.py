@@ -1,16 +1,22 @@
-"""Evaluations and services that a configuration lists by name."""
+"""What runs beside training: evaluations, the report, writers. A configuration lists them by name."""
 
-from seemkit.callbacks.instances import InstanceEvaluation
-from seemkit.callbacks.interactive import InteractiveEvaluation
-from seemkit.callbacks.panoptic import PanopticEvaluation
-from seemkit.callbacks.pictures import PictureGrid
-from seemkit.callbacks.progress import Progress
-from seemkit.callbacks.referring import ReferringEvaluation
-from seemkit.callbacks.report import Report
-from seemkit.callbacks.requeue import Requeue
-from seemkit.callbacks.video import VideoEvaluation
-from seemkit.callbacks.weights import SaveWeights
-from seemkit.callbacks.writer import PanopticWriter
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from seemkit.callbacks.evaluation.instances import InstanceEvaluation
+    from seemkit.callbacks.evaluation.interactive import InteractiveEvaluation
+    from seemkit.callbacks.evaluation.panoptic import PanopticEvaluation
+    from seemkit.callbacks.evaluation.referring import ReferringEvaluation
+    from seemkit.callbacks.evaluation.video import VideoEvaluation
+    from seemkit.callbacks.progress import Progress
+    from seemkit.callbacks.report.picture_grid import PictureGrid
+    from seemkit.callbacks.report.report import Report
+    from seemkit.callbacks.weights import SaveWeights
+    from seemkit.callbacks.writer import PanopticWriter
 
 __all__ = [
     "InstanceEvaluation",
@@ -21,7 +27,22 @@ __all__ = [
     "Progress",
     "ReferringEvaluation",
     "Report",
-    "Requeue",
     "SaveWeights",
     "VideoEvaluation",
 ]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluation.instances": ["InstanceEvaluation"],
+        "evaluation.interactive": ["InteractiveEvaluation"],
+        "evaluation.panoptic": ["PanopticEvaluation"],
+        "evaluation.referring": ["ReferringEvaluation"],
+        "evaluation.video": ["VideoEvaluation"],
+        "progress": ["Progress"],
+        "report.picture_grid": ["PictureGrid"],
+        "report.report": ["Report"],
+        "weights": ["SaveWeights"],
+        "writer": ["PanopticWriter"],
+    },
+)

@@ -7,8 +7,8 @@ from pathlib import Path
 from lightning import Callback, LightningModule, Trainer
 from torch.distributed.tensor import DTensor
 
-from seemkit.callbacks.evaluation import seem
-from seemkit.network import SEEM
+from seemkit.callbacks.evaluation.base import seem
+from seemkit.model.seem import SEEM
 
 
 class SaveWeights(Callback):

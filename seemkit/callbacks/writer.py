@@ -13,13 +13,13 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
-from seemkit.callbacks.evaluation import encoded, like_a_step, seem
+from seemkit.callbacks.evaluation.base import encoded, like_a_step, seem
 from seemkit.errors import InputError
-from seemkit.inference.panoptic import panoptic_map
-from seemkit.inference.resize import restore
-from seemkit.module import SeemModule
+from seemkit.io.atomic import replacing
 from seemkit.nn.context import ImageContext
-from seemkit.ops.files import replacing
+from seemkit.postprocess.panoptic import panoptic_map
+from seemkit.postprocess.resize import restore
+from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Panoptic, Vocabulary
 
 

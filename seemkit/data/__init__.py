@@ -1,1 +1,30 @@
-"""Data sets as images and targets: readers, transforms, samplers and Lightning data modules."""
+"""Data sets: read from disk, put in order, changed for training, and handed to Lightning.
+
+The classes that a configuration names are here, whatever file defines them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from seemkit.data.datamodules.coco import CocoDataModule
+    from seemkit.data.datamodules.davis import DavisDataModule
+    from seemkit.data.datamodules.interactive import InteractiveDataModule
+    from seemkit.data.datamodules.refcoco import ReferringDataModule
+    from seemkit.data.datamodules.scenes import ScenesDataModule
+
+__all__ = ["CocoDataModule", "DavisDataModule", "InteractiveDataModule", "ReferringDataModule", "ScenesDataModule"]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "datamodules.coco": ["CocoDataModule"],
+        "datamodules.davis": ["DavisDataModule"],
+        "datamodules.interactive": ["InteractiveDataModule"],
+        "datamodules.refcoco": ["ReferringDataModule"],
+        "datamodules.scenes": ["ScenesDataModule"],
+    },
+)

@@ -1,1 +1,1 @@
-"""From the outputs of object queries to maps of an image; no model in here."""
+"""One image or one video, and what is said of it."""

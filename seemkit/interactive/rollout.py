@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seemkit.answering import Answer
-from seemkit.decoded import Draws
-from seemkit.inference.resize import restore
 from seemkit.interactive.clicker import Click, next_click
-from seemkit.network import SEEM
+from seemkit.model.outputs import Draws
+from seemkit.model.query_selection import Answer
+from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.postprocess.resize import restore
 from seemkit.prompts.values import Point, Prompt
 
 ClickRule = Callable[[Tensor, Tensor, Tensor | None, Sequence[Click]], Click | None]

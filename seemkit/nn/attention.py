@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seemkit.ops.eager import inference_on_cpu
+from seemkit.ops.inference_mode import inference_on_cpu
 
 LEAST_KEYS = 1024
 MOST_READ, MOST_READ_BY_FEW, FEW = 0.5, 0.3, 16

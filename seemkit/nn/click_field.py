@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.nn.position import pixel_centres
-from seemkit.ops.layout import channels_last
+from seemkit.ops.memory_format import channels_last
 
 MOST_BUMPS = 16
 """A region of more points raises the mask no more than this many clicks; it is wide as it is."""

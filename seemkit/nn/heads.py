@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seemkit.ops.layout import channels_last
+from seemkit.ops.memory_format import channels_last
 
 
 class Embeddings(NamedTuple):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seemkit.nn.attention import Attention, FeedForward
 from seemkit.nn.position import sine_position
 from seemkit.ops import winograd
-from seemkit.ops.layout import channels_last
+from seemkit.ops.memory_format import channels_last
 
 GROUPS = 32
 

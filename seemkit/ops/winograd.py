@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seemkit.ops.eager import inference_on_cpu
+from seemkit.ops.inference_mode import inference_on_cpu
 
 KERNEL, TILE = 3, 4
 PATCH = TILE + KERNEL - 1

@@ -15,7 +15,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.language import LanguageTower
 from seemkit.nn.tokens import VISUAL_PROMPT, Group
 from seemkit.ops.region import Region
-from seemkit.prompts.json_fields import from_fields, to_fields
+from seemkit.prompts.serialization import from_fields, to_fields
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 

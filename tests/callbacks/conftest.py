@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit.data.coco_panoptic import CocoPanoptic
-from seemkit.data.loader import collate
+from seemkit.data.coco.panoptic import CocoPanoptic
+from seemkit.data.loading.loader import collate
 from seemkit.data.scenes import write_scenes
-from seemkit.module import SeemModule
 from seemkit.nn.context import ImageContext
+from seemkit.training.module import SeemModule
 from seemkit.types import Batch
 
 

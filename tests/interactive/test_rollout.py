@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit.inference.resize import restore
 from seemkit.interactive.clicker import centre_click
 from seemkit.interactive.rollout import Rollout
+from seemkit.postprocess.resize import restore
 from seemkit.prompts.values import Point
 from seemkit.types import Size
 from tests.networks import picture

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from seemkit.errors import InputError
-from seemkit.nn.backbone import Backbone
+from seemkit.nn.backbones.backbone import Backbone
 from seemkit.nn.pixel_decoder import FineMasks, PixelDecoder
 
 CHANNELS = (4, 6, 8, 10)

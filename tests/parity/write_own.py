@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import yaml
 
-from seemkit.architecture import Architecture
+from seemkit.nn.architecture import Architecture
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "own"

@@ -14,8 +14,8 @@ from seemkit import SEEM, Point, Session, Subject, Text
 from seemkit.errors import InputError
 from seemkit.losses.criterion import Criterion, Targets
 from seemkit.testing import check_prompt_encoder
-from seemkit.training.lesson import Lesson
-from seemkit.training.objective import Objective
+from seemkit.training.set_criterion import Objective
+from seemkit.training.step_prompts import Lesson
 from tests.networks import TINY, VOCABULARY, build, picture
 
 SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "sound.py"

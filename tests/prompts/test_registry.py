@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from seemkit.architecture import Architecture
 from seemkit.errors import InputError
-from seemkit.network import SEEM
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
 from seemkit.prompts import registry
 from seemkit.prompts.registry import Registry, installed
 from seemkit.prompts.values import Point, Prompt, Text

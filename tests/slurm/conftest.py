@@ -17,10 +17,10 @@ import pytest
 import torch
 import yaml
 
-from seemkit.cli import main
+from seemkit.cli.main import main
 from seemkit.data.scenes import write_scenes
+from tests.cli.test_train import settings
 from tests.slurm.cluster import Cluster, missing, without_slurm
-from tests.test_training_cli import settings
 
 STEPS, EVERY = 12, 4
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}

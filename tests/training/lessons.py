@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 
-from seemkit.data.loader import collate
-from seemkit.data.samplers import SeededSampler, rank_and_world
+from seemkit.data.loading.loader import collate
+from seemkit.data.loading.samplers import SeededSampler, rank_and_world
 from seemkit.losses.criterion import Criterion
-from seemkit.module import SeemModule
-from seemkit.training.recipe import Alignment, Optimisation, Sampling
+from seemkit.training.config import Alignment, Optimisation, Sampling
+from seemkit.training.module import SeemModule
 from seemkit.types import Phrase, Target, Vocabulary
 from tests.networks import TINY, picture
 

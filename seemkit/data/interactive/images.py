@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from seemkit.data.images import read_image
 from seemkit.data.interactive.layout import Layout, Pair
-from seemkit.data.samplers import SampleKey, generator_of
-from seemkit.data.transforms import Sample, Transform
+from seemkit.data.loading.samplers import SampleKey, generator_of
+from seemkit.data.loading.transforms import Sample, Transform
+from seemkit.io.image import read_image
 from seemkit.types import Target
 
 

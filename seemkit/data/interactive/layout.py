@@ -9,8 +9,8 @@ from pathlib import Path
 from jaxtyping import Bool, Integer
 from torch import Tensor
 
-from seemkit.data.images import check_equal_size, header_size
 from seemkit.errors import InputError
+from seemkit.io.image import check_equal_size, header_size
 from seemkit.types import Vocabulary
 
 

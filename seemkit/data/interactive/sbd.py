@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from seemkit.data.images import check_equal_size, header_size
 from seemkit.data.interactive.layout import Layout, ObjectMap, Pair, require_file, require_folders, things
-from seemkit.data.text_file import read_entries
-from seemkit.data.voc_maps import NAMES
+from seemkit.data.interactive.voc_maps import NAMES
 from seemkit.errors import InputError
+from seemkit.io.image import check_equal_size, header_size
+from seemkit.io.text_file import read_entries
 from seemkit.types import Size
 
 _STRUCT = "GTinst"

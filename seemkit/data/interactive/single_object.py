@@ -11,9 +11,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from seemkit.data.images import SUFFIXES, read_image
 from seemkit.data.interactive.layout import Layout, ObjectMap, Pair, check_headers, require_folders, things
 from seemkit.errors import InputError
+from seemkit.io.image import SUFFIXES, read_image
 
 OBJECT = things("object")
 """The one class of data sets that name none."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from seemkit.data.images import check_equal_size
 from seemkit.data.interactive.layout import (
     Layout,
     ObjectMap,
@@ -20,8 +19,7 @@ from seemkit.data.interactive.layout import (
     require_folders,
     things,
 )
-from seemkit.data.text_file import read_entries
-from seemkit.data.voc_maps import (
+from seemkit.data.interactive.voc_maps import (
     CLASSES,
     IMAGES,
     LISTS,
@@ -33,6 +31,8 @@ from seemkit.data.voc_maps import (
     read_map,
 )
 from seemkit.errors import InputError
+from seemkit.io.image import check_equal_size
+from seemkit.io.text_file import read_entries
 from seemkit.types import Size
 
 SPLIT = "val"

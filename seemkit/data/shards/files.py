@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seemkit.data.shards.index import PANOPTIC, Place, ShardIndex, index_path, member_name, read_index
 from seemkit.data.shards.reader import ShardReader
-from seemkit.data.stored import StoredFile, StoredFolder
+from seemkit.io.storage import StoredFile, StoredFolder
 
 
 @dataclass(frozen=True)

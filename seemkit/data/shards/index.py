@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from seemkit.data.json_file import field, read_json
 from seemkit.errors import InputError
+from seemkit.io.json_file import field, read_json
 
 FOLDER: Final = "shards"
 PANOPTIC: Final = "panoptic"

@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from seemkit.data.reading import reading
 from seemkit.data.shards.index import Place, pack_again
 from seemkit.data.shards.order import WINDOW
 from seemkit.errors import InputError
+from seemkit.io.read_errors import reading
 
 
 class ShardReader:

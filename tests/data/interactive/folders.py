@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
-from tests.data.foreign import HEIGHT, WIDTH, block, write_image, write_voc
+from tests.data.prepare.conversion.foreign import HEIGHT, WIDTH, block, write_image, write_voc
 
 VOID, DOG, PERSON = 255, 12, 15
 

@@ -12,8 +12,8 @@ from scipy.io import savemat
 from seemkit.data.interactive.images import InteractiveImages
 from seemkit.data.interactive.sbd import SBD
 from seemkit.errors import InputError
-from tests.data.foreign import HEIGHT, WIDTH, block
 from tests.data.interactive.folders import DOG, PERSON, write_gtinst, write_sbd
+from tests.data.prepare.conversion.foreign import HEIGHT, WIDTH, block
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from seemkit.data.interactive.layout import Layout
 from seemkit.data.interactive.single_object import BERKELEY, FRAMES, GRABCUT
 from seemkit.errors import InputError
 from seemkit.types import Vocabulary
-from tests.data.foreign import HEIGHT, WIDTH, write_image
 from tests.data.interactive.folders import object_values, write_grabcut, write_mask
+from tests.data.prepare.conversion.foreign import HEIGHT, WIDTH, write_image
 
 
 def test_grabcut_does_not_judge_the_outline(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 from seemkit.data.interactive.images import InteractiveImages
 from seemkit.data.interactive.voc import VOC
 from seemkit.errors import InputError
-from tests.data.foreign import HEIGHT, WIDTH
 from tests.data.interactive.folders import DOG, PERSON, maps, write_voc_val
+from tests.data.prepare.conversion.foreign import HEIGHT, WIDTH
 
 
 @pytest.fixture

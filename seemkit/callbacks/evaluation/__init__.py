@@ -1,0 +1,1 @@
+"""Evaluations: which number, over which data, and what it was worst at."""

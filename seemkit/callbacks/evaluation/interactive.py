@@ -1,0 +1,158 @@
+"""Interactive segmentation: how many clicks until a mask is good?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
+from seemkit.callbacks.evaluation.first_prompts import first_prompts
+from seemkit.callbacks.evaluation.worst_cases import found_and_true
+from seemkit.errors import InputError
+from seemkit.interactive.clicker import centre_click, next_click, official_click
+from seemkit.interactive.rollout import ClickRule, Rollout
+from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
+from seemkit.nn.context import ImageContext
+from seemkit.prompts.registry import installed
+from seemkit.prompts.values import Prompt
+from seemkit.training.module import SeemModule
+from seemkit.types import Batch, Target
+
+GOOD_ENOUGH = 0.9
+"""All objects of an image above this IoU end its rounds; their last IoU stands for the rest (reference protocol)."""
+
+RULES: dict[str, ClickRule] = {"exact": next_click, "official": official_click}
+
+
+class InteractiveEvaluation(Evaluation):
+    """Number of clicks (NoC, K-NoC), failures and IoU after each click, for the things of each image.
+
+    All things of an image are segmented in one call, and each gets a click a round. The first is the pixel farthest
+    from the object's border, later ones follow the rule. Pixels that the target ignores are not judged.
+
+    Args:
+        clicks: most clicks an object; one that never gets there counts as this many.
+        rule: where later clicks go: ``exact`` to the deepest error (RITM), ``official`` as the official SEEM evaluation
+            clicks, see `official_click`.
+        starts: kinds of prompts, such as ``scribble`` or ``box``, for which the IoU of a single first prompt is
+            measured too, as ``iou_1<kind>``.
+
+    Raises:
+        InputError: an unknown rule or kind.
+    """
+
+    def __init__(
+        self, clicks: int = 20, rule: Literal["exact", "official"] = "exact", starts: Sequence[str] = ()
+    ) -> None:
+        if rule not in RULES:
+            raise InputError(f"InteractiveEvaluation.rule is {rule!r}; use one of {', '.join(RULES)}")
+        for kind in starts:
+            installed()[kind]
+        self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
+
+    def start(self, module: SeemModule) -> None:
+        """Makes the metrics."""
+        self._iou = InteractiveIoU(self.clicks).to(module.device)
+        self._first = {kind: MeanMetric().set_dtype(torch.float64).to(module.device) for kind in self.starts}
+
+    def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
+        """Segments the things of every image, click by click."""
+        things = torch.tensor(module.vocabulary.things, device=module.device)
+        rows = [_promptable(target, things) for target in batch.targets]
+        masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
+        if not sum(map(len, masks)):
+            return
+        clicks: list[list[list[Prompt]]] = [[[centre_click(mask)] for mask in image] for image in masks]
+        rollout = Rollout(
+            module.network, context, masks, clicks, rule=self.rule, ignored=[target.ignored for target in batch.targets]
+        )
+        for ious, found, pixels, target, truth in zip(
+            *self._click(rollout, batch), batch.images, batch.targets, masks, strict=True
+        ):
+            self._iou.update(ious)
+            self._note_worst(pixels, target, ious, found, truth)
+        for kind in self.starts:
+            self._start_with(kind, module, context, batch, rows)
+
+    def compute(self) -> Mapping[str, Tensor]:
+        """``noc_85``, ``k_noc_85``, ``nof_85``, ``iou_1click`` and so on, ``iou_1<kind>``, and ``iou_curve``."""
+        return {**self._iou.compute(), **{f"iou_1{kind}": metric.compute() for kind, metric in self._first.items()}}
+
+    def _click(self, rollout: Rollout, batch: Batch) -> tuple[list[Float[Tensor, "P R"]], list[Bool[Tensor, "P H W"]]]:
+        """For each image the IoU of every object after each round, and the last masks."""
+        curves: list[list[Tensor]] = [[] for _ in batch.targets]
+        found: list[Tensor] = [torch.empty(0)] * len(curves)
+        done: set[int] = set()
+        for _ in range(self.clicks):
+            answer = _checked(rollout.answer(), batch)
+            for image, curve in enumerate(curves):
+                if image in done:
+                    curve.append(curve[-1])
+                    continue
+                found[image] = answer[image] > 0
+                curve.append(_iou(found[image], rollout.masks[image], rollout.ignored[image]))
+                if bool((curve[-1] > GOOD_ENOUGH).all()):
+                    done.add(image)
+            if len(done) == len(curves):
+                break
+            rollout.correct(answer, done)
+        return [torch.stack(curve + curve[-1:] * (self.clicks - len(curve)), dim=1) for curve in curves], found
+
+    def _start_with(
+        self, kind: str, module: SeemModule, context: ImageContext, batch: Batch, rows: Sequence[Sequence[int]]
+    ) -> None:
+        """Takes in the IoU of every object after one prompt of a kind; objects that it cannot mark are left out."""
+        prompts = [
+            [first_prompts(module, kind, target, row) for row in chosen]
+            for target, chosen in zip(batch.targets, rows, strict=True)
+        ]
+        masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
+        if not any(given for image in prompts for given in image):
+            return
+        answer = _checked(Rollout(module.network, context, masks, prompts).answer(), batch)
+        for logits, truth, given, target in zip(answer, masks, prompts, batch.targets, strict=True):
+            prompted = torch.tensor([bool(p) for p in given], dtype=torch.bool, device=truth.device)
+            self._first[kind].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
+
+    def _note_worst(self, pixels: Tensor, target: Target, ious: Tensor, found: Tensor, truth: Tensor) -> None:
+        """Keeps the object of an image that needs the most clicks, if it is among the worst of all."""
+        if not len(ious):
+            return
+        clicks = number_of_clicks(ious, 0.85, self.clicks)
+        row = int(torch.where(clicks == clicks.max(), ious[:, -1], torch.inf).argmin())
+        text = f"object {row + 1}: {int(clicks[row])} clicks to an IoU of 0.85; at the end {ious[row, -1]:.3f}"
+        self.worst.add(
+            -float(clicks[row]) + float(ious[row, -1]),
+            target.name,
+            text,
+            lambda: found_and_true(pixels, found[row], truth[row]),
+        )
+
+
+def _promptable(target: Target, things: Tensor) -> list[int]:
+    """The rows of a target that a user is asked to segment."""
+    return (things[target.labels] & ~target.crowd & target.masks.flatten(1).any(dim=1)).nonzero()[:, 0].tolist()
+
+
+def _checked(answer: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
+    """The answer, if all of it is finite."""
+    for logits, target in zip(answer, batch.targets, strict=True):
+        with about(target.name):
+            check_finite(logits)
+    return answer
+
+
+def _iou(
+    found: Bool[Tensor, "P H W"], truth: Bool[Tensor, "P H W"], ignored: Bool[Tensor, "H W"] | None
+) -> Float[Tensor, " P"]:
+    """The IoU of each pair of masks."""
+    found, truth = found.cpu(), truth.cpu()
+    if ignored is not None:
+        found, truth = found & ~ignored.cpu(), truth & ~ignored.cpu()
+    overlap = (found & truth).flatten(1).sum(dim=1)
+    return overlap.double() / (found | truth).flatten(1).sum(dim=1).clamp(min=1)

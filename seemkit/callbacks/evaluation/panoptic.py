@@ -1,0 +1,74 @@
+"""Panoptic quality and mIoU: what the object queries say of the whole image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
+from seemkit.callbacks.evaluation.worst_cases import image_at
+from seemkit.inference.drawing import panoptic_picture
+from seemkit.metrics.miou import IGNORED, MeanIoU
+from seemkit.metrics.panoptic import PanopticQuality
+from seemkit.nn.context import ImageContext
+from seemkit.postprocess.panoptic import panoptic_map
+from seemkit.postprocess.resize import restore
+from seemkit.postprocess.semantic import semantic_map
+from seemkit.training.module import SeemModule
+from seemkit.types import Batch, Panoptic, Target
+
+
+class PanopticEvaluation(Evaluation):
+    """PQ, SQ, RQ (all, things, stuff) and semantic mIoU.
+
+    Args:
+        score_threshold: least class probability of a query that is kept (0.8 in the reference).
+        overlap_threshold: least share of its own mask that a kept query must win.
+    """
+
+    def __init__(self, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
+        self.score_threshold = score_threshold
+        self.overlap_threshold = overlap_threshold
+
+    def start(self, module: SeemModule) -> None:
+        """Makes the metrics and the class embeddings."""
+        self._quality = PanopticQuality(module.vocabulary).to(module.device)
+        self._iou = MeanIoU(len(module.vocabulary)).to(module.device)
+        with torch.no_grad():
+            self._classes = module.network.embed_vocabulary(module.vocabulary)
+
+    def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
+        """Compares the maps of each image at its original size."""
+        probabilities, masks = module.network.panoptic_inputs(context, self._classes)
+        for index, target in enumerate(batch.targets):
+            full = restore(masks[index], context.padded, context.sizes[index], target.size)
+            with about(target.name):
+                check_finite(full)
+                found = panoptic_map(
+                    probabilities[index], full, module.vocabulary.things, self.score_threshold, self.overlap_threshold
+                )
+                quality = float(self._quality(found, Panoptic.from_target(target))["pq"])
+                self._iou.update(semantic_map(probabilities[index], full), _semantic(target))
+            self._note_worst(batch.images[index], target, found, quality)
+
+    def compute(self) -> Mapping[str, Tensor]:
+        """``pq``, ``pq_things``, ``pq_stuff`` and their parts, ``miou``."""
+        return {**self._quality.compute(), **self._iou.compute()}
+
+    def _note_worst(self, pixels: Tensor, target: Target, found: Panoptic, quality: float) -> None:
+        """Keeps the image if its own PQ is among the worst; NaN says that nothing is in it and nothing was found."""
+        if not math.isnan(quality):
+            text = f"PQ of the image {quality:.3f}, {len(found.segments)} segments found, {len(target.labels)} true"
+            shown = Panoptic(found.ids.cpu(), found.segments)
+            self.worst.add(quality, target.name, text, lambda: panoptic_picture(image_at(pixels, target.size), shown))
+
+
+def _semantic(target: Target) -> Tensor:
+    """The class of each pixel, int64 [H, W]; `IGNORED` where there is none."""
+    labels = torch.full(tuple(target.size), IGNORED, device=target.masks.device)
+    for mask, label in zip(target.masks, target.labels, strict=True):
+        labels[mask] = label
+    return labels

@@ -1,0 +1,1 @@
+"""What a finished test shows: a table, curves, pictures and the worst images."""

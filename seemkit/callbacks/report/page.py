@@ -1,0 +1,157 @@
+"""One page about a test: the table of the official README, all results, curves, worst cases, and what the run was."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from lightning import Trainer
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL.Image import Resampling
+
+import seemkit
+from seemkit.callbacks.evaluation.base import seem
+from seemkit.callbacks.evaluation.worst_cases import Case
+from seemkit.inference.drawing import to_pil
+from seemkit.io.atomic import replacing
+
+COLUMNS = {
+    "PQ": "pq",
+    "mAP": "ap",
+    "mIoU": "miou",
+    "cIoU": "referring_ciou",
+    "mIoU (phrases)": "referring_miou",
+    "AP50 (phrases)": "referring_p50",
+    "NoC85": "noc_85",
+    "NoC90": "noc_90",
+    "J&F": "jf_mean",
+}
+"""The columns of the official README's table and the results in them."""
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "faster-coco-eval", "timm", "open-clip-torch", "numpy")
+PICTURES = "report"
+LEAST = 256
+"""Smaller pictures are enlarged by a whole factor."""
+
+
+def write_page(
+    folder: Path,
+    trainer: Trainer,
+    results: Mapping[str, float],
+    curves: Mapping[str, Sequence[float]],
+    worst: Mapping[str, Sequence[Case]],
+) -> Path:
+    """The file ``report.md`` in the run folder; its pictures are in ``report/`` beside it.
+
+    Args:
+        folder: the run folder.
+        trainer: after its test.
+        results: by name, fractions 0..1 and clicks.
+        curves: by name, values after 1, 2, 3, ... clicks.
+        worst: cases by the name of their evaluation.
+    """
+    (folder / PICTURES).mkdir(exist_ok=True)
+    for picture in (folder / PICTURES).glob("*.png"):  # of an earlier test
+        picture.unlink()
+    lines = ["# Test report", "", *_summary(trainer, results), "", "## The run", "", *_run(trainer), ""]
+    lines += ["## All results", "", "Fractions are 0..1, NoC are clicks.", "", "| result | value |", "|---|---|"]
+    lines += [f"| {name} | {value:.6g} |" for name, value in sorted(results.items())]
+    if curves:
+        lines += ["", "## Curves", ""]
+        lines += [f"![{name}]({_draw_curve(folder, name, values)})" for name, values in curves.items()]
+    for evaluation, cases in worst.items():
+        if cases:
+            lines += ["", f"## Worst of {evaluation}", "", *_pictures(folder, evaluation, cases)]
+    page = folder / "report.md"
+    with replacing(page) as path:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return page
+
+
+def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
+    """The table in the shape of the official README: fractions in per cent, NoC in clicks."""
+    shown = {title: name for title, name in COLUMNS.items() if name in results}
+    shown |= {f"1-IoU {name[5:]}": name for name in results if name.startswith("iou_1")}
+    module = seem(trainer.lightning_module)
+    cells = [
+        f"{results[name]:.2f}" if name.startswith("noc") else f"{100 * results[name]:.1f}" for name in shown.values()
+    ]
+    yield f"| Weights | Backbone | {' | '.join(shown)} |"
+    yield "|---" * (len(shown) + 2) + "|"
+    yield f"| {_weights(trainer)} | {module.network.architecture.backbone} | {' | '.join(cells)} |"
+
+
+def _run(trainer: Trainer) -> Iterator[str]:
+    """What is needed to do it again."""
+    counts = trainer.num_test_batches
+    yield f"- command: `{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`"
+    yield f"- weights: {_weights(trainer)}"
+    yield f"- data: {_data(trainer)}"
+    yield f"- batches of this process: {sum(int(count) for count in counts)}"
+    yield f"- processes: {trainer.world_size}, on {trainer.strategy.root_device}, precision {trainer.precision}"
+    yield f"- seed: {seem(trainer.lightning_module).seed}"
+    yield f"- seemkit {seemkit.__version__}, commit {_commit()}"
+    yield f"- Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in PACKAGES)}"
+    yield f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _data(trainer: Trainer) -> str:
+    """The data module and what it says of itself."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    known = {name: getattr(data, name, None) for name in ("name", "root", "release", "year", "split", "test_split")}
+    said = [f"{name} {value}" for name, value in known.items() if value is not None]
+    return ", ".join([type(data).__name__, *said])
+
+
+def _weights(trainer: Trainer) -> str:
+    found = trainer.ckpt_path or seem(trainer.lightning_module).weights
+    return "untrained" if found is None else str(found)
+
+
+def _commit() -> str:
+    """The commit of the source that runs, with a note if it was changed since; a word where it is no checkout."""
+    source = Path(seemkit.__file__).parents[1]
+    if not (source / ".git").exists():
+        return "none: an installed package"
+    asked = [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
+    try:
+        said = [
+            subprocess.run(["git", "-C", source, *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in asked
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: git does not answer"
+    return said[0] + (" and uncommitted changes" if said[1] else "")
+
+
+def _draw_curve(folder: Path, name: str, values: Sequence[float]) -> str:
+    """The picture of a curve; its path from the page."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="clicks", ylabel=name.replace("_", " "))
+    axes.plot(range(1, len(values) + 1), values, marker="o")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    place = f"{PICTURES}/{name}.png"
+    with replacing(folder / place) as path:
+        figure.savefig(path, format="png", dpi=120)
+    return place
+
+
+def _pictures(folder: Path, evaluation: str, cases: Sequence[Case]) -> Iterator[str]:
+    """The lines that show some cases, whose pictures are written."""
+    for number, case in enumerate(cases, start=1):
+        image = re.sub(r"\W+", "-", Path(case.image).stem)
+        place = f"{PICTURES}/{evaluation}-{number}-{image}.png"
+        picture = to_pil(case.picture)
+        size = [side * max(1, LEAST // min(picture.size)) for side in picture.size]
+        with replacing(folder / place) as path:
+            picture.resize(size, Resampling.NEAREST).save(path, format="PNG")
+        yield f"**{case.image}**: {case.text}\n\n![{case.image}]({place})\n"

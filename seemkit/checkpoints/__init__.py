@@ -1,0 +1,1 @@
+"""Weights: found, read, renamed and written."""

@@ -1,0 +1,210 @@
+"""seemkit's own weight format: a folder with ``architecture.yaml`` and ``model.safetensors``.
+
+Beside them lie the class vectors of the model's own vocabulary, in ``classes.safetensors``: with the 81 sentences of
+each of COCO's 133 classes they take minutes to compute on a CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import yaml
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from seemkit.errors import InputError
+from seemkit.io.atomic import replacing
+from seemkit.nn.architecture import Architecture
+from seemkit.prompts.registry import DISABLE, installed
+from seemkit.types import Vocabulary
+
+ARCHITECTURE = "architecture.yaml"
+WEIGHTS = "model.safetensors"
+CLASSES = "classes.safetensors"
+PACKAGES = "prompt_kinds"
+
+
+@dataclass(frozen=True)
+class ClassVectors:
+    """The vectors of class names and of the background.
+
+    Attributes:
+        names: K class names.
+        templates: the sentences around them.
+        vectors: [K + 1, C].
+    """
+
+    names: tuple[str, ...]
+    templates: tuple[str, ...]
+    vectors: Tensor
+
+
+def save(
+    network: nn.Module,
+    architecture: Architecture,
+    vocabulary: Vocabulary | None,
+    classes: ClassVectors | None,
+    folder: Path,
+    *,
+    half: bool = False,
+) -> None:
+    """Writes the files, each under a temporary name first, and names the packages of the prompt kinds in use.
+
+    With `half`, numbers are written with 16 bits; a network reads them into its own type.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content: dict[str, Any] = {"architecture": architecture.to_dict(), PACKAGES: packages(architecture)}
+    if vocabulary is not None:
+        content["vocabulary"] = {"names": list(vocabulary.names), "things": list(vocabulary.things)}
+    with replacing(folder / ARCHITECTURE) as path:
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with replacing(folder / WEIGHTS) as path:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        if half:
+            tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+        safetensors.torch.save_file(tensors, path)
+        path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors lets only the owner read its file
+    (folder / CLASSES).unlink(missing_ok=True)
+    if classes is not None:
+        with replacing(folder / CLASSES) as path:
+            texts = json.dumps([classes.names, classes.templates])
+            safetensors.torch.save_file({"vectors": classes.vectors.cpu().contiguous()}, path, {"texts": texts})
+            path.chmod((folder / ARCHITECTURE).stat().st_mode)
+
+
+def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
+    """The architecture and vocabulary that a folder holds.
+
+    Raises:
+        InputError: the file is missing, is no YAML, has an unknown key, or needs a prompt kind that is not installed.
+    """
+    path = folder / ARCHITECTURE
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, such as "
+            "`seemkit fit --config configs/seem_tiny.yaml` leaves in runs/seem_tiny"
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("architecture"), dict):
+        raise InputError(f"{path}: key 'architecture' is missing or no mapping")
+    require(content.get(PACKAGES), str(path))
+    architecture = Architecture.from_dict(content["architecture"], str(path))
+    if content.get("vocabulary") is None:
+        return architecture, None
+    try:
+        names, things = content["vocabulary"]["names"], content["vocabulary"]["things"]
+        return architecture, Vocabulary(tuple(names), tuple(things))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: key 'vocabulary' needs lists 'names' and 'things' of equal length") from error
+
+
+def packages(architecture: Architecture) -> dict[str, str]:
+    """The package of each prompt kind that the architecture names."""
+    return {name: installed()[name].package for name in architecture.prompts}
+
+
+def require(needed: object, source: str) -> None:
+    """Nothing, if all prompt kinds are installed.
+
+    Args:
+        needed: what `packages` returned when the file was written; None if it says nothing.
+        source: the file, for the message.
+
+    Raises:
+        InputError: one is not; the message says which package brings it.
+    """
+    for name, package in needed.items() if isinstance(needed, dict) else ():
+        if name not in installed().kinds:
+            hint = f"pip install {package}"
+            if DISABLE in os.environ:
+                hint += f", or take it out of {DISABLE}"
+            raise InputError(f"{source}: needs prompt kind {name!r}: {hint}")
+
+
+def read_classes(folder: Path) -> ClassVectors | None:
+    """The class vectors that a folder holds, if any.
+
+    Raises:
+        InputError: the file is broken.
+    """
+    path = folder / CLASSES
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            names, templates = json.loads(file.metadata()["texts"])
+            return ClassVectors(tuple(names), tuple(templates), file.get_tensor("vectors"))
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a readable file of class vectors; remove it: {error}") from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights that a folder holds.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a folder of weights holds {ARCHITECTURE} and {WEIGHTS}")
+    try:
+        return safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file: {error}") from error
+
+
+class Undrawn(TorchFunctionMode):
+    """While it is entered, modules that are built do not draw their first weights, which takes seconds.
+
+    For networks whose every weight is filled afterwards.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        given = [*args, *(kwargs or {}).values()]
+        drawn = getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWING
+        if drawn and given and isinstance(given[0], nn.Parameter):
+            return given[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Fills the network with weights; every name and shape must fit.
+
+    Raises:
+        InputError: one does not; the network is as it was.
+    """
+    check_fit(network.state_dict(), tensors, source)
+    network.load_state_dict(dict(tensors))
+
+
+def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
+    """Nothing, if names and shapes of the tensors are all the network's own.
+
+    Raises:
+        InputError: they are not; the message names the first offending keys.
+    """
+    missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    shapes = sorted(name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape)
+    for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"{source}: weights of another architecture; {what}: {', '.join(names[:3])}{more}")

@@ -1,0 +1,108 @@
+"""Checkpoints of the official SEEM code, and of X-Decoder, to seemkit's names. Renames only; no number changes."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seemkit.checkpoints.official_names import UNUSED, own_name
+from seemkit.checkpoints.variants import VARIANTS
+from seemkit.errors import InputError
+from seemkit.nn.architecture import Architecture
+
+_BACKBONE_MARKS = {
+    "focal": "backbone.layers.0.blocks.0.modulation.f.weight",
+    "davit": "backbone.convs.0.proj.weight",
+    "samvit": "backbone.pos_embed",
+}
+_WIDTHS = {
+    ("focal", 96): "focal-t",
+    ("focal", 192): "focal-l",
+    ("davit", 128): "davit-d3",
+    ("davit", 256): "davit-d5",
+    ("samvit", 768): "samvit-b",
+    ("samvit", 1024): "samvit-l",
+}
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The state dict of an official ``.pt`` file; nothing in it is executed.
+
+    Raises:
+        InputError: the file is missing, damaged, holds other objects than tensors, or is no state dict.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: not a file of plain tensors, so it is not opened: {_first_line(error)}") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged or no checkpoint: {_first_line(error)}") from error
+    for key in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{path}: holds no state dict but {type(content).__name__}")
+    wrong = next((name for name, value in content.items() if not isinstance(value, Tensor)), None)
+    if wrong is not None:
+        raise InputError(f"{path}: key {wrong!r} is no tensor")
+    return dict(content)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def guess_variant(tensors: Mapping[str, Tensor], source: str) -> str:
+    """The published model that a state dict belongs to; v0, v1 and the demo share their names, so v1 is assumed.
+
+    Raises:
+        InputError: it belongs to none.
+    """
+    for kind, mark in _BACKBONE_MARKS.items():
+        if mark in tensors:
+            weight = tensors[mark]
+            width = weight.shape[0] if kind == "davit" else weight.shape[-1]
+            name = _WIDTHS.get((kind, width))
+            if name is not None:
+                return f"{name}-v1"
+            raise InputError(f"{source}: {mark} has {width} channels, which no published model has")
+    first = ", ".join(sorted(tensors)[:3])
+    raise InputError(f"{source}: no weights of SEEM; none of its backbones is in it (first keys: {first})")
+
+
+def architecture_of(variant: str) -> Architecture:
+    """The architecture of a published model.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if variant not in VARIANTS:
+        raise InputError(f"variant {variant!r}: unknown; there are {', '.join(sorted(VARIANTS))}")
+    return VARIANTS[variant]
+
+
+def rename(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+    """The tensors under seemkit's names, in float32; linear layers that are 1 x 1 convolutions here take that shape.
+
+    Names that are no official ones keep their own, so that a check against a network finds them.
+    """
+    found = {}
+    for official, tensor in tensors.items():
+        if official in UNUSED:
+            continue
+        own = own_name(official, architecture.backbone, architecture.pixel_decoder)
+        found[own] = _shaped(own, tensor, architecture.backbone).float()
+    return found
+
+
+def _shaped(own: str, tensor: Tensor, backbone: str) -> Tensor:
+    """FocalNet's linear layers are convolutions in timm."""
+    linear = backbone == "focalnet" and own.startswith("backbone.body.stages.") and tensor.ndim == 2
+    return tensor[:, :, None, None] if linear else tensor

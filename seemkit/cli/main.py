@@ -1,0 +1,272 @@
+"""The ``seemkit`` command. Heavy packages are imported by the verb that needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seemkit._version import __version__
+from seemkit.cli import data
+from seemkit.cli.data import FOUND_PROBLEMS
+from seemkit.cli.progress import progress_line
+from seemkit.cluster import signals
+from seemkit.errors import InputError
+
+if TYPE_CHECKING:
+    from seemkit.model.seem import SEEM
+
+TRAINING_VERBS = {
+    "fit": "train, then test; options: seemkit fit --help",
+    "validate": "evaluate on the validation split",
+    "test": "evaluate on the test split and print the table of results",
+    "predict": "segment a data set without prompts and write the maps",
+}
+DEFAULT_MODEL = "scenes-tiny"
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of a command line: 0 if all went well, 1 if a check found problems, 2 for bad input (one line on
+    standard error).
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        if words and words[0] in TRAINING_VERBS:
+            if words[0] == "fit":
+                signals.forget()
+                signals.note({signals.Request.REQUEUE})  # torch takes seconds to come, and SLURM may not wait for it
+            from seemkit.cli import train
+
+            train.run(words)
+        else:
+            parser = _parser()
+            options, further = parser.parse_known_args(words)
+            if hasattr(options, "further"):
+                options.further = further
+            elif further:
+                parser.error(f"unrecognized arguments: {' '.join(further)}")
+            return options.run(options) or 0
+    except InputError as error:
+        if debug:
+            raise
+        print(f"seemkit: {error}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seemkit", description="Segment everything everywhere, with any prompts.")
+    parser.add_argument("--version", action="version", version=f"seemkit {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for name, text in TRAINING_VERBS.items():
+        verbs.add_parser(name, help=text, add_help=False)
+    _add_segment(verbs)
+    _add_track(verbs)
+    data.add_to(verbs)
+    _add_convert(verbs)
+    _add_slurm(verbs)
+    _add_plugins(verbs)
+    return parser
+
+
+def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    segment = verbs.add_parser(
+        "segment",
+        help="segment an image, or all images of a folder",
+        description="Segments the object that the prompts describe together; without prompts, everything.",
+    )
+    segment.add_argument("image", type=Path, help="image file, or a folder of them")
+    segment.add_argument(
+        "--out", type=Path, required=True, help="folder for overlay.png, masks and result.json, of each image its own"
+    )
+    segment.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images of a folder encoded together (default: %(default)s)"
+    )
+    _add_model(segment)
+    _add_prompts(segment)
+    segment.add_argument("--classes", help="own class names for labels, separated by commas")
+    segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
+    segment.add_argument("--seed", type=int, default=0, help="of the session (default: %(default)s)")
+    segment.set_defaults(run=_segment)
+
+
+def _add_track(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    track = verbs.add_parser(
+        "track",
+        help="follow objects through a video",
+        description="Follows the objects that the prompts describe in one frame through the frames behind it.",
+    )
+    track.add_argument("source", type=Path, help="folder of frames, sorted by name, or video file")
+    track.add_argument(
+        "--out", type=Path, required=True, help="folder for VIDEO/FRAME.png, whose pixels are numbers of objects"
+    )
+    _add_model(track)
+    _add_prompts(track)
+    track.add_argument("--at", type=int, default=0, metavar="N", help="frame of the prompts, from 0 (%(default)s)")
+    track.add_argument("--overlay", action="store_true", help="also write VIDEO.mp4 with the masks drawn in")
+    track.set_defaults(run=_track)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="folder of weights, official .pt file, ORGANISATION/NAME, or a shipped model (default: %(default)s)",
+    )
+    parser.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("auto", "float32", "bfloat16"),
+        help="auto: bfloat16 where the device multiplies it in hardware (default: %(default)s)",
+    )
+
+
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
+    )
+    parser.add_argument(
+        "--box", action="append", default=[], metavar="X0,Y0,X1,Y1", help="box: left, top, right, bottom"
+    )
+    parser.add_argument("--text", action="append", default=[], help="class name or phrase")
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="KIND=VALUE",
+        help="a prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
+    )
+    parser.add_argument(
+        "--prompts", type=Path, metavar="FILE", help="JSON of the prompts of several objects, such as a result.json"
+    )
+
+
+def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    convert = verbs.add_parser("convert", help="bring weights of other programs into seemkit's format")
+    kinds = convert.add_subparsers(metavar="KIND", required=True)
+    for kind, text in (
+        ("official", "a checkpoint of the official SEEM code"),
+        ("xdecoder", "a checkpoint of X-Decoder, as a start for training"),
+    ):
+        parser = kinds.add_parser(kind, help=text)
+        parser.add_argument("checkpoint", type=Path, help="file, for example seem_focalt_v1.pt")
+        parser.add_argument("out", type=Path, help="folder to write")
+        parser.add_argument("--variant", help="published model, for example focal-t-v1 (default: guessed)")
+        parser.set_defaults(run=_convert, kind=kind)
+
+
+def _add_slurm(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    slurm = verbs.add_parser("slurm", help="train on a SLURM cluster").add_subparsers(metavar="WHAT", required=True)
+    submit = slurm.add_parser(
+        "submit",
+        help="check a run, write its batch script, and put it into the queue",
+        description="Options that are not listed here go to seemkit fit, for example --data.root FOLDER.",
+    )
+    submit.add_argument("--config", action="append", required=True, metavar="FILE", help="as of seemkit fit")
+    submit.add_argument("--nodes", type=int, default=1, help="number of nodes (default: %(default)s)")
+    submit.add_argument("--devices", type=int, default=1, help="GPUs, or processes on CPUs, a node (%(default)s)")
+    submit.add_argument("--time", required=True, help="longest time before it is requeued, such as 24:00:00 or 2-12")
+    submit.add_argument("--partition", help="where to run (default: the cluster's own default)")
+    submit.add_argument(
+        "--sbatch", action="append", default=[], metavar="OPTION", help="further option, as --sbatch=--account=NAME"
+    )
+    submit.add_argument("--dry-run", action="store_true", help="print the batch script and submit nothing")
+    submit.set_defaults(run=_submit, further=[])
+
+
+def _add_plugins(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plugins = verbs.add_parser("plugins", help="list the installed prompt kinds, or start a new one")
+    plugins.set_defaults(run=_plugins)
+    kinds = plugins.add_subparsers(metavar="WHAT")
+    new = kinds.add_parser("new", help="write the skeleton of a package with a prompt kind")
+    new.add_argument("name", metavar="NAME", help="of the kind, for example lasso; the package is seemkit-NAME")
+    new.add_argument(
+        "--out", type=Path, default=Path(), help="folder to write the package's folder into (default: here)"
+    )
+    new.set_defaults(run=_new_plugin)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from seemkit.cli import convert as converting
+
+    convert = converting.convert_official if options.kind == "official" else converting.convert_xdecoder
+    print("converting; the sentences around all class names take minutes on a CPU", flush=True)  # noqa: T201
+    print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
+
+
+def _segment(options: argparse.Namespace) -> int:
+    from seemkit.cli import segment, segment_folder
+
+    classes = None if options.classes is None else options.classes.split(",")
+    request = segment.Request(_words(options), options.prompts, classes, options.threshold, options.seed)
+    left_out = 0
+    if options.image.is_dir():
+        with progress_line() as progress:
+            lines, left_out = segment_folder.segment_folder(
+                options.image, _model(options), request, options.out, options.batch, progress
+            )
+    else:
+        lines = segment.segment_file(options.image, _model(options), request, options.out)
+    print("\n".join(lines))  # noqa: T201
+    return FOUND_PROBLEMS if left_out else 0
+
+
+def _track(options: argparse.Namespace) -> None:
+    from seemkit.cli import track
+
+    request = track.Request(_words(options), options.prompts, options.at, options.overlay)
+    with progress_line() as progress:
+        lines = track.track_video(options.source, _model(options), request, options.out, progress)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _model(options: argparse.Namespace) -> Callable[[], SEEM]:
+    """What loads the model that was asked for."""
+    from seemkit.model.seem import SEEM
+
+    return partial(SEEM.from_pretrained, options.model, options.variant, device=options.device, dtype=options.dtype)
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    """The prompts as words ``KIND=VALUE``."""
+    return [
+        *(f"point={text}" for text in options.point),
+        *(f"box={text}" for text in options.box),
+        *(f"text={text}" for text in options.text),
+        *options.prompt,
+    ]
+
+
+def _submit(options: argparse.Namespace) -> None:
+    from seemkit.cli import slurm
+
+    request = slurm.Request(
+        options.config, options.further, options.nodes, options.devices, options.time, options.partition, options.sbatch
+    )
+    job = slurm.plan(request)
+    print(job.script if options.dry_run else slurm.submit(job), end="" if options.dry_run else "\n")  # noqa: T201
+
+
+def _plugins(_: argparse.Namespace) -> None:
+    from seemkit.io.table import aligned
+    from seemkit.prompts.registry import installed
+
+    rows = [("kind", "group", "package", "version")]
+    rows += [(name, kind.encoder.group.name, kind.package, kind.version) for name, kind in installed().kinds.items()]
+    print("\n".join(aligned(rows)))  # noqa: T201
+
+
+def _new_plugin(options: argparse.Namespace) -> None:
+    from seemkit.cli import new_plugin
+
+    folder = new_plugin.write(options.name, options.out)
+    print(f"{folder}: written; next: pip install -e '{folder}[tests]' && pytest {folder}")  # noqa: T201

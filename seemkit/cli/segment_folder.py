@@ -1,0 +1,121 @@
+"""``seemkit segment FOLDER``: reading ahead and writing behind while the network computes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seemkit.cli.prompts_file import named_prompts
+from seemkit.cli.segment import Request, check, find, write
+from seemkit.errors import InputError
+from seemkit.inference.session import Session
+from seemkit.io.image import MIN_SIDE, image_files, read_image
+from seemkit.model.seem import SEEM
+
+
+class Picture(NamedTuple):
+    """A file and its pixels, uint8 [3, H, W]."""
+
+    path: Path
+    pixels: Tensor
+
+
+def segment_folder(
+    folder: Path,
+    load: Callable[[], SEEM],
+    request: Request,
+    out: Path,
+    batch: int,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[list[str], int]:
+    """Lines that say what was done, and the number of images that could not be.
+
+    What is found in ``NAME.jpg`` stands in ``OUT/NAME``, as `segmenting.segment_file` writes it. An image that cannot
+    be read or does not fit the prompts is left out and named; the others are done.
+
+    Args:
+        folder: of image files; those in folders inside it are not read.
+        load: makes the network, once the prompts were read.
+        request: what is asked of every image.
+        out: the folder of results.
+        batch: images encoded together, if they follow each other and are of one size.
+        progress: is told how far it is.
+
+    Raises:
+        InputError: the folder holds no image, or a prompt, the model or the folder of results is bad.
+    """
+    check(request)
+    if batch < 1:
+        raise InputError(f"--batch {batch}: expected at least 1")
+    paths, objects = image_files(folder), named_prompts(request.words, request.file)
+    network = load()
+    bad: list[str] = []
+    segments = 0
+    with _helper() as reader, _helper() as writer:
+        written: deque[Future[None]] = deque()
+        for group in _of_one_size(_read_ahead(paths, reader, 2 * batch, bad), batch):
+            with torch.inference_mode():
+                context = network.encode_image([picture.pixels for picture in group])
+            for index, (path, pixels) in enumerate(group):
+                progress(f"{folder}: {path.name}")
+                session = Session.of(network, context.repeat(index, 1), request.seed, request.classes)
+                try:
+                    result = find(session, path, pixels, objects, request.threshold)
+                except InputError as error:
+                    bad.append(f"{path}: {error}")
+                    continue
+                segments += len(result.found)
+                written.append(writer.submit(write, out / path.stem, result))
+            while len(written) > 2 * batch:
+                written.popleft().result()
+        for last in written:
+            last.result()
+    done = f"{len(paths) - len(bad)} of {len(paths)} images, {segments} masks, written to {out}"
+    return [*(f"left out: {line}" for line in bad), done], len(bad)
+
+
+def _helper() -> ThreadPoolExecutor:
+    """A thread whose tensors are worked on by itself alone: more would wait at full speed beside the network's."""
+    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, bad: list[str]) -> Iterator[Picture]:
+    """The pictures in order, `ahead` of them read while others are worked on; messages of unreadable ones in `bad`."""
+    waiting: deque[tuple[Path, Future[Tensor]]] = deque()
+    rest = iter(paths)
+    while True:
+        while len(waiting) < ahead and (path := next(rest, None)) is not None:
+            waiting.append((path, reader.submit(_read, path)))
+        if not waiting:
+            return
+        path, pixels = waiting.popleft()
+        try:
+            yield Picture(path, pixels.result())
+        except InputError as error:
+            bad.append(str(error))
+
+
+def _read(path: Path) -> Tensor:
+    pixels = read_image(path, upright=True)
+    height, width = pixels.shape[1:]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"{path}: {width} by {height} pixels; expected at least {MIN_SIDE} on each side")
+    return pixels
+
+
+def _of_one_size(pictures: Iterator[Picture], batch: int) -> Iterator[list[Picture]]:
+    """Neighbours of one size, at most `batch` of them: padding to a larger neighbour would change what is found."""
+    group: list[Picture] = []
+    for picture in pictures:
+        if group and (len(group) == batch or picture.pixels.shape != group[0].pixels.shape):
+            yield group
+            group = []
+        group.append(picture)
+    if group:
+        yield group

@@ -1,0 +1,231 @@
+"""Training jobs for SLURM: checked, written as a batch script, and submitted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from seemkit.cli import train
+from seemkit.errors import InputError
+from seemkit.io.atomic import replacing
+
+LEAD = 300
+"""Seconds between SIGUSR1 and the end of a job's time: for a batch, a checkpoint, and a minute of SLURM's own."""
+
+OWN = {
+    "--trainer.devices": "say --devices",
+    "--trainer.num_nodes": "say --nodes",
+    "--ckpt_path": "a job goes on from the last checkpoint of its folder; to start from weights say --model.weights",
+}
+"""Options of `seemkit fit` that a job sets by itself, and what to do instead."""
+
+UNDETECTED = ("bash", "interactive")
+"""Names of jobs in which Lightning does not look for SLURM."""
+
+_TIME = re.compile(r"(?:(?P<days>\d+)-(?P<day_rest>\d+(?::\d+){0,2})|(?P<rest>\d+(?::\d+){0,2}))")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a cluster.
+
+    Attributes:
+        configs: configurations of `seemkit fit`.
+        further: its further options.
+        nodes: number of nodes, at least 1.
+        devices: processes a node, one for each GPU, at least 1.
+        time: longest time of one stretch of the job, as SLURM writes it.
+        partition: None takes the cluster's default.
+        sbatch: further options of sbatch.
+    """
+
+    configs: Sequence[str]
+    further: Sequence[str]
+    nodes: int
+    devices: int
+    time: str
+    partition: str | None = None
+    sbatch: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that can be submitted.
+
+    Attributes:
+        folder: of the run.
+        script: of the batch.
+    """
+
+    folder: Path
+    script: str
+
+
+def plan(request: Request) -> Job:
+    """The job for a request.
+
+    Raises:
+        InputError: the configuration is bad, settings contradict each other or the cluster, or the run folder cannot be
+            written.
+    """
+    seconds = _seconds(request.time)
+    for name in ("nodes", "devices"):
+        if getattr(request, name) < 1:
+            raise InputError(f"--{name}: is {getattr(request, name)}; use 1 or more")
+    for word in request.further:
+        if (option := word.partition("=")[0]) in OWN:
+            raise InputError(f"{option}: {OWN[option]}")
+    words = ["fit", *(word for config in request.configs for word in ("--config", config)), *request.further]
+    settings = train.read([*words, "--trainer.devices", str(request.devices)])
+    _check_strategy(settings, request)
+    _check_partition(request.partition, seconds)
+    if settings.trainer.default_root_dir is None:
+        raise InputError("trainer.default_root_dir: is not set; a job needs a folder of its own to go on in")
+    folder = Path(settings.trainer.default_root_dir)
+    _check_writable(folder)
+    return Job(folder, _script(request, settings, folder, words[1:], seconds))
+
+
+def submit(job: Job) -> str:
+    """What was submitted, and where to look.
+
+    Makes the run folder, and writes ``job.sbatch`` into it.
+
+    Raises:
+        InputError: there is no SLURM here, or it refuses the job.
+    """
+    if shutil.which("sbatch") is None:
+        raise InputError("sbatch: not found; run this where jobs are submitted, or add --dry-run to see the script")
+    path = job.folder / "job.sbatch"
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)  # SLURM opens the log before anything of the job runs
+        with replacing(path) as written:
+            written.write_text(job.script)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    done = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"sbatch {path}: {done.stderr.strip()}")
+    number = done.stdout.strip().partition(";")[0]
+    return (
+        f"job {number} submitted; its lines go to {job.folder}/slurm-{number}.log\n"
+        f"save, end and queue again: scancel --signal=USR1 {number}; give up: scancel {number}"
+    )
+
+
+def _script(request: Request, settings: Namespace, folder: Path, words: Sequence[str], seconds: int) -> str:
+    workers = _find(settings, "data", "init_args", "num_workers")
+    cpus = workers + 1 if isinstance(workers, int) else 1
+    name = folder.resolve().name
+    options = [
+        f"--job-name={'seemkit-' if name in UNDETECTED else ''}{name}",
+        f"--output={folder}/slurm-%j.log",
+        "--open-mode=append",
+        f"--nodes={request.nodes}",
+        f"--ntasks-per-node={request.devices}",
+        f"--cpus-per-task={cpus}",
+        *([] if settings.trainer.accelerator == "cpu" else [f"--gpus-per-node={request.devices}"]),
+        f"--time={request.time}",
+        *([] if request.partition is None else [f"--partition={request.partition}"]),
+        f"--signal=USR1@{min(LEAD, seconds // 6)}",
+        "--requeue",
+        *request.sbatch,
+    ]
+    pairs = [*_lines(words), f"--trainer.devices {request.devices}", "--ckpt_path last"]
+    return "\n".join([
+        "#!/bin/bash",
+        *(f"#SBATCH {option}" for option in options),
+        "",
+        f"# {folder} has to be there before the job: SLURM opens --output first.",
+        "# One process a device. SIGUSR1 comes before the time is over: all processes save together, and the first one",
+        "# puts the job back into the queue, where it goes on from that checkpoint. -K1 ends all when one fails.",
+        f"exec srun -K1 --cpus-per-task={cpus} seemkit fit \\",
+        *(f"  {pair} \\" for pair in pairs[:-1]),
+        f"  {pairs[-1]}",
+        "",
+    ])  # fmt: skip
+
+
+def _lines(words: Sequence[str]) -> list[str]:
+    """Options, each with its value."""
+    lines: list[str] = []
+    for word in words:
+        if word.startswith("--") or not lines:
+            lines.append(shlex.quote(word))
+        else:
+            lines[-1] += f" {shlex.quote(word)}"
+    return lines
+
+
+def _seconds(time: str) -> int:
+    """The seconds of a time as SLURM writes it: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s."""
+    found = _TIME.fullmatch(time)
+    if found is None:
+        raise InputError(f"--time: {time!r} is no time of SLURM; write hours as 24:00:00, days as 2-12:00:00")
+    days = found["days"]
+    parts = [int(part) for part in (found["rest"] if days is None else found["day_rest"]).split(":")]
+    if days is not None:
+        hours, minutes, seconds = [*parts, 0, 0][:3]
+    else:
+        hours, minutes, seconds = {1: [0, *parts, 0], 2: [0, *parts], 3: parts}[len(parts)]
+    total = ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total < 60:
+        raise InputError(f"--time: {time} is less than a minute, which SLURM rounds up to; write hours as 24:00:00")
+    return total
+
+
+def _check_strategy(settings: Namespace, request: Request) -> None:
+    """Raises InputError if weights are to be shared out among another number of processes."""
+    strategy, world = settings.trainer.strategy, request.nodes * request.devices
+    size = _find(strategy, "init_args", "data_parallel_size")
+    if isinstance(size, int) and size != world:
+        raise InputError(
+            f"trainer.strategy: has data_parallel_size {size} for {request.nodes} nodes of {request.devices} devices; "
+            f"set data_parallel_size: {world}"
+        )
+
+
+def _check_partition(partition: str | None, seconds: int) -> None:
+    """Raises InputError if there is no such partition, or it ends jobs earlier; nothing where SLURM cannot be asked."""
+    if shutil.which("sinfo") is None:
+        return
+    done = subprocess.run(["sinfo", "-h", "-o", "%P %l"], capture_output=True, text=True, check=False)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    if done.returncode or not rows:
+        return
+    limits = {name.rstrip("*"): limit for name, limit in rows}
+    default = next((name.rstrip("*") for name, _ in rows if name.endswith("*")), None)
+    chosen = partition or default
+    if chosen is None or not set(chosen.split(",")) <= set(limits):
+        wrong = "this cluster has no default" if chosen is None else f"there is no {chosen!r}"
+        raise InputError(f"--partition: {wrong}; there are: {', '.join(limits)}")
+    for name in chosen.split(","):
+        if _TIME.fullmatch(limits[name]) and seconds > _seconds(limits[name]):
+            raise InputError(f"--time: partition {name} allows {limits[name]} at most")
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises InputError if the folder cannot be made or written into, or SLURM could not read its name."""
+    if any(letter.isspace() for letter in str(folder)):
+        raise InputError(f"trainer.default_root_dir: {str(folder)!r} has a space in it, which #SBATCH cannot read")
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"trainer.default_root_dir: {folder} cannot be written, because of {there}; choose a folder that all nodes "
+            "share"
+        )
+
+
+def _find(settings: object, *keys: str) -> object:
+    """A setting far down, or None where one on the way is missing."""
+    for key in keys:
+        settings = settings.get(key) if isinstance(settings, (Namespace, dict)) else None
+    return settings

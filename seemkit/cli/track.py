@@ -1,0 +1,157 @@
+"""``seemkit track``: objects followed through a video, as one map of object ids for each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from PIL import Image
+from torch import Tensor
+
+from seemkit.cli.prompts_file import named_prompts
+from seemkit.errors import InputError
+from seemkit.inference.drawing import colour, overlay
+from seemkit.inference.tracker import Tracker
+from seemkit.io.atomic import replacing
+from seemkit.io.frames import Frame, Frames
+from seemkit.io.video import writing_video
+from seemkit.model.seem import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.postprocess.object_ids import object_ids, object_masks
+from seemkit.prompts.values import Prompt
+from seemkit.types import Size
+
+MOST_OBJECTS = 254
+"""In DAVIS' files, 0 is background and 255 void."""
+PALETTE = [0, 0, 0, *chain.from_iterable(colour(index) for index in range(255))]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be followed.
+
+    Attributes:
+        words: ``"kind=value"`` for each prompt; all describe one object.
+        file: a JSON file of the prompts of named objects, as `seemkit.cli.prompts_file` reads it.
+        at: the frame, counted from 0, that the prompts are given for.
+        overlay: also write a video with the masks drawn in.
+    """
+
+    words: Sequence[str] = ()
+    file: Path | None = None
+    at: int = 0
+    overlay: bool = False
+
+
+def track_video(
+    source: Path, load: Callable[[], SEEM], request: Request, out: Path, progress: Callable[[str], None]
+) -> list[str]:
+    """One line for each object. A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0.
+
+    This is the layout in which DAVIS' tools read results. With an overlay, ``OUT/VIDEO.mp4`` begins at the frame of the
+    prompts. Each file is whole or not there; whatever the length of the video, one frame is in memory.
+
+    Args:
+        source: a folder of frames or a video file; its name is that of the video.
+        load: makes the network, once source and prompts were looked at.
+        request: the prompts.
+        out: the folder of results.
+        progress: is told how far it is.
+
+    Raises:
+        InputError: a frame, a prompt or the model is bad, or there are results of this video in `out` already. Nothing
+            is written if it concerns the prompts; if it concerns a later frame, those before it are there.
+    """
+    objects = named_prompts(request.words, request.file)
+    frames = Frames(source)
+    folder = out / frames.name
+    film = out / f"{frames.name}.mp4" if request.overlay else None
+    _check(objects, request.at, [path for path in (folder, film) if path is not None])
+    tracker, stream = Tracker(load()), iter(frames)
+    before, first = _begin(tracker, stream, objects, request.at)
+    with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in before:
+            _save(folder / f"{name}.png", torch.zeros(first.pixels.shape[1:], dtype=torch.uint8))
+        shown = torch.zeros(len(objects), dtype=torch.int64)
+        for frame, ids in _follow(tracker, first, stream):
+            masks = object_masks(ids, len(objects))
+            _save(folder / f"{frame.name}.png", ids)
+            draw(frame.pixels, masks)
+            shown += masks.flatten(1).any(dim=1)
+            progress(f"{source}: frame {frame.name}")
+    return [*_lines(objects, shown), f"written to {folder}"]
+
+
+def _check(objects: Mapping[str, Sequence[Prompt]], at: int, made: Sequence[Path]) -> None:
+    if not objects:
+        raise InputError("track: say what to follow, with --point, --box, --text, --prompt or --prompts")
+    if len(objects) > MOST_OBJECTS:
+        raise InputError(f"track: {len(objects)} objects; the files hold at most {MOST_OBJECTS}: follow them in parts")
+    if at < 0:
+        raise InputError(f"--at {at}: frames are counted from 0")
+    for path in made:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path}: is there already; remove it or choose another --out")
+
+
+def _begin(
+    tracker: Tracker, stream: Iterator[Frame], objects: Mapping[str, Sequence[Prompt]], at: int
+) -> tuple[list[str], Frame]:
+    """The names of the frames before number `at`, and that frame, which shows the objects."""
+    before = [frame.name for frame in islice(stream, at)]
+    first = next(stream, None)
+    if first is None:
+        raise InputError(f"--at {at}: there are {len(before)} frames, and the first is number 0")
+    tracker.add(_encode(tracker, first), list(objects.values()))
+    return before, first
+
+
+@torch.inference_mode()
+def _encode(tracker: Tracker, frame: Frame) -> ImageContext:
+    return tracker.network.encode_image([frame.pixels])
+
+
+def _follow(tracker: Tracker, first: Frame, rest: Iterator[Frame]) -> Iterator[tuple[Frame, Int[Tensor, "H W"]]]:
+    """The map of ids of the frame that the objects were added on, and of each one behind it."""
+    yield first, object_ids(tracker.masks).cpu()
+    for frame in rest:
+        yield frame, object_ids(tracker.step(_encode(tracker, frame))).cpu()
+
+
+def _lines(objects: Mapping[str, Sequence[Prompt]], shown: Int[Tensor, " N"]) -> list[str]:
+    found = zip(objects, shown.tolist(), strict=True)
+    return [f"{number} {name}: found in {times} frames" for number, (name, times) in enumerate(found, start=1)]
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
+
+
+@contextmanager
+def _drawing(path: Path | None, rate: Fraction, size: Size) -> Iterator[Callable[[Tensor, Tensor], None]]:
+    """What appends a frame with its masks to a video, if there is to be one."""
+    if path is None:
+        yield lambda *_: None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, writing_video(temporary, rate, size) as append:
+        yield lambda pixels, masks: append(overlay(pixels, masks))
+
+
+def _save(path: Path, ids: Int[Tensor, "H W"]) -> None:
+    picture = Image.fromarray(ids.numpy().astype(np.uint8))
+    picture.putpalette(PALETTE)
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG")

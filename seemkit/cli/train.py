@@ -1,0 +1,249 @@
+"""``seemkit fit | validate | test | predict``: Lightning's command line over `SeemModule` and a data module."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentError, Namespace
+from lightning import LightningDataModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from seemkit.checkpoints.format import PACKAGES, require
+from seemkit.cluster import lost_rank
+from seemkit.cluster.requeue import Requeue, Stopped, requeue, slurm_job
+from seemkit.cluster.signals import Request
+from seemkit.errors import InputError
+from seemkit.training.module import SeemModule
+
+NOISE = (
+    "does not have many workers",
+    "LightningCLI's args parameter",
+    "treespec, LeafSpec",
+    "logging interval",
+    "command is available on your system but is not used",  # a run outside of srun is meant to be one
+    "exists and is not empty",  # of a run that goes on
+    "It is recommended to use `self.log",  # metrics have reduced their results over the processes
+    "WeightAveraging doesn't support",
+    "Previous log files in this directory will be deleted",  # `seemkit.cluster.csv_logger.CSVLogger` keeps them
+    "was called before the",  # data without phrases leave the metric of phrases without an update
+)
+"""Warnings of Lightning that ask nothing of a user of seemkit."""
+
+_VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
+PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
+"""The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
+
+UNKNOWN_FAULT = "another process of this run has ended or no longer answers"
+
+UNWRITABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
+}  # fmt: skip
+"""Faults of the place that a run is written to."""
+
+NO_NEWS = (
+    "litlogger",
+    "available: False",
+    "`weights_only` was not set",
+    "SLURM auto-requeueing enabled",  # `Requeue` does that
+)
+"""Lines of Lightning that say nothing, or what is not so."""
+SPEAKERS = ("utilities.rank_zero", "trainer.connectors.signal_connector")
+"""Those parts of Lightning that print them."""
+
+
+class SeemCLI(LightningCLI):
+    """Lightning's command line; after a fit it tests, so that a run ends with its table of results."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what the trainer does not know."""
+        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0 leaves the choice to it")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses, and looks at the checkpoint before anything is built.
+
+        Raises:
+            InputError: an argument or the configuration is wrong, or the checkpoint is no readable one.
+        """
+        try:
+            super().parse_arguments(parser, args)
+            self._resolve()
+        except (ArgumentError, OmegaConfBaseException) as error:
+            raise InputError(_one_line(str(error))) from error
+        verb = self.config[str(self.config.subcommand)]
+        if verb.threads:
+            torch.set_num_threads(verb.threads)
+        checkpoint = verb.get("ckpt_path")
+        if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
+            _check_checkpoint(Path(checkpoint))
+
+    def instantiate_classes(self) -> None:
+        """Builds trainer, module and data module.
+
+        Raises:
+            InputError: one of their settings is out of its range.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if isinstance(error.__cause__, InputError):  # jsonargparse tells beside it what else it tried
+                raise error.__cause__ from None
+            raise
+
+    def _resolve(self) -> None:
+        """Replaces every ``${key}`` by the value of that key of the configuration."""
+        verb = str(self.config.subcommand)
+        parser = self._parser(verb)
+        text = parser.dump(self.config[verb], skip_unset=False, skip_validation=True)
+        if "${" in text:
+            self.config[verb] = parser.parse_object(OmegaConf.to_container(OmegaConf.create(text), resolve=True))
+
+    def before_predict(self) -> None:
+        """Keeps nothing of what `PanopticWriter` has written, however many images there are."""
+        self.config_init["predict"]["return_predictions"] = False
+
+    def after_fit(self) -> None:
+        """Tests the trained network on the test split."""
+        if not self.trainer.interrupted and not getattr(self.trainer, "fast_dev_run", 0):
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Runs one of Lightning's verbs.
+
+    Raises:
+        InputError: the configuration, a file or the data is bad.
+    """
+    # Adam's averages of weights without a gradient decay into denormal numbers, which CPUs handle up to 100 times
+    # slower; threads inherit the setting, so it comes before the first of them
+    torch.set_flush_denormal(True)
+    try:
+        _start(SeemCLI, arguments)
+    except Stopped as stopped:
+        sys.exit(_end(stopped))
+    except SIGTERMException:  # outside of a fit, where Lightning would end with 0, as if all had been done
+        sys.exit(128 + signal.SIGTERM)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"{error.filename or 'run folder'}: cannot be written ({error.strerror}); make room or choose another "
+            "--trainer.default_root_dir. Checkpoints that are there are whole; --ckpt_path goes on from one"
+        ) from error
+    except RuntimeError as error:
+        if not lost_rank.is_lost(error):
+            raise
+        fault = next(iter(getattr(error, "__notes__", ())), UNKNOWN_FAULT)
+        raise InputError(
+            f"{fault}; its own last lines say more. Go on from the last checkpoint with --ckpt_path last. "
+            f"({_one_line(str(error))[:200]})"
+        ) from error
+
+
+def read(arguments: Sequence[str]) -> Namespace:
+    """The settings of a command line, checked as `run` does it; nothing is built.
+
+    Raises:
+        InputError: the configuration is bad.
+    """
+    try:
+        _start(_Reader, arguments)
+    except _Read as found:
+        return found.settings
+    raise AssertionError
+
+
+class _Read(Exception):  # noqa: N818 (no error)
+    """Ends a command line whose settings are known."""
+
+    def __init__(self, settings: Namespace) -> None:
+        super().__init__()
+        self.settings = settings
+
+
+class _Reader(SeemCLI):
+    def before_instantiate_classes(self) -> None:
+        raise _Read(self.config[str(self.config.subcommand)])
+
+
+def _start(command_line: type[SeemCLI], arguments: Sequence[str]) -> None:
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=f".*{message}.*")
+    for speaker in SPEAKERS:
+        logging.getLogger(f"lightning.pytorch.{speaker}").addFilter(_is_news)
+    command_line(
+        SeemModule,
+        LightningDataModule,
+        subclass_mode_data=True,
+        trainer_class=Trainer,
+        trainer_defaults={"use_distributed_sampler": False, "num_nodes": _nodes(), "callbacks": Requeue()},
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        parser_kwargs=PARSER,
+        args=list(arguments),
+    )
+
+
+def _end(stopped: Stopped) -> int:
+    """The exit code of a run that was asked to stop; its SLURM job is back in the queue if that was asked for.
+
+    All processes of a requeued job must end well: `srun -K1` would end the first one before it has called SLURM.
+    """
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    # without a checkpoint the job would begin anew, again and again
+    job = slurm_job() if stopped.request is Request.REQUEUE and stopped.saved is not None else None
+    if first:
+        saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: there is no ModelCheckpoint"
+        print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201
+    if job is not None and first:
+        # said before it is done: SLURM may end this process at once
+        print(f"seemkit: job {job} goes back into the queue", file=sys.stderr, flush=True)  # noqa: T201
+        try:
+            requeue(job)
+        except OSError as error:
+            raise InputError(f"{error}; submit the job again with --ckpt_path last") from error
+    return 0 if job is not None else int(stopped.code or 0)
+
+
+def _nodes() -> int:
+    """How many nodes torchrun or srun has started this run on."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["GROUP_WORLD_SIZE"])
+    return int(os.environ.get("SLURM_STEP_NUM_NODES", "1")) if "SLURM_PROCID" in os.environ else 1
+
+
+def _check_checkpoint(path: Path) -> None:
+    """Raises InputError unless there is a checkpoint whose prompt kinds are installed; sharded ones are folders."""
+    sharded = path.is_dir()
+    file, key = (path / "meta.pt", "loops") if sharded else (path, "state_dict")
+    if not file.is_file():
+        raise InputError(f"--ckpt_path {path}: {'no checkpoint, it has no meta.pt' if sharded else 'no such file'}")
+    try:
+        content = torch.load(file, map_location="meta", weights_only=True, mmap=True)
+    except Exception as error:
+        raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
+    if not isinstance(content, dict) or key not in content:
+        raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key '{key}' is missing")
+    require(content.get(PACKAGES), f"--ckpt_path {path}")
+
+
+def _one_line(message: str) -> str:
+    """The message without line breaks and its longest lists."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(lines)[:600]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(part in record.getMessage() for part in NO_NEWS)

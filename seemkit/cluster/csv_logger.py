@@ -1,0 +1,66 @@
+"""A CSV logger that survives a resume."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+
+from lightning.pytorch import loggers
+from lightning.pytorch.utilities import rank_zero_only
+
+from seemkit.io.atomic import replacing
+
+
+class CSVLogger(loggers.CSVLogger):
+    """Lightning's, but for the measurements of an earlier run in the same folder, which it would delete.
+
+    A run that goes on from a checkpoint goes on in its ``metrics.csv``. What an earlier run measured otherwise, behind
+    that checkpoint or altogether, is kept beside it as ``metrics.1.csv``, ``metrics.2.csv`` and so on.
+    """
+
+    _earlier: Path | None = None
+
+    @property
+    def experiment(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 (Lightning's own type is private)
+        """The writer of the file."""
+        file = Path(self.log_dir) / "metrics.csv"
+        if self._experiment is None and file.exists() and _is_first_process():
+            numbered = (file.with_suffix(f".{number}.csv") for number in itertools.count(1))
+            self._earlier = file.rename(next(path for path in numbered if not path.exists()))
+        return super().experiment
+
+    def go_on(self, step: int) -> None:
+        """Begins the file with what the earlier run measured in its steps before `step`.
+
+        Where there was no file, that is the newest one put aside: a start that was cut off has moved it there.
+        """
+        if not _is_first_process():
+            return
+        writer = self.experiment
+        earlier = self._earlier or self._newest_aside()
+        if earlier is None:
+            return
+        with earlier.open(newline="") as source:
+            rows = csv.DictReader(source)
+            names = list(rows.fieldnames or ())
+            everything = list(rows)
+        # the last row can be cut short
+        kept = [row for row in everything if (row.get("step") or "").isdigit() and int(row["step"]) < step]
+        with replacing(Path(self.log_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
+            target = csv.DictWriter(file, names)
+            target.writeheader()
+            target.writerows(kept)
+        writer.metrics_keys = names
+        if len(kept) == len(everything):
+            earlier.unlink()
+        self._earlier = None
+
+    def _newest_aside(self) -> Path | None:
+        numbered = Path(self.log_dir).glob("metrics.*.csv")
+        return max(numbered, key=lambda path: int(path.suffixes[0][1:]), default=None)
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that writes."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0

@@ -1,1 +1,0 @@
-"""Weights of other programs, brought into seemkit's own format."""

@@ -1,0 +1,1 @@
+"""COCO's annotations: panoptic maps, instances, LVIS masks, grounded phrases."""

@@ -1,0 +1,129 @@
+"""What all datasets over COCO's JSON files share: images read by name, targets made by the kind of annotation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from seemkit.data.coco.annotations import ImageAnnotation
+from seemkit.data.loading.samplers import SampleKey, generator_of
+from seemkit.data.loading.transforms import Sample, Transform
+from seemkit.data.shards.files import ShardFolder
+from seemkit.data.shards.index import member_name
+from seemkit.errors import InputError
+from seemkit.io.image import read_image
+from seemkit.io.storage import StoredFile, StoredFolder
+from seemkit.types import Phrase, Size, Target, Vocabulary
+
+A = TypeVar("A", bound=ImageAnnotation)
+
+
+class CocoImages(Dataset[Sample], ABC, Generic[A]):
+    """Images of one folder, each with the annotation that a JSON file has of it.
+
+    Attributes:
+        vocabulary: the categories by ascending id; a label is a position in it.
+        annotations: one an image, in the order of the samples.
+        image_folder: where the images lie.
+        json_path: the file of the annotations, for messages.
+        transform: changes image and target; None leaves them.
+        seed: of the transform's random choices, which depend on it, the epoch and the index alone.
+    """
+
+    def __init__(
+        self,
+        image_folder: StoredFolder,
+        json_path: Path,
+        vocabulary: Vocabulary,
+        annotations: Sequence[A],
+        phrases: Mapping[int, tuple[Phrase, ...]],
+        transform: Transform | None,
+        seed: int,
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            image_folder: where the images lie.
+            json_path: the file of the annotations.
+            vocabulary: the categories.
+            annotations: one an image.
+            phrases: those of each image id that has any.
+            transform: changes image and target.
+            seed: of the transform's random choices.
+
+        Raises:
+            InputError: if a file is missing.
+        """
+        self.image_folder, self.json_path = image_folder, json_path
+        self.vocabulary, self.annotations = vocabulary, annotations
+        self.transform, self.seed = transform, seed
+        self._phrases = phrases
+        for annotation in annotations:
+            for _, file in self.files(annotation):
+                self._check_file(file)
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, key: int | SampleKey) -> Sample:
+        """Image uint8 [3, H, W] and its target, after the transform.
+
+        Args:
+            key: a position, or a `SampleKey` that also says in which epoch, which decides the random choices.
+
+        Raises:
+            InputError: if a file is damaged, or image and annotation disagree; it names file and field.
+        """
+        sample = SampleKey.of(key)
+        annotation = self.annotations[sample.position]
+        image = read_image(self.image_folder / annotation.image_name)
+        target = self._read_target(annotation, Size(*image.shape[-2:]))
+        if self.transform is None:
+            return image, target
+        return self.transform(image, target, generator_of(sample, self.seed))
+
+    def _read_target(self, annotation: A, size: Size) -> Target:
+        """The target of an image of this size."""
+        return Target(
+            masks=self._read_masks(annotation, size),
+            labels=torch.tensor([segment.label for segment in annotation.segments], dtype=torch.int64),
+            crowd=torch.tensor([segment.crowd for segment in annotation.segments], dtype=torch.bool),
+            phrases=self._phrases.get(annotation.image_id, ()),
+            name=annotation.image_name,
+        )
+
+    def files(self, annotation: A) -> list[tuple[str, StoredFile]]:
+        """What the sample of an annotation is read from, each with its name as a member of a shard."""
+        name = annotation.image_name
+        return [(member_name(name), self.image_folder / name)]
+
+    @property
+    def shards(self) -> Tensor | None:
+        """The number of the shard [N] int64 that holds the image of each sample; None where images are single files."""
+        folder = self.image_folder
+        if not isinstance(folder, ShardFolder):
+            return None
+        return torch.tensor([folder.shard_of(annotation.image_name) for annotation in self.annotations])
+
+    @abstractmethod
+    def _read_masks(self, annotation: A, size: Size) -> Tensor:
+        """Masks bool [N, H, W] of the segments, in their order."""
+
+    def _check_file(self, file: StoredFile) -> None:
+        """Raise InputError if a listed file is missing."""
+        if not file.is_file():
+            advice = "add it" if isinstance(file, Path) else "run seemkit data shard again on a folder that has it"
+            raise InputError(f"{file}: no such file, but {self.json_path} lists it; {advice}")
+
+
+def check_folders(*folders: StoredFolder) -> None:
+    """Raise InputError if one of the folders of a dataset is missing; shards are checked with their index."""
+    for folder in folders:
+        if isinstance(folder, Path) and not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; check root and split")

@@ -1,0 +1,57 @@
+"""Which images a training leaves out because another data set evaluates on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from seemkit.data.coco.annotations import ImageAnnotation
+from seemkit.data.coco.refs_file import load_refs
+from seemkit.errors import InputError
+from seemkit.io.json_file import field, load_json
+
+A = TypeVar("A", bound=ImageAnnotation)
+
+
+def without_images(annotations: Sequence[A], sources: Iterable[str | Path]) -> list[A]:
+    """The annotations of images that none of the sources has (see `read_image_ids`).
+
+    Raises:
+        InputError: if a source is faulty, or nothing is left.
+    """
+    sources = tuple(sources)
+    excluded: set[int] = set().union(*map(read_image_ids, sources))
+    kept = [annotation for annotation in annotations if annotation.image_id not in excluded]
+    if annotations and not kept:
+        raise InputError(f"exclude: {', '.join(map(str, sources))} leave no image of the split; exclude fewer")
+    return kept
+
+
+def read_image_ids(source: str | Path) -> set[int]:
+    """The ids of the images in a file.
+
+    Args:
+        source: a JSON file with "images" or "refs", or a refs file of RefCOCO (see `read_refs`). One split of refs is
+            named behind a number sign: ``refs(umd).p#val``.
+
+    Raises:
+        InputError: naming file and field, if it is missing or faulty or has no ref of the split.
+    """
+    path, split = Path(source), ""
+    if not path.is_file() and "#" in path.name:
+        name, _, split = path.name.rpartition("#")
+        path = path.with_name(name)
+    content = load_json(path) if path.suffix == ".json" else load_refs(path)
+    if isinstance(content, dict) and "images" in content and not split:
+        images = field(content, "images", list, str(path))
+        return {field(image, "id", int, f"{path}: images[{i}]") for i, image in enumerate(images)}
+    refs = content if isinstance(content, list) else field(content, "refs", list, str(path))
+    ids: set[int] = set()
+    for index, ref in enumerate(refs):
+        where = f"{path}: refs[{index}]"
+        if not split or field(ref, "split", str, where) == split:
+            ids.add(field(ref, "image_id", int, where))
+    if split and not ids:
+        raise InputError(f"{path}: has no ref of split '{split}'; correct the split behind #")
+    return ids

@@ -1,0 +1,101 @@
+"""A folder in the COCO instance layout as a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seemkit.data.coco.annotations import read_refs_json
+from seemkit.data.coco.base import CocoImages, check_folders
+from seemkit.data.coco.instances_json import InstancesAnnotation, read_instances_json
+from seemkit.data.coco.segmentation import decode_shape
+from seemkit.data.loading.transforms import Transform, drop_vanished
+from seemkit.data.shards.files import open_split
+from seemkit.errors import InputError
+from seemkit.types import Size, Target
+
+
+class CocoInstances(CocoImages[InstancesAnnotation]):
+    """Images with one mask an object and, where the folder has them, referring expressions.
+
+    The folder holds ``<split>/`` with the images and ``annotations/`` with ``instances_<split>.json``, whose
+    annotations have polygons or run lengths, and optionally ``refs_<split>.json`` (see `CocoPanoptic`), where
+    ``ann_id`` is the id of an annotation. A category is a thing unless it has ``"isthing": 0``. Masks may overlap;
+    images without annotations have an empty target. Images may lie in shards instead. The JSONs and the presence of
+    every image are checked at once, the pixels when a sample is read; masks are decoded then.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        phrases: bool = True,
+        transform: Transform | None = None,
+        seed: int = 0,
+        *,
+        skip_empty: bool = False,
+    ) -> None:
+        """Read and check the annotations of one split.
+
+        Args:
+            root: the folder.
+            split: for example "train2017".
+            phrases: whether to read the referring expressions.
+            transform: changes image and target.
+            seed: of the transform's random choices.
+            skip_empty: leave out objects that cover no pixel, with their phrases, in place of an error. Annotation 918
+                of COCO's train2017, an outline without area, is such an object.
+
+        Raises:
+            InputError: for a missing file or folder or a fault in a JSON; it names file and field.
+        """
+        annotations = Path(root) / "annotations"
+        json_path = annotations / f"instances_{split}.json"
+        images, _ = open_split(Path(root), split)
+        check_folders(Path(root), images, annotations)
+        vocabulary, found = read_instances_json(json_path)
+        refs_path = annotations / f"refs_{split}.json"
+        refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
+        super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
+        self.skip_empty = skip_empty
+
+    def _read_target(self, annotation: InstancesAnnotation, size: Size) -> Target:
+        target = super()._read_target(annotation, size)
+        if annotation.areas is not None:
+            target.areas = torch.tensor(annotation.areas, dtype=torch.float64)
+        if self.skip_empty:
+            return drop_vanished(target)
+        check_pixels(target, annotation, self.json_path, "remove it or set skip_empty")
+        return target
+
+    def _read_masks(self, annotation: InstancesAnnotation, size: Size) -> Tensor:
+        return decode_masks(annotation, size, self.json_path)
+
+
+def decode_masks(annotation: InstancesAnnotation, size: Size, json_path: Path) -> Tensor:
+    """Masks bool [N, H, W] of the objects of an image of this size.
+
+    Raises:
+        InputError: the image is of another size than the JSON says, or run lengths do not fill it.
+    """
+    if size != annotation.size:
+        raise InputError(
+            f"{json_path}: {annotation.image_name} is {size.width} by {size.height} pixels but image id "
+            f"{annotation.image_id} has width {annotation.size.width} and height {annotation.size.height}; make them "
+            "equal"
+        )
+    masks = torch.zeros((len(annotation.shapes), *size), dtype=torch.bool)
+    for mask, shape, segment in zip(masks, annotation.shapes, annotation.segments, strict=True):
+        mask.copy_(decode_shape(shape, size, f"{json_path}: annotation id {segment.id} of {annotation.image_name}"))
+    return masks
+
+
+def check_pixels(target: Target, annotation: InstancesAnnotation, json_path: Path, advice: str) -> None:
+    """Raise InputError, with the advice, if an object covers no pixel."""
+    for covered, segment in zip(target.masks.flatten(1).any(1), annotation.segments, strict=True):
+        if not covered:
+            raise InputError(
+                f"{json_path}: annotation id {segment.id} of {annotation.image_name} covers no pixel; {advice}"
+            )

@@ -1,0 +1,89 @@
+"""What a JSON file in COCO's instance layout says, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seemkit.data.coco.annotations import ImageAnnotation, read_categories
+from seemkit.data.coco.segmentation import Shape, read_shape
+from seemkit.errors import InputError
+from seemkit.io.json_file import field, read_json
+from seemkit.types import Segment, Size, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesAnnotation(ImageAnnotation):
+    """The objects of one image; the `id` of a segment is the annotation's.
+
+    Attributes:
+        size: of the image.
+        shapes: one a segment.
+        areas: of each segment as the file states them; None unless it states all.
+    """
+
+    size: Size
+    shapes: tuple[Shape, ...]
+    areas: tuple[float, ...] | None
+
+    @property
+    def wide(self) -> bool:
+        """Whether the image is wider than high."""
+        return self.size.width > self.size.height
+
+
+def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotation]]:
+    """The vocabulary (categories by ascending id) and one annotation an image, in the order of the images.
+
+    A category is a thing unless it has ``"isthing": 0``. Images without objects are kept.
+
+    Raises:
+        InputError: naming file and field, for a missing or ill-typed key, an unknown category or image, a repeated id,
+            or a segmentation that is neither polygons of at least three points nor run lengths.
+    """
+    content = read_json(path)
+    vocabulary, label_of = read_categories(content, path, thing_by_default=True)
+    images = _read_images(content, path)
+    found: dict[int, list[tuple[Segment, Shape, float | None]]] = {image_id: [] for image_id in images}
+    seen: set[int] = set()
+    for index, record in enumerate(field(content, "annotations", list, str(path))):
+        where = f"{path}: annotations[{index}]"
+        image_id, segment, shape = _read_object(record, label_of, where)
+        area = record.get("area")
+        if area is not None and not isinstance(area, (int, float)):
+            raise InputError(f"{where}: 'area' is a {type(area).__name__}; it must be a number of pixels")
+        if segment.id in seen:
+            raise InputError(f"{where}: id {segment.id} occurs twice; give each annotation its own id")
+        if image_id not in found:
+            raise InputError(f"{where}: image_id {image_id} is not in 'images'; add it there")
+        seen.add(segment.id)
+        found[image_id].append((segment, shape, area))
+    annotations = []
+    for (image_id, (name, size)), objects in zip(images.items(), found.values(), strict=True):
+        segments, shapes, areas = zip(*objects, strict=True) if objects else ((), (), ())
+        stated = None if None in areas else areas
+        annotations.append(InstancesAnnotation(image_id, name, segments, size, shapes, stated))
+    return vocabulary, annotations
+
+
+def _read_images(content: dict[str, Any], path: Path) -> dict[int, tuple[str, Size]]:
+    """File name and size of each image id."""
+    images: dict[int, tuple[str, Size]] = {}
+    for index, record in enumerate(field(content, "images", list, str(path))):
+        where = f"{path}: images[{index}]"
+        image_id = field(record, "id", int, where)
+        if image_id in images:
+            raise InputError(f"{where}: id {image_id} occurs twice; give each image its own id")
+        size = Size(field(record, "height", int, where), field(record, "width", int, where))
+        images[image_id] = field(record, "file_name", str, where), size
+    return images
+
+
+def _read_object(record: dict[str, Any], label_of: dict[int, int], where: str) -> tuple[int, Segment, Shape]:
+    """Image id, segment and shape of one annotation."""
+    annotation_id, category_id = field(record, "id", int, where), field(record, "category_id", int, where)
+    if category_id not in label_of:
+        raise InputError(f"{where}: category_id {category_id} is not in 'categories'; add it there")
+    segment = Segment(annotation_id, label_of[category_id], bool(field(record, "iscrowd", int, where)))
+    return field(record, "image_id", int, where), segment, read_shape(record, where)

@@ -1,0 +1,137 @@
+"""The shape of an object as COCO's JSON files give it, polygons or run lengths, decoded only when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from torch import Tensor
+
+from seemkit.errors import InputError
+from seemkit.io.json_file import field
+from seemkit.ops.rle import decode_mask
+from seemkit.types import Size
+
+LARGEST = 2**16
+"""No coordinate of a polygon is farther from 0: the decoder takes memory in proportion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polygons:
+    """The union of some polygons.
+
+    Attributes:
+        outlines: float64 [P, 2] each, P >= 3 points (x, y) in pixels.
+    """
+
+    outlines: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, content: list[Any], where: str) -> Self:
+        """The polygons of a JSON list of lists x1, y1, x2, y2 and so on.
+
+        Raises:
+            InputError: there is none, or one is no such list.
+        """
+        if not content:
+            raise InputError(f"{where}: 'segmentation' has no polygon; draw one or remove the annotation")
+        return cls(tuple(_outline(points, f"{where}: segmentation[{i}]") for i, points in enumerate(content)))
+
+    def decode(self, size: Size) -> Tensor:
+        """The mask bool [H, W] in an image of this size."""
+        parts = coco_mask.frPyObjects([outline.ravel().tolist() for outline in self.outlines], *size)
+        return torch.from_numpy(coco_mask.decode(coco_mask.merge(parts)).astype(np.bool_))
+
+    def box(self) -> Tensor:
+        """The least box XYXY float64 [4] around all points."""
+        points = np.concatenate(self.outlines)
+        return torch.from_numpy(np.concatenate([points.min(0), points.max(0)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """A mask as run lengths.
+
+    Attributes:
+        size: of the mask.
+        counts: the lengths in COCO's compressed form, unchecked.
+    """
+
+    size: Size
+    counts: str
+
+    @classmethod
+    def of(cls, content: dict[str, Any], where: str) -> Self:
+        """The runs of ``{"size": [H, W], "counts"}`` with lengths as a list or as COCO's compressed string.
+
+        Raises:
+            InputError: it is no such object.
+        """
+        place = f"{where}: segmentation"
+        size, counts = field(content, "size", list, place), field(content, "counts", object, place)
+        if len(size) != 2 or not all(isinstance(side, int) and 0 < side < LARGEST for side in size):
+            raise InputError(f"{place}: 'size' is {size}; it must be [height, width]")
+        if isinstance(counts, list):
+            if not all(isinstance(run, int) and 0 <= run < 2**32 for run in counts):
+                raise InputError(f"{place}: 'counts' has an entry that is no length; use whole numbers from 0")
+            counts = coco_mask.frPyObjects({"size": size, "counts": counts}, *size)["counts"].decode("ascii")
+        if not isinstance(counts, str):
+            raise InputError(f"{place}: 'counts' is a {type(counts).__name__}; it must be a list or a str")
+        return cls(Size(*size), counts)
+
+    def decode(self, size: Size) -> Tensor:
+        """The mask bool [H, W] in an image of this size.
+
+        Raises:
+            ValueError: the runs are of another size or do not fill it.
+        """
+        if self.size != size:
+            raise ValueError(
+                f"its run lengths are for {self.size.width} by {self.size.height} pixels, not for {size.width} by "
+                f"{size.height}"
+            )
+        return decode_mask({"size": [*self.size], "counts": self.counts})
+
+
+Shape = Polygons | Runs
+
+
+def read_shape(annotation: dict[str, Any], where: str) -> Shape:
+    """The shape in the field 'segmentation' of an annotation.
+
+    Raises:
+        InputError: naming `where` and the field, if it is neither polygons nor run lengths.
+    """
+    content = field(annotation, "segmentation", object, where)
+    if isinstance(content, list):
+        return Polygons.of(content, where)
+    if isinstance(content, dict):
+        return Runs.of(content, where)
+    raise InputError(f"{where}: 'segmentation' is a {type(content).__name__}; it must be polygons or run lengths")
+
+
+def decode_shape(shape: Shape, size: Size, where: str) -> Tensor:
+    """The mask bool [H, W] of a shape in an image of this size; it may be empty.
+
+    Raises:
+        InputError: naming `where`, if the runs do not fit the size.
+    """
+    try:
+        return shape.decode(size)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; correct its 'segmentation'") from error
+
+
+def _outline(points: object, where: str) -> NDArray[np.float64]:
+    """The points [P, 2] of one polygon."""
+    if not isinstance(points, list):
+        raise InputError(f"{where}: is a {type(points).__name__}; it must be a list x1, y1, x2, y2, …")
+    if len(points) < 6 or len(points) % 2:
+        raise InputError(f"{where}: has {len(points)} numbers; a polygon needs an even number of at least 6")
+    if not all(isinstance(value, int | float) and abs(value) <= LARGEST for value in points):
+        raise InputError(f"{where}: has an entry that is no coordinate in pixels; correct it")
+    return np.array(points, dtype=np.float64).reshape(-1, 2)

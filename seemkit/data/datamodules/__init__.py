@@ -1,0 +1,1 @@
+"""Data sets as Lightning's data modules."""

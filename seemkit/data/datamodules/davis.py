@@ -1,0 +1,63 @@
+"""DAVIS for Lightning."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from torch.utils.data import DataLoader
+
+from seemkit.data.datamodules.base import EvaluationDataModule
+from seemkit.data.davis.dataset import VOCABULARY, DavisFrames
+from seemkit.data.loading.samplers import SequenceSampler, rank_and_world
+from seemkit.data.loading.transforms import Sample
+from seemkit.types import Vocabulary
+
+
+class DavisDataModule(EvaluationDataModule):
+    """The test loader over a split of DAVIS (see `DavisFrames`): frame by frame, whole sequences a process."""
+
+    only_tests = True
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        year: Literal[2016, 2017] = 2017,
+        split: str = "val",
+        num_workers: int = 0,
+        short_side: int | None = None,
+        long_side: int | None = None,
+    ) -> None:
+        """Keep the settings; files are read when the loader is first asked for.
+
+        Args:
+            root: the folder.
+            year: 2016 (one object a video) or 2017 (several).
+            split: for example "val".
+            num_workers: as in `CocoDataModule`.
+            short_side: as in `CocoDataModule`.
+            long_side: as in `CocoDataModule`.
+
+        Raises:
+            InputError: if a setting is out of its range.
+        """
+        super().__init__(1, num_workers, short_side, long_side)
+        self.root, self.year, self.split = root, year, split
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """One thing, "object"."""
+        return VOCABULARY
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Batches of one frame. A process gets whole sequences, each with its frames in order, or none at all.
+
+        Raises:
+            InputError: a file is missing or found faulty; it names the file.
+        """
+        return self.evaluation_loader(self._frames, SequenceSampler(self._frames.lengths, *rank_and_world()))
+
+    @cached_property
+    def _frames(self) -> DavisFrames:
+        return DavisFrames(self.root, self.year, self.split, self.evaluation_transform)

@@ -1,0 +1,54 @@
+"""Single image files without ground truth, for prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
+
+from seemkit.data.loading.samplers import SampleKey, generator_of
+from seemkit.data.loading.transforms import Sample, Transform
+from seemkit.errors import InputError
+from seemkit.io.image import read_image
+from seemkit.types import Target
+
+
+class ImageFiles(Dataset[Sample]):
+    """Images of a user, each with an empty target that holds its size and path.
+
+    Images are turned as their EXIF orientation says, so results lie on what a viewer shows.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], transform: Transform | None = None) -> None:
+        """Keep the paths.
+
+        Args:
+            paths: image files.
+            transform: changes image and target, for example `ResizeImage`.
+
+        Raises:
+            InputError: if a file is missing.
+        """
+        self.paths = tuple(Path(path) for path in paths)
+        self.transform = transform
+        for path in self.paths:
+            if not path.is_file():
+                raise InputError(f"predict_images: {path} is no file; check the path")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, key: int | SampleKey) -> Sample:
+        """Image uint8 [3, H, W] and a target of the same size with no segments."""
+        sample = SampleKey.of(key)
+        path = self.paths[sample.position]
+        image = read_image(path, upright=True)
+        target = Target(
+            masks=torch.zeros((0, *image.shape[-2:]), dtype=torch.bool),
+            labels=torch.zeros(0, dtype=torch.int64),
+            crowd=torch.zeros(0, dtype=torch.bool),
+            name=str(path),
+        )
+        return self.transform(image, target, generator_of(sample, seed=0)) if self.transform else (image, target)

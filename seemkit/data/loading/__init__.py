@@ -1,0 +1,1 @@
+"""Order, transforms and loaders: from a data set to batches."""

@@ -1,0 +1,1 @@
+"""Before training: check, convert and pack folders of images."""

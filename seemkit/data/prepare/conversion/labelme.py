@@ -1,0 +1,169 @@
+"""Folders of labelme: one JSON with shapes for each image."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from seemkit.data.prepare.conversion.annotated_image import (
+    NO_CLASSES,
+    Instance,
+    Picture,
+    Segmentation,
+    Source,
+    image_files,
+    stored_image,
+)
+from seemkit.data.prepare.conversion.geometry import circle, polygon, union
+from seemkit.errors import InputError
+from seemkit.io.json_file import field, read_json
+from seemkit.ops.rle import encode_mask
+from seemkit.types import Size
+
+
+def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Source:
+    """The images that a JSON in the folder or a subfolder describes.
+
+    An image is the file at `imagePath`, or of that name beside the JSON, or `imageData`. Polygons, rectangles, circles
+    and masks are read; shapes of one label and `group_id` are one instance. Other shapes are counted in `notes`.
+
+    Args:
+        folder: holds the JSONs.
+        names: the classes; None takes the labels.
+        notes: counts what is left out.
+
+    Raises:
+        InputError: naming file and field, for no JSON, a missing image, or one of another size than when it was
+            labelled; when the pictures are read also for a damaged file, a label that is not in `names`, or a shape
+            that is none.
+    """
+    files = sorted(folder.rglob("*.json"))
+    if not files:
+        raise InputError(f"{folder}: holds no .json; give the folder that labelme saved into")
+    return Source(names, _pictures(folder, files, names, notes))
+
+
+def _pictures(folder: Path, files: list[Path], names: tuple[str, ...] | None, notes: Counter[str]) -> Iterator[Picture]:
+    used = set()
+    for path in files:
+        content = read_json(path)
+        name = field(content, "imagePath", str, str(path)).replace("\\", "/")
+        image = _image_path(path, name)
+        if image is None:
+            size, save = _embedded_image(content, name, path)
+        else:
+            size, save = stored_image(image)
+            used.add(image.resolve())
+        _check_size(content, size, path)
+        instances = _instances(content, names, size, path, notes)
+        place = (path.parent.relative_to(folder) / Path(name).name).as_posix()
+        yield Picture(place, path, size, save, None, instances)
+    if without := sum(image.resolve() not in used for image in image_files(folder)):
+        notes["images without a JSON: left out"] += without
+
+
+def _image_path(path: Path, name: str) -> Path | None:
+    """The image file of a JSON, if it is there."""
+    places = (path.parent / name, path.parent / Path(name).name)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _embedded_image(content: dict[str, Any], name: str, path: Path) -> tuple[Size, Callable[[Path], object]]:
+    """Size and writer of the image in `imageData`."""
+    if content.get("imageData") is None:
+        raise InputError(f"{path}: 'imagePath' {name}: no such image, and 'imageData' is null; add the image")
+    image = _decoded(content, "imageData", str(path))
+    return Size(image.height, image.width), partial(_save_embedded, path)
+
+
+def _save_embedded(path: Path, target: Path) -> None:
+    target.write_bytes(base64.b64decode(read_json(path)["imageData"]))
+
+
+def _decoded(record: dict[str, Any], key: str, where: str) -> Image.Image:
+    """The image in a field in base64."""
+    text = field(record, key, str, where)
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(text)))
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{where}: '{key}' is no image in base64; label the image again") from error
+    return image
+
+
+def _check_size(content: dict[str, Any], size: Size, path: Path) -> None:
+    for key, actual in (("imageHeight", size.height), ("imageWidth", size.width)):
+        stated = content.get(key)
+        if stated is not None and stated != actual:
+            raise InputError(
+                f"{path}: '{key}' is {stated} but the image has {actual}; put back the image that was labelled"
+            )
+
+
+def _instances(
+    content: dict[str, Any], names: tuple[str, ...] | None, size: Size, path: Path, notes: Counter[str]
+) -> tuple[Instance, ...]:
+    groups: dict[tuple[str, object], list[Segmentation]] = {}
+    for index, shape in enumerate(field(content, "shapes", list, str(path))):
+        where = f"{path}: shapes[{index}]"
+        label = field(shape, "label", str, where).strip()
+        kind = shape.get("shape_type") or "polygon"  # old files say nothing, and knew polygons only
+        if label in NO_CLASSES:
+            notes[f"shapes labelled {label!r}: left out"] += 1
+        elif kind not in ("polygon", "rectangle", "circle", "mask"):
+            notes[f"shapes of type {kind!r}: left out"] += 1
+        elif not label or (names is not None and label not in names):
+            raise InputError(f"{where}: 'label' {label!r} is not among the class names; correct it or add it there")
+        else:
+            group = shape.get("group_id")
+            # a shape without group is a group of its own; the index in a tuple is like no group_id
+            key = (label, (index,) if group is None else str(group))
+            groups.setdefault(key, []).append(_segmentation(shape, kind, size, where, notes))
+    return tuple(Instance(label, union(parts, size)) for (label, _), parts in groups.items())
+
+
+def _segmentation(shape: dict[str, Any], kind: str, size: Size, where: str, notes: Counter[str]) -> Segmentation:
+    points = _points(shape, where)
+    if kind == "mask":
+        return _mask(shape, points, size, where)
+    if kind == "rectangle" and len(points) == 2:
+        (x0, y0), (x1, y1) = points
+        points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    elif kind == "circle":
+        if len(points) != 2:
+            raise InputError(f"{where}: 'points' of a circle must be its centre and one point of its rim; draw it anew")
+        points = circle(*points)
+    if len(points) < 3:
+        raise InputError(f"{where}: 'points' has {len(points)} points; a {kind} needs more: draw it anew or remove it")
+    return polygon(points, size, notes)
+
+
+def _points(shape: dict[str, Any], where: str) -> NDArray[np.float64]:
+    """The points float [N, 2] of a shape."""
+    try:
+        points = np.array(field(shape, "points", list, where), dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.zeros(0)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise InputError(f"{where}: 'points' must be pairs of numbers [[x, y], …]; draw it anew or remove it")
+    return points
+
+
+def _mask(shape: dict[str, Any], points: NDArray[np.float64], size: Size, where: str) -> Segmentation:
+    """The run lengths of a mask, which is given as a small image and the place of its upper left corner."""
+    small = np.array(_decoded(shape, "mask", where).convert("L")) > 0
+    left, top = np.floor(points.min(axis=0)).astype(int).tolist()
+    inside = small[max(0, -top) : max(0, size.height - top), max(0, -left) : max(0, size.width - left)]
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]] = inside
+    return encode_mask(torch.from_numpy(mask))

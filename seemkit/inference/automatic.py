@@ -1,0 +1,87 @@
+"""One image segmented without a prompt, for any class names."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seemkit.inference.prediction import Prediction
+from seemkit.model.seem import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.nn.heads import Embeddings, mask_logits
+from seemkit.nn.tokens import OBJECT_QUERY
+from seemkit.postprocess.instance import instances
+from seemkit.postprocess.panoptic import panoptic_parts
+from seemkit.postprocess.resize import restore
+from seemkit.postprocess.semantic import semantic_map
+from seemkit.types import Vocabulary
+
+
+class Unprompted:
+    """What the object queries say of an encoded image; they are decoded once, whatever classes are asked for.
+
+    Args:
+        network: in evaluation mode.
+        context: one encoded image.
+    """
+
+    def __init__(self, network: SEEM, context: ImageContext) -> None:
+        self.network = network
+        self.context = context
+        self._vectors: dict[tuple[str, ...], Tensor] = {}
+
+    def embed(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
+        """The vectors of the class names and of the background."""
+        if vocabulary.names not in self._vectors:
+            self._vectors[vocabulary.names] = self.network.embed_vocabulary(vocabulary)
+        return self._vectors[vocabulary.names]
+
+    def panoptic(self, vocabulary: Vocabulary, threshold: float, overlap_threshold: float) -> list[Prediction]:
+        """All segments, which do not overlap, largest first; see `Session.panoptic`."""
+        parts = panoptic_parts(
+            self._probabilities(vocabulary), self._masks, vocabulary.things, threshold, overlap_threshold, self._enlarge
+        )
+        found = [
+            Prediction(
+                (parts.panoptic.ids == segment.id).cpu(),
+                parts.logits[rows].amax(dim=0).cpu(),
+                vocabulary.names[segment.label],
+                segment.score,
+            )
+            for segment, rows in zip(parts.panoptic.segments, parts.rows, strict=True)
+        ]
+        return sorted(found, key=lambda prediction: -prediction.area)
+
+    def instances(self, vocabulary: Vocabulary, threshold: float) -> list[Prediction]:
+        """The things, best first; see `Session.instances`."""
+        probabilities = self._probabilities(vocabulary)
+        found = instances(probabilities, self._masks, vocabulary.things, enlarge=self._enlarge)
+        kept = int((found.scores >= threshold).sum())
+        logits = self._enlarge(self._masks[found.queries[:kept]]).cpu()
+        return [
+            Prediction(mask, masks, vocabulary.names[label], score)
+            for mask, masks, label, score in zip(
+                found.masks[:kept].cpu(), logits, found.labels[:kept].tolist(), found.scores.tolist(), strict=False
+            )
+        ]
+
+    def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
+        """The class of each pixel; see `Session.semantic`."""
+        return semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu()
+
+    @cached_property
+    def _found(self) -> Embeddings:
+        return self.network.decode(self.context, objects=True).layers[-1][OBJECT_QUERY.name]
+
+    @cached_property
+    def _masks(self) -> Float[Tensor, "Q h w"]:
+        """At the resolution of the mask features."""
+        return mask_logits(self._found.masks, self.context.mask_features)[0]
+
+    def _enlarge(self, masks: Float[Tensor, "N h w"]) -> Float[Tensor, "N H W"]:
+        return restore(masks, self.context.padded, self.context.sizes[0], self.context.frames[0])
+
+    def _probabilities(self, vocabulary: Vocabulary) -> Float[Tensor, "Q K1"]:
+        return self.network.class_logits(self._found, self.embed(vocabulary))[0].softmax(dim=-1)

@@ -1,0 +1,277 @@
+"""A session with one image: encoded once, prompted as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from seemkit.errors import InputError
+from seemkit.inference.automatic import Unprompted
+from seemkit.inference.history import History, Round
+from seemkit.inference.prediction import Prediction
+from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.rollout import Rollout
+from seemkit.io.image import check_pixels, read_image
+from seemkit.model.outputs import Draws
+from seemkit.model.seem import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.nn.heads import cosine_similarity
+from seemkit.postprocess.resize import restore
+from seemkit.prompts.values import Mask, Prompt, Text
+from seemkit.types import Size, Vocabulary
+
+Classes = Vocabulary | Sequence[str] | None
+"""Class names for labels: any words; as a plain list all are things. None takes the session's own."""
+
+
+class Session:
+    """One image and the prompts so far for objects in it, each known by a name.
+
+    Every `add` is a *round* of its object: what the network answers to the rounds before is its memory. An answer
+    depends on the image, the rounds of its object and the seed; neither on other objects nor on what was asked when.
+
+    Args:
+        network: in evaluation mode, as `SEEM.from_pretrained` returns it.
+        image: a file, or a uint8 tensor [3, H, W], RGB.
+        seed: of the choice of the object queries that visual queries copy.
+        classes: class names for labels; None takes the network's own.
+
+    Raises:
+        InputError: the file is no readable image, the image is smaller than 32 pixels, or an argument is of a wrong
+            type.
+    """
+
+    def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
+        pixels = read_image(image, upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
+        _check_arguments(network, seed)
+        with torch.inference_mode():
+            context = network.encode_image([pixels])
+        self._begin(network, context, seed, classes)
+
+    @classmethod
+    def of(cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None) -> Self:
+        """A session with an image that is encoded already."""
+        session = cls.__new__(cls)
+        session._begin(network, context, seed, classes)
+        return session
+
+    def _begin(self, network: SEEM, context: ImageContext, seed: int, classes: Classes) -> None:
+        _check_arguments(network, seed)
+        self.network = network
+        self.context = context
+        self.vocabulary = network.vocabulary
+        if classes is not None:
+            self.vocabulary = self._vocabulary(classes)
+        self._draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
+        self._history = History()
+        self._unprompted = Unprompted(network, context)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the image."""
+        return self.context.frames[0]
+
+    @property
+    def prompts(self) -> dict[str, tuple[Prompt, ...]]:
+        """The prompts so far of each object, by name."""
+        return {name: round_.prompts for name, round_ in self._history.now.items()}
+
+    def add(self, *prompts: Prompt, name: str = "object") -> Self:
+        """Adds prompts for an object, as one round and one step to undo.
+
+        Args:
+            prompts: of any kinds, all for the same object.
+            name: which object; a new name starts a new one.
+
+        Raises:
+            InputError: no prompt is given, or one lies outside the image or is of a kind that is not installed; the
+                session is as it was.
+        """
+        if not prompts:
+            raise InputError("add: give at least one prompt")
+        self._history.add(prompts, self._prepared(prompts), name)
+        return self
+
+    def undo(self) -> Self:
+        """Takes the last `add` or `reset` back.
+
+        Raises:
+            InputError: there is none.
+        """
+        self._history.undo()
+        return self
+
+    def redo(self) -> Self:
+        """Does again what `undo` took back; `predict` then gives the same masks as before.
+
+        Raises:
+            InputError: nothing was taken back since the last `add` or `reset`.
+        """
+        self._history.redo()
+        return self
+
+    def reset(self, name: str | None = None) -> Self:
+        """Forgets the prompts and rounds of one object, or of all; this can be undone.
+
+        Raises:
+            InputError: there is no object of that name.
+        """
+        self._history.drop(name)
+        return self
+
+    @torch.inference_mode()
+    def predict(self, *prompts: Prompt, name: str | None = None) -> Prediction:
+        """The mask of an object, with its label and a confidence.
+
+        Args:
+            prompts: if given, the object that they describe is predicted on its own and the session stays as it is.
+            name: which object of the session; None takes the one that was added to last.
+
+        Raises:
+            InputError: there is no prompt, all prompts are negative, or one is bad.
+        """
+        if prompts:
+            return self._predict("predict", Round(prompts, self._prepared(prompts)))
+        if name is None and not self._history.now:
+            raise InputError("predict: add a prompt first")
+        if name is None:
+            name = next(reversed(self._history.now))
+        return self._predict(name, self._history[name])
+
+    def predict_all(self) -> dict[str, Prediction]:
+        """The prediction of every object of the session, by name."""
+        return {name: self.predict(name=name) for name in self._history.now}
+
+    @torch.inference_mode()
+    def panoptic(
+        self, classes: Classes = None, threshold: float = 0.5, overlap_threshold: float = 0.8
+    ) -> list[Prediction]:
+        """All segments of the image, which do not overlap, largest first.
+
+        Args:
+            classes: names for labels. Only a `Vocabulary` knows stuff, of which all segments of a class are one.
+            threshold: least class probability of a segment.
+            overlap_threshold: least share of its own mask that a segment must win.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
+
+    @torch.inference_mode()
+    def instances(self, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
+        """The things of the image with a score of at least `threshold`, best first; their masks may overlap.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.instances(self._vocabulary(classes), threshold)
+
+    @torch.inference_mode()
+    def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
+        """For every pixel the index of its class in the list of names.
+
+        Raises:
+            InputError: there are no class names.
+        """
+        return self._unprompted.semantic(self._vocabulary(classes))
+
+    @torch.inference_mode()
+    def label(self, mask: Bool[Tensor, "H W"], classes: Classes = None) -> list[tuple[str, float]]:
+        """Class names for what a mask shows, with probabilities among these names, likeliest first.
+
+        Raises:
+            InputError: the mask is empty or of another size, or there are no class names.
+        """
+        asked = (Mask(mask),)
+        _, embedding = self._ask(Round(asked, self._prepared(asked)))
+        return self._name(embedding, self._vocabulary(classes))
+
+    def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
+        """What a simulated user gets who wants the mask `truth` and corrects the deepest error each time.
+
+        Yields:
+            The prediction of each round and the prompts that led to it.
+
+        Raises:
+            InputError: the truth is empty or of another size.
+        """
+        self._prepared((Mask(truth),))
+        rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]], self._draws)
+        for _ in range(rounds):
+            answer = rollout.answer()
+            prompts = tuple(rollout.prompts[0][0])
+            assert rollout.found is not None
+            yield self._prediction(answer[0][0], rollout.found.queries.classes[0, 0], prompts), prompts
+            rollout.correct(answer)
+
+    def _prepared(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+        """The prompts, checked, with what they need loaded."""
+        made = []
+        with torch.inference_mode():
+            for prompt in prompts:
+                encoder = self.network.sampler.encoder(prompt)
+                encoder.check(prompt, self.size)
+                made.append(encoder.prepare(prompt, self.network.encode_alone))
+        return tuple(made)
+
+    def _predict(self, name: str, last: Round) -> Prediction:
+        if not any(getattr(prompt, "positive", True) for prompt in last.prompts):
+            raise InputError(f"{name}: all prompts are negative; add one that says where or what the object is")
+        masks, embedding = self._ask(last)
+        logits = restore(masks[None], self.context.padded, self.context.sizes[0], self.size, mode="bilinear")[0]
+        return self._prediction(logits, embedding, last.prompts)
+
+    def _ask(self, last: Round) -> tuple[Tensor, Tensor]:
+        """The answer to a round, after those before it."""
+        for step in last.unanswered():
+            previous = None
+            if step.before is not None and step.before.answer is not None:
+                previous = step.before.answer[0][None, None]
+            decoded = self.network.decode(self.context, [[step.prepared]], previous=previous, draws=self._draws)
+            answer = self.network.answer(decoded)
+            step.answer = (answer.masks()[0, 0], answer.queries.classes[0, 0])
+        assert last.answer is not None
+        return last.answer
+
+    @torch.inference_mode()
+    def _prediction(self, logits: Float[Tensor, "H W"], embedding: Tensor, prompts: Sequence[Prompt]) -> Prediction:
+        mask = logits > 0
+        sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
+        texts = [prompt.text for prompt in prompts if isinstance(prompt, Text)]
+        if texts:
+            label = texts[-1]
+        else:
+            label = "object" if self.vocabulary is None else self._name(embedding, self.vocabulary)[0][0]
+        return Prediction(mask.cpu(), logits.cpu(), label, float(sure))
+
+    def _name(self, embedding: Tensor, vocabulary: Vocabulary) -> list[tuple[str, float]]:
+        """The names, likeliest first, with probabilities."""
+        vectors = self._unprompted.embed(vocabulary)[:-1]
+        found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
+        return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
+
+    def _vocabulary(self, classes: Classes) -> Vocabulary:
+        if isinstance(classes, Vocabulary):
+            return classes
+        if classes is not None:
+            names = tuple(classes)
+            if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
+                raise InputError(f"classes: {classes!r}; expected a list of names that are not empty")
+            names = tuple(dict.fromkeys(name.strip() for name in names))  # a name twice would halve its probability
+            return Vocabulary(names, (True,) * len(names))
+        if self.vocabulary is None:
+            raise InputError("classes: the model has no class names of its own; give some, for example ['cat', 'dog']")
+        return self.vocabulary
+
+
+def _check_arguments(network: object, seed: object) -> None:
+    if not isinstance(network, SEEM):
+        raise InputError(f"network: a {type(network).__name__}; load it with SEEM.from_pretrained(...)")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed: {str(seed)[:40]!r}; expected a whole number from 0 to 2^63 - 1")

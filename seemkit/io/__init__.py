@@ -1,0 +1,1 @@
+"""One file: read, checked and written whole."""

@@ -1,0 +1,301 @@
+"""SEEM: one network with two doors, `encode_image` and `decode`.
+
+Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seemkit.checkpoints import find as pretrained
+from seemkit.checkpoints import format as weights
+from seemkit.errors import InputError
+from seemkit.model.outputs import Decoded, Draws
+from seemkit.model.precision import Dtype, choose_device, choose_dtype
+from seemkit.model.query_selection import Answer, answer, family, scores
+from seemkit.nn.architecture import Architecture
+from seemkit.nn.backbones.backbone import Backbone
+from seemkit.nn.click_field import ClickField
+from seemkit.nn.context import ImageContext, level_tokens
+from seemkit.nn.decoder import Decoder, PreviousMasks
+from seemkit.nn.deformable import DeformablePixelDecoder
+from seemkit.nn.heads import Embeddings, cosine_similarity
+from seemkit.nn.language import LanguageTower, imagenet_templates
+from seemkit.nn.pixel_decoder import PixelDecoder
+from seemkit.nn.pixels import normalise
+from seemkit.nn.queries import LearnedQueries
+from seemkit.nn.region_head import RegionHead, region_features
+from seemkit.nn.tokens import (
+    OBJECT_QUERY,
+    TABLES,
+    TEXT_PROMPT,
+    TEXT_QUERY,
+    VISUAL_PROMPT,
+    VISUAL_QUERY,
+    Tokens,
+)
+from seemkit.prompts.encoder import PromptContext
+from seemkit.prompts.groups import EncodedGroup, spread
+from seemkit.prompts.registry import installed
+from seemkit.prompts.sampler import ImagePrompts, VisualSampler
+from seemkit.types import Size, Vocabulary
+
+
+class SEEM(nn.Module):
+    """The network.
+
+    Args:
+        architecture: its sizes and switches.
+        vocabulary: the classes that a result is labelled with unless others are given.
+    """
+
+    def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        self.vocabulary = vocabulary
+        self.templates = a.templates or imagenet_templates()
+        self.mask_width = a.width + a.click_field
+        self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
+        self.pixel_decoder = _pixel_decoder(a, self.backbone.channels)
+        self.language = LanguageTower(a.text_width, a.text_layers, a.text_heads, a.width, logit_scale=a.logit_scale)
+        self.level_embedding = nn.Embedding(3, a.width)
+        self.queries = LearnedQueries(a.width, a.queries, a.memory, a.visual_queries)
+        unmarked = -1.0 if a.visual_queries else 0.0
+        self.sampler = VisualSampler(a.width, installed(), a.prompts, a.visual_points, unmarked)
+        self.seat = TABLES[a.table]
+        self.composed = a.table == "composed"
+        self.decoder = Decoder(
+            a.width,
+            a.width,
+            self.mask_width,
+            layers=a.decoder_layers,
+            heads=a.heads,
+            hidden=a.hidden,
+            values_carry_position=a.values_carry_position,
+            region_head=RegionHead((*(a.width,) * 3, self.mask_width), a.width) if a.region_head else None,
+        )
+        words = a.width if a.table == "joint" else 0
+        self.click_field = (
+            ClickField(a.width, a.click_field, self.queries.copies, words=words) if a.click_field else None
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        variant: str | None = None,
+        *,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+        compile: bool = False,  # noqa: A002 (torch's word for it)
+    ) -> Self:
+        """A network with weights, in evaluation mode.
+
+        Args:
+            source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
+                ``model.safetensors``, as `save` leaves it; a ``.pt`` file of the official code; or
+                ``"organisation/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
+            variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
+            device: where to run, for example ``"cuda"``.
+            dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device multiplies it in hardware.
+            compile: compile the parts with `torch.compile` when they are first used.
+
+        Raises:
+            InputError: a file is missing or does not fit, or the device is not there.
+        """
+        place = choose_device(device)
+        kind = choose_dtype(dtype, place)
+        found = pretrained.find(source, variant)
+        with weights.Undrawn():
+            network = cls(found.architecture, found.vocabulary)
+        weights.fill(network, found.tensors, found.source)
+        network.eval().to(device=place, dtype=kind)
+        if found.classes is not None:
+            network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
+        if compile:
+            network.compile_parts()
+        return network
+
+    def compile_parts(self) -> None:
+        """Has `torch.compile` compile encoder and decoder when they are first used; names of weights stay."""
+        for part in (self.backbone, self.pixel_decoder, self.decoder):
+            part.compile()
+
+    def save(self, folder: str | Path, *, half: bool = False) -> None:
+        """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder.
+
+        Args:
+            folder: where to; made if it is not there.
+            half: write weights with 16 bits.
+        """
+        classes = None
+        if self.vocabulary is not None:
+            with torch.no_grad():
+                vectors = self.embed_vocabulary(self.vocabulary)
+            classes = weights.ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
+        weights.save(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
+
+    def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
+        """B images, ready for any number of decodes.
+
+        Args:
+            images: each [3, H, W], RGB, 0..255, of any sizes; they are padded on the right and at the bottom with the
+                mean colour to a common size, a multiple of the architecture's `multiple`.
+            frames: sizes in whose pixels prompts will be given, where these are not the images' own.
+        """
+        sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
+        pixels = normalise(images, sizes, self.architecture.multiple, self.level_embedding.weight)
+        pyramid = self.pixel_decoder(self.backbone(pixels))
+        features = pyramid.mask_features
+        if self.click_field is not None:
+            features = self.click_field.append_positions(features)
+        levels, positions, shapes = level_tokens(pyramid.levels, self.level_embedding.weight)
+        resized = [F.interpolate(features, size=tuple(shape), mode="bilinear", align_corners=False) for shape in shapes]
+        return ImageContext(
+            levels,
+            shapes,
+            features,
+            resized,
+            region_features(features, self.backbone.strides[0]),
+            self.decoder.read_image(levels, positions),
+            Size(pixels.shape[-2], pixels.shape[-1]),
+            sizes,
+            list(frames) if frames is not None else sizes,
+        )
+
+    def decode(
+        self,
+        context: ImageContext,
+        prompts: Sequence[ImagePrompts] | None = None,
+        *,
+        objects: bool = False,
+        previous: Tensor | None = None,
+        every_layer: bool = False,
+        draws: Draws | None = None,
+    ) -> Decoded:
+        """Predictions for prompts, for all objects, or both; only what is asked for is computed.
+
+        Args:
+            context: the encoded images.
+            prompts: for each image its objects, for each object its prompts.
+            objects: True to predict all objects of the image without a prompt.
+            previous: [B, P, H_m, W_m], mask logits of the previous round of the P visually prompted objects.
+            every_layer: True for the predictions after every layer, which training compares, in place of the last ones.
+            draws: the reference's random choices, for comparing numbers.
+
+        Raises:
+            InputError: neither prompts nor objects are asked for, or a prompt is bad.
+        """
+        draws = draws or Draws()
+        encoded = self.encode_prompts(context, prompts) if prompts is not None else {}
+        owners = self._visual_owners(encoded)
+        slots = None if owners is None or previous is None else self._memory_slots(owners, draws)
+        tokens = self._tokens(len(context), encoded, objects, owners, slots, draws)
+        memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
+        layers = self.decoder(context, tokens, memory, self._mask_bias(encoded), every_layer=every_layer)
+        return Decoded(layers, encoded, context)
+
+    def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:
+        """The prompts as token groups, by group name; see `decode` for what is given."""
+        return self.sampler(prompts, PromptContext(context, self.language, self.sampler, self.encode_alone))
+
+    def answer(self, decoded: Decoded) -> Answer:
+        """The chosen query for every object that prompts describe; see `seemkit.model.query_selection`."""
+        scale, copies = self.language.phrase_scale, self.queries.copies
+        return answer(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
+
+    def visual_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P R"]:
+        """The score of every visual query for every object that visual queries answer for."""
+        return scores(queries, family(prompts, VISUAL_QUERY), self.language.phrase_scale)
+
+    def text_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P Q"]:
+        """The score of every text query for every object that text queries answer for."""
+        return scores(queries, family(prompts, TEXT_QUERY), self.language.phrase_scale)
+
+    def class_logits(self, queries: Embeddings, classes: Float[Tensor, "K1 C"]) -> Float[Tensor, "*L B N K1"]:
+        """Logits of K classes and the background, for class vectors as `LanguageTower.embed_classes` returns them."""
+        return cosine_similarity(queries.classes, classes, self.language.scale)
+
+    def panoptic_inputs(
+        self, context: ImageContext, classes: Float[Tensor, "K1 C"]
+    ) -> tuple[Float[Tensor, "B Q K1"], Float[Tensor, "B Q H W"]]:
+        """What inference without a prompt starts from: class probabilities and mask logits of all object queries."""
+        decoded = self.decode(context, objects=True)
+        probabilities = self.class_logits(decoded.layers[-1][OBJECT_QUERY.name], classes).softmax(dim=-1)
+        return probabilities, decoded.masks(OBJECT_QUERY.name)
+
+    def embed_vocabulary(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
+        """Class vectors of a vocabulary and the background, averaged over the templates."""
+        return self.language.embed_classes(vocabulary.names, self.templates)
+
+    def _visual_owners(self, encoded: dict[str, EncodedGroup]) -> Tensor | None:
+        """The objects [B, P] that get visual queries."""
+        groups = [] if self.composed else family(encoded, VISUAL_QUERY)
+        return groups[0].owners if groups else None
+
+    def _mask_bias(self, encoded: dict[str, EncodedGroup]) -> dict[str, Tensor]:
+        """What the click field adds to the masks of the visual queries."""
+        visual = encoded.get(VISUAL_PROMPT.name)
+        if self.click_field is None or visual is None or visual.regions is None:
+            return {}
+        texts = encoded.get(TEXT_PROMPT.name)
+        said = None
+        if texts is not None:
+            said = spread(texts.owners, visual.owners, texts.pooled.dtype) @ texts.pooled
+        return {VISUAL_QUERY.name: self.click_field(visual.regions, said)}
+
+    def _tokens(
+        self,
+        batch: int,
+        encoded: dict[str, EncodedGroup],
+        objects: bool,
+        owners: Tensor | None,
+        slots: Tensor | None,
+        draws: Draws,
+    ) -> list[Tokens]:
+        """The groups that take part, those that look at the image first."""
+        tokens = [self.queries.object_tokens(batch)] if objects or self.composed else []
+        if not self.composed and family(encoded, TEXT_QUERY):
+            tokens.append(self.queries.text_tokens(batch))
+        if owners is not None:
+            tokens.append(self.queries.visual_tokens(owners, draws.queries))
+            if slots is not None:
+                tokens.append(self.queries.memory_tokens(owners, slots))
+        if not tokens:
+            raise InputError("nothing to decode: give prompts or objects=True")
+        tokens += [group.tokens for group in encoded.values()]
+        return [t.seated(self.seat(t.group)) for t in tokens]
+
+    def _memory_slots(self, owners: Tensor, draws: Draws) -> Tensor:
+        if draws.memory is None:
+            return self.queries.deal_memory(owners >= 0)
+        return draws.memory[:, None].expand(-1, len(owners), -1)
+
+    def encode_alone(self, image: Tensor) -> ImageContext:
+        """One image as a context of its own."""
+        return self.encode_image([image])
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights live; images are brought there."""
+        return self.level_embedding.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of its weights."""
+        return self.level_embedding.weight.dtype
+
+
+def _pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecoder | DeformablePixelDecoder:
+    sizes = {"heads": a.heads, "hidden": a.encoder_hidden or a.hidden, "layers": a.encoder_layers}
+    if a.pixel_decoder == "deformable":
+        return DeformablePixelDecoder(channels, a.width, a.width, **sizes)
+    return PixelDecoder(channels, a.width, a.width, **sizes, fine_masks=a.fine_masks)

@@ -1,0 +1,87 @@
+"""Image backbones as feature pyramids: timm's, what timm lacks, and a small one that starts without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seemkit.errors import InputError
+from seemkit.nn.backbones.simple_pyramid import SimplePyramid
+
+OWN = {"focalnet": "seemkit.nn.backbones.focalnet.FocalNet", "resnet": "seemkit.nn.backbones.resnet.ResNet"}
+"""Own backbones by name, imported when they are made: timm, of which one is built, takes seconds to import."""
+
+
+class Backbone(nn.Module):
+    """A model that returns four feature maps, finest first.
+
+    Args:
+        name: timm's model name, for example ``"davit_base"``, or a key of `OWN`.
+        options: further arguments of `timm.create_model`, or of the own backbone.
+        levels: which of the model's feature maps to return, finest first. A single one must have stride 16, and a
+            simple pyramid makes four of it.
+        norm_eps: epsilon of all layer norms, where the weights were trained with another one than timm's.
+
+    Attributes:
+        channels: channels of each returned map.
+        strides: stride of each returned map.
+
+    Raises:
+        InputError: there is no such model, or an own one does not have such options or levels.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, Any] | None = None,
+        levels: Sequence[int] = (0, 1, 2, 3),
+        norm_eps: float | None = None,
+    ) -> None:
+        super().__init__()
+        if name in OWN:
+            body: Any = _own(name, options or {})
+            self.read = tuple(levels)
+            channels, strides = body.channels, body.strides
+        else:
+            body = _timm(name, options or {}, tuple(levels))
+            self.read = tuple(range(len(levels)))  # it returns no others
+            channels, strides = body.feature_info.channels(), body.feature_info.reduction()
+        if not all(0 <= level < len(channels) for level in self.read):
+            raise InputError(f"backbone_levels: {list(levels)}; {name} has maps 0 to {len(channels) - 1}")
+        self.body: nn.Module = body
+        self.channels: list[int] = [channels[level] for level in self.read]
+        self.strides: list[int] = [strides[level] for level in self.read]
+        self.pyramid: SimplePyramid | None = None
+        if len(self.channels) == 1:
+            self.pyramid = SimplePyramid(self.channels[0])
+            self.channels, self.strides = self.pyramid.channels, self.pyramid.strides
+        for module in self.body.modules():
+            if norm_eps is not None and isinstance(module, nn.LayerNorm):
+                module.eps = norm_eps
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+        """The feature maps [B, C, H / stride, W / stride], finest first."""
+        maps = self.body(images)
+        maps = [maps[level] for level in self.read]
+        return maps if self.pyramid is None else self.pyramid(maps[0])
+
+
+def _own(name: str, options: dict[str, Any]) -> nn.Module:
+    module, _, kind = OWN[name].rpartition(".")
+    try:
+        body: nn.Module = getattr(import_module(module), kind)(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"backbone_options: {name} cannot be made of {options}: {error}") from error
+    return body
+
+
+def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...]) -> nn.Module:
+    import timm
+
+    if name not in timm.list_models(name):
+        raise InputError(f"backbone.name: timm has no model {name!r}, and of its own seemkit has {', '.join(OWN)}")
+    return timm.create_model(name, features_only=True, out_indices=levels, **options)

@@ -1,0 +1,1 @@
+"""From queries to maps: panoptic, instance and semantic results at the size of the image."""

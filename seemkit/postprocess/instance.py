@@ -1,0 +1,47 @@
+"""Instances from object queries (Mask2Former, arXiv 2112.01527)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seemkit.postprocess.resize import Enlarge, as_they_are
+from seemkit.types import Instances
+
+
+def instances(
+    class_probabilities: Float[Tensor, "Q classes"],
+    mask_logits: Float[Tensor, "Q h w"],
+    things: Sequence[bool],
+    limit: int = 100,
+    enlarge: Enlarge = as_they_are,
+) -> Instances:
+    """The things among the `limit` most probable pairs of query and class, highest score first.
+
+    A query can appear with several classes. The score is the class probability times the mean mask probability inside
+    the mask; stuff counts towards the limit and is then left out, as in the reference.
+
+    Args:
+        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.
+        mask_logits: one mask a query.
+        things: K flags; False means stuff.
+        limit: pairs that are looked at.
+        enlarge: brings masks to the size of the image; only those of queries that appear are enlarged.
+    """
+    pair_scores = class_probabilities[:, :-1].flatten()
+    scores, pairs = pair_scores.topk(min(limit, len(pair_scores)))
+    num_classes = class_probabilities.shape[-1] - 1
+    queries, labels = pairs // num_classes, pairs % num_classes
+    is_thing = torch.tensor(things, dtype=torch.bool, device=labels.device)[labels]
+    scores, queries, labels = scores[is_thing], queries[is_thing], labels[is_thing]
+
+    appearing, row = queries.unique(return_inverse=True)
+    logits = enlarge(mask_logits[appearing])
+    masks = logits > 0
+    # + 1e-6: an empty mask has the score 0
+    quality = (logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
+    scores, order = (scores * quality[row]).sort(descending=True, stable=True)
+    return Instances(masks[row[order]], labels[order], scores, queries[order])

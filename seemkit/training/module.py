@@ -1,0 +1,275 @@
+"""SeemModule: the network in Lightning's hands. It steps, optimises and logs; the maths is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+
+from seemkit.checkpoints import find as pretrained
+from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
+from seemkit.cluster.fsdp import scalars, shard, share_buffers
+from seemkit.errors import InputError
+from seemkit.interactive.rollout import Rollout
+from seemkit.losses.alignment import RegionAlignment, cell_shares
+from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.term import Term, means_over_processes
+from seemkit.model.outputs import Decoded
+from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import Architecture
+from seemkit.nn.context import ImageContext
+from seemkit.ops.generators import seeded
+from seemkit.prompts.registry import installed
+from seemkit.prompts.values import Prompt, Text
+from seemkit.training.config import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
+from seemkit.training.set_criterion import Objective
+from seemkit.training.step_prompts import Lesson, draw_lesson, pad_targets
+from seemkit.types import Batch, Size, Vocabulary
+
+Encoded = dict[str, list[tuple[ImageContext, Batch]]]
+"""Under ``encoded`` the images of a batch, encoded, and the part of the batch that they are; none of an empty one."""
+STEPS = ("training_step", "validation_step", "test_step", "predict_step")
+
+
+class SeemModule(lightning.LightningModule):
+    """Trains a SEEM.
+
+    Args:
+        architecture: the network's sizes and switches; None takes those of `weights`.
+        optimisation: optimiser and schedule.
+        sampling: what a step asks of each image.
+        criterion: weights of the losses.
+        alignment: the region-text guide for training from scratch.
+        weights: where to start from, as `SEEM.from_pretrained` takes it; None starts from scratch.
+        seed: seeds the network's first weights and all draws of training.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture | None = None,
+        optimisation: Optimisation = Optimisation(),  # noqa: B008 (frozen)
+        sampling: Sampling = Sampling(),  # noqa: B008
+        criterion: Criterion = Criterion(),  # noqa: B008
+        alignment: Alignment = Alignment(),  # noqa: B008
+        weights: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.optimisation = optimisation
+        self.sampling = sampling
+        self.criterion = criterion
+        self.alignment = alignment
+        self.seed = seed
+        self.weights = weights
+        sampling.user.check(installed())
+        found = None if weights is None else pretrained.find(weights)
+        if architecture is None:
+            if found is None:
+                raise InputError("model: give model.architecture, or model.weights, which have one")
+            architecture = found.architecture
+        drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
+        architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = SEEM(architecture)
+        if found is not None:
+            fill(self.network, found.tensors, found.source)
+        self.aligner: RegionAlignment | None = None
+        if architecture.table == "composed":
+            raise InputError(
+                "model.architecture.table: composed is for inference; train with separate, the weights are the same"
+            )
+        if alignment.weight and self.network.decoder.region_head is None:
+            raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
+        freeze(self.network, optimisation)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes of the data."""
+        if self.network.vocabulary is None:
+            raise InputError("the network has no vocabulary: give a data module or set network.vocabulary")
+        return self.network.vocabulary
+
+    def configure_model(self) -> None:
+        """Takes the vocabulary of the data, and builds what depends on it."""
+        self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
+        if self.alignment.weight and self.aligner is None:
+            width = self.network.architecture.width
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                self.aligner = RegionAlignment(width, len(self.vocabulary))
+        if self.device_mesh is not None and not isinstance(self, FSDPModule):
+            if any(isinstance(callback, WeightAveraging) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+                raise InputError("trainer.callbacks: sharded weights cannot be averaged; leave out EMAWeightAveraging")
+            shard(self, [self.network.backbone, self.network.pixel_decoder], STEPS, self.device_mesh)
+
+    def on_after_backward(self) -> None:
+        """Averages the gradients that sharding leaves out, and shares running averages, as DDP does."""
+        if isinstance(self, FSDPModule):
+            share_buffers(self)
+            for parameter in scalars(self):
+                if parameter.grad is not None:
+                    parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
+
+    def on_train_start(self) -> None:
+        """Gives the loader its place in the epoch back. Lightning does it when it makes the loader, but counting the
+        steps of some epochs for the schedule makes it before the checkpoint is read.
+        """
+        self.trainer.fit_loop._load_combined_loader_states()
+
+    def on_train_epoch_start(self) -> None:
+        """Keeps frozen parts in evaluation mode."""
+        for part in self.optimisation.frozen:
+            self.network.get_submodule(part).eval()
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Lets logged steps go on where they were: Lightning's own count may be one off after an interruption."""
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The loss of one batch."""
+        shared, generators = self._generators(len(batch))
+        context = self.network.encode_image(batch.images)
+        lesson = draw_lesson(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
+        targets = pad_targets(batch.targets, lesson.segments, context.padded)
+        classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
+        terms = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
+        if self.aligner is None or self.global_step >= self.alignment.alone:
+            decoded = self._decode(context, batch, lesson, shared)
+            terms |= Objective(self.network, self.criterion, classes, generators)(decoded, targets, lesson)
+        found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
+        loss = torch.stack(list(found.values())).sum() + self._touch_all()
+        self._log_losses(found, len(batch))
+        return loss
+
+    def on_validation_start(self) -> None:
+        """Gathers sharded weights, which evaluations read beside the steps."""
+        if isinstance(self, FSDPModule):
+            self.unshard()
+
+    def on_test_start(self) -> None:
+        """Gathers sharded weights, as in `on_validation_start`."""
+        self.on_validation_start()
+
+    def validation_step(self, batch: Batch, index: int) -> Encoded:
+        """The encoded images; evaluation callbacks decode from them what they need."""
+        return self._encode(batch)
+
+    def test_step(self, batch: Batch, index: int) -> Encoded:
+        """The encoded images, as in `validation_step`."""
+        return self._encode(batch)
+
+    def predict_step(self, batch: Batch, index: int) -> Encoded:
+        """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
+        return self._encode(batch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Notes the packages of the prompt kinds in use, for `training_cli` to see before it builds anything.
+
+        Also makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step.
+        """
+        checkpoint[PACKAGES] = packages(self.network.architecture)
+        done = self._batches.current.processed
+        for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
+            loader["batches"] = min(loader["batches"], done)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses a checkpoint of another architecture.
+
+        Raises:
+            InputError: names or shapes of its weights differ from this module's.
+        """
+        if "state_dict" in checkpoint:  # sharded weights are loaded, and compared, by torch
+            check_fit(self.state_dict(), checkpoint["state_dict"], "checkpoint")
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW and its schedule over all steps of the run."""
+        fused = not str(self.trainer.precision).endswith("mixed")
+        optimiser = build_optimiser(self.network, self.aligner, self.optimisation, fused)
+        schedule = build_schedule(optimiser, self.optimisation, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def _batches(self) -> Any:  # noqa: ANN401 (Lightning annotates a base class that lacks the counts)
+        """Lightning's counts of training batches, of this epoch and in all."""
+        return self.trainer.fit_loop.epoch_loop.batch_progress
+
+    def _generators(self, images: int) -> tuple[torch.Generator, list[torch.Generator]]:
+        """Draws for the whole step, the same in every process, and for each image.
+
+        They depend on seed, step and the image's place among those of all processes, so that a resumed run draws the
+        same, and so do more processes with fewer images each.
+        """
+        step, world = self._batches.total.processed, self.trainer.world_size
+        places = [image * world + self.global_rank for image in range(images)]
+        return seeded(self.seed, step, 1), [seeded(self.seed, step, place + 2) for place in places]
+
+    def _align(
+        self, aligner: RegionAlignment, context: ImageContext, targets: Targets, lesson: Lesson, classes: Tensor
+    ) -> dict[str, Term]:
+        """The guide's losses."""
+        head = self.network.decoder.region_head
+        assert head is not None
+        phrases = [(image, phrase) for image, asked in enumerate(lesson.phrases) for phrase in asked]
+        sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
+        image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
+        region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
+        maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features.flatten(2)]
+        quarter = Size(context.padded.height // 4, context.padded.width // 4)
+        shares = cell_shares(targets.masks, [*context.shapes, quarter])
+        regions = head.embed(maps, shares)
+        result = aligner(regions, targets, classes[:-1], sentences, image, region)
+        return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
+
+    def _encode(self, batch: Batch) -> Encoded:
+        """Images of one size at a time: padding would change what is found, and results depend on the batch."""
+        parts = batch.by_size()
+        return {
+            "encoded": [(self.network.encode_image(p.images, [target.size for target in p.targets]), p) for p in parts]
+        }
+
+    def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:
+        """Some rounds of clicks without gradient, then one decode of everything with it."""
+        masks = [
+            target.masks[[rows[place] for place in places]]
+            for target, rows, places in zip(batch.targets, lesson.segments, lesson.objects, strict=True)
+        ]
+        rollout = Rollout(self.network, context, masks, lesson.first_prompts)
+        rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
+        for _ in range(rounds if any(lesson.first_prompts) else 0):
+            rollout.correct(rollout.answer())
+        # texts come first: those of clicked objects are not learned from and stand behind as if they were padding
+        prompts: list[list[list[Prompt]]] = [
+            [*_ask(texts), *described] for described, texts in zip(rollout.prompts, lesson.texts, strict=True)
+        ]
+        return self.network.decode(context, prompts, objects=True, previous=rollout.previous, every_layer=True)
+
+    def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
+        """Logs the losses of all processes."""
+        values = torch.stack([loss.detach() for loss in found.values()])
+        if self.trainer.world_size > 1:
+            values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        self.log_dict({f"train/{name}": value for name, value in zip(found, values, strict=True)}, batch_size=images)
+        self.log("train/loss", values.sum(), prog_bar=True, batch_size=images)
+
+    def _touch_all(self) -> Tensor | float:
+        """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes.
+
+        Parameters that are sharded at this point belong to parts that every step uses.
+        """
+        if self.trainer.world_size == 1:
+            return 0.0
+        touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
+        return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
+
+
+def _ask(texts: Sequence[str]) -> list[list[Prompt]]:
+    return [[Text(text)] for text in texts]

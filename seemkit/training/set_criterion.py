@@ -1,0 +1,154 @@
+"""The objective: from what the network decoded to weighted losses, one name each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seemkit.losses import criterion as losses
+from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.losses.matching import SharedPoints, choice_cost, class_cost, match, share_points
+from seemkit.losses.term import Term
+from seemkit.model.outputs import Decoded
+from seemkit.model.seem import SEEM
+from seemkit.nn.heads import Embeddings
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
+from seemkit.training.step_prompts import Lesson, choose_targets
+
+SILENT = GroupWeights(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class MatchedGroup:
+    """A group of queries whose targets have been assigned.
+
+    Attributes:
+        name: as it begins the names of its losses.
+        weights: of its losses.
+        embeddings: [L, B, Q, C], mask embeddings.
+        targets: what it must find.
+        queries: int64 [L, B, N], the query of each target.
+        choices: the weighted losses of its choices, by name.
+    """
+
+    name: str
+    weights: GroupWeights
+    embeddings: Tensor
+    targets: Targets
+    queries: Tensor
+    choices: dict[str, Term]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The losses of one decode.
+
+    Attributes:
+        network: what decoded, for its scores.
+        criterion: weights and points.
+        classes: [K + 1, C], unit vectors of the classes and the background.
+        generators: draw the points, one an image.
+    """
+
+    network: SEEM
+    criterion: Criterion
+    classes: Tensor
+    generators: Sequence[torch.Generator]
+
+    def __call__(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> dict[str, Term]:
+        """Weighted losses by name, always the same ones; those of a group that took no part are zero.
+
+        Args:
+            decoded: the decode, of every layer.
+            targets: all trained segments of the images.
+            lesson: which of them the prompts meant. In each image texts stand before visually prompted objects;
+                further texts, of such objects, are not learned from.
+
+        Raises:
+            ValueError: the decode was of the last layer alone.
+        """
+        if len(decoded.layers) != len(self.network.decoder.layers) + 1:
+            raise ValueError("losses compare the predictions of every layer: decode with every_layer=True")
+        found: dict[str, Term] = {}
+        features, points = decoded.context.mask_features, self.criterion.points
+        for group in self._match(decoded, targets, lesson):
+            bce, dice = losses.mask_terms(
+                group.embeddings, features, group.targets, group.queries, points, self.generators
+            )
+            found |= group.choices
+            found[f"{group.name}_bce"] = bce.times(group.weights.bce)
+            found[f"{group.name}_dice"] = dice.times(group.weights.dice)
+        return {name: found.get(name, self._nothing(name, decoded)) for name in self.names}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all losses."""
+        parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
+        return [*parts, "visual_label"] if self.criterion.label else parts
+
+    def _match(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> list[MatchedGroup]:
+        """The groups that took part."""
+        shared = share_points(decoded.context.mask_features, self.criterion.points, self.generators)
+        found = []
+        if OBJECT_QUERY.name in decoded.layers[-1]:
+            found.append(self._objects(decoded, targets, shared))
+        if TEXT_PROMPT.name in decoded.prompts and any(lesson.phrases):
+            found.append(self._phrases(decoded, targets, lesson, shared))
+        if VISUAL_QUERY.name in decoded.layers[-1]:
+            found.append(self._visual(decoded, choose_targets(targets, lesson.objects), shared))
+        return found
+
+    def _objects(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
+        stacked, weights = _stack(decoded, OBJECT_QUERY.name), self.criterion.objects
+        logits = self.network.class_logits(stacked, self.classes)
+        queries = match(class_cost(logits, targets), stacked.masks, targets, shared, self.criterion.cost)
+        choice = losses.class_choice(logits, queries, targets).times(weights.choice)
+        return MatchedGroup("object", weights, stacked.masks, targets, queries, {"object_choice": choice})
+
+    def _phrases(
+        self, decoded: Decoded, targets: Targets, lesson: Lesson, shared: Sequence[SharedPoints]
+    ) -> MatchedGroup:
+        meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in lesson.phrases])
+        silent = self.criterion.all_or_none and not all(lesson.phrases)
+        stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.criterion.phrases
+        by_text = self.network.text_scores(stacked, decoded.prompts)
+        text = _text_of(lesson, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
+        scores = by_text.gather(2, text)
+        queries = match(choice_cost(scores), stacked.masks, meant, shared, self.criterion.cost)
+        factors = torch.where(torch.tensor(lesson.named), self.criterion.class_phrases, 1.0).to(scores.device)
+        choice = losses.query_choice(scores, queries, factors).times(weights.choice)
+        return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
+
+    def _visual(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
+        stacked, weights = _stack(decoded, VISUAL_QUERY.name), self.criterion.visual
+        copies = self.network.queries.copies
+        scores = self.network.visual_scores(stacked, decoded.prompts)
+        if not self.criterion.padded_queries:
+            scores = losses.hide_absent(scores, targets.valid, copies)
+        queries = match(choice_cost(scores), stacked.masks, targets, shared, self.criterion.visual_cost, copies)
+        choices = {"visual_choice": losses.query_choice(scores, queries).times(weights.choice)}
+        if self.criterion.label:
+            label = losses.label_loss(self.network.class_logits(stacked, self.classes), queries, targets)
+            choices["visual_label"] = label.times(self.criterion.label)
+        return MatchedGroup("visual", weights, stacked.masks, targets, queries, choices)
+
+    def _nothing(self, name: str, decoded: Decoded) -> Term:
+        """The loss of an absent group; choices are counted for each prediction, masks in all."""
+        zeros = self.classes.new_zeros(1 if name.endswith(("_bce", "_dice")) else len(decoded.layers))
+        return Term(zeros, zeros)
+
+
+def _text_of(lesson: Lesson, meant: Targets) -> Tensor:
+    """int64 [B, N], the place of each phrase's text among its image's texts; 0 for padding."""
+    found = torch.zeros(meant.valid.shape, dtype=torch.int64)
+    for image, (phrases, texts) in enumerate(zip(lesson.phrases, lesson.texts, strict=True)):
+        found[image, : len(phrases)] = torch.tensor([texts.index(phrase.text) for phrase in phrases], dtype=torch.int64)
+    return found.to(meant.valid.device)
+
+
+def _stack(decoded: Decoded, group: str) -> Embeddings:
+    """The embeddings of a group at all layers, each [L, B, N, C]."""
+    return Embeddings(*(torch.stack(parts) for parts in zip(*(layer[group] for layer in decoded.layers), strict=True)))

@@ -1,0 +1,157 @@
+"""The lesson of one training step: which objects are clicked and which phrases are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seemkit.losses.criterion import Targets
+from seemkit.prompts.encoder import Subject
+from seemkit.prompts.sampler import VisualSampler
+from seemkit.prompts.values import Prompt
+from seemkit.training.config import Sampling
+from seemkit.types import Phrase, Size, Target, Vocabulary
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a step asks of each image of a batch.
+
+    Attributes:
+        segments: for each image the rows of its target that are trained on (crowds are not).
+        objects: for each image the visually prompted objects, as places in `segments`.
+        first_prompts: for each of these its first prompts.
+        phrases: for each image the phrases; `Phrase.segment` is a place in `segments`. Several may have one text.
+        named: for each image whether its phrases are class names, for want of others.
+    """
+
+    segments: list[list[int]]
+    objects: list[list[int]]
+    first_prompts: list[list[list[Prompt]]]
+    phrases: list[list[Phrase]]
+    named: list[bool]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """For each image the different texts of its phrases, in order."""
+        return [list(dict.fromkeys(phrase.text for phrase in phrases)) for phrases in self.phrases]
+
+
+def draw_lesson(
+    targets: Sequence[Target],
+    vocabulary: Vocabulary,
+    sampling: Sampling,
+    sampler: VisualSampler,
+    generators: Sequence[torch.Generator],
+) -> Lesson:
+    """A lesson for a batch: random things that can be prompted, and random phrases.
+
+    Args:
+        targets: of the images.
+        vocabulary: of the data.
+        sampling: how much is asked.
+        sampler: holds the prompt kinds.
+        generators: one an image.
+    """
+    lesson = Lesson([], [], [], [], [])
+    for target, generator in zip(targets, generators, strict=True):
+        rows = [row for row, crowd in enumerate(target.crowd.tolist()) if not crowd]
+        place = {row: index for index, row in enumerate(rows)}
+        prompts = _first_prompts(target, rows, vocabulary, sampling, sampler, generator)
+        phrases = _draw_phrases(target, rows, sampling.phrases, generator)
+        named = sampling.name_classes and not phrases
+        if named:
+            phrases = _name_classes(target, rows, vocabulary, sampling.phrases, generator)
+        lesson.segments.append(rows)
+        lesson.objects.append([place[row] for row in prompts])
+        lesson.first_prompts.append(list(prompts.values()))
+        lesson.phrases.append([replace(phrase, segment=place[phrase.segment]) for phrase in phrases])
+        lesson.named.append(named)
+    return lesson
+
+
+def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size) -> Targets:
+    """The chosen segments of each image as one padded batch over the padded image area."""
+    most = max(1, *(len(rows) for rows in segments))
+    masks, labels = [], []
+    for target, rows in zip(targets, segments, strict=True):
+        missing = most - len(rows)
+        right, below = padded.width - target.size.width, padded.height - target.size.height
+        masks.append(F.pad(target.masks[list(rows)], (0, right, 0, below, 0, missing)))
+        labels.append(F.pad(target.labels[list(rows)], (0, missing)))
+    return Targets(
+        torch.stack(masks), _valid([len(rows) for rows in segments], most).to(masks[0].device), torch.stack(labels)
+    )
+
+
+def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
+    """For each image the targets at `places` (which may repeat), padded to at least one."""
+    most = max(1, *(len(rows) for rows in places))
+    index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
+    image = torch.arange(len(index), device=index.device)[:, None]
+    valid = _valid([len(rows) for rows in places], most).to(index.device)
+    return Targets(targets.masks[image, index], valid, targets.labels[image, index])
+
+
+def _first_prompts(
+    target: Target,
+    rows: Sequence[int],
+    vocabulary: Vocabulary,
+    sampling: Sampling,
+    sampler: VisualSampler,
+    generator: torch.Generator,
+) -> dict[int, list[Prompt]]:
+    """The first prompts of random things, by row."""
+    things = [row for row in rows if vocabulary.things[int(target.labels[row])]]
+    found: dict[int, list[Prompt]] = {}
+    for row in _shuffled(things, generator):
+        if len(found) == sampling.objects:
+            break
+        first = sampling.user.first_prompts(_subject(target, row, vocabulary), sampler, generator)
+        if first:
+            found[row] = first
+    return found
+
+
+def _draw_phrases(target: Target, rows: Sequence[int], most: int, generator: torch.Generator) -> list[Phrase]:
+    """One random phrase each of a random number of segments that have any."""
+    by_row: dict[int, list[Phrase]] = {}
+    for phrase in target.phrases:
+        if phrase.segment in rows:
+            by_row.setdefault(phrase.segment, []).append(phrase)
+    count = int(torch.randint(1, most + 1, (1,), generator=generator))
+    return [_shuffled(by_row[row], generator)[0] for row in _shuffled(list(by_row), generator)[:count]]
+
+
+def _name_classes(
+    target: Target, rows: Sequence[int], vocabulary: Vocabulary, most: int, generator: torch.Generator
+) -> list[Phrase]:
+    """Names of some classes of the image, each a phrase for every segment of its class."""
+    present = sorted({int(target.labels[row]) for row in rows})
+    count = int(torch.randint(1, most + 1, (1,), generator=generator))
+    return [
+        Phrase(vocabulary.names[label], row)
+        for label in _shuffled(present, generator)[:count]
+        for row in rows
+        if int(target.labels[row]) == label
+    ]
+
+
+def _subject(target: Target, row: int, vocabulary: Vocabulary) -> Subject:
+    phrases = tuple(phrase.text for phrase in target.phrases if phrase.segment == row)
+    return Subject(target.masks[row], vocabulary.names[int(target.labels[row])], phrases)
+
+
+def _valid(counts: Sequence[int], most: int) -> Tensor:
+    return torch.arange(most)[None] < torch.tensor(counts)[:, None]
+
+
+def _shuffled(items: Sequence[T], generator: torch.Generator) -> list[T]:
+    return [items[i] for i in torch.randperm(len(items), generator=generator).tolist()]

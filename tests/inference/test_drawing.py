@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import torch
+
+from seemkit.inference.drawing import (
+    captioned_grid,
+    colour,
+    dots,
+    from_pil,
+    outlines,
+    overlay,
+    panoptic_picture,
+    to_pil,
+)
+from seemkit.types import Panoptic, Segment
+from tests.networks import picture
+
+
+def test_overlay_tints_inside_and_outlines():
+    image = picture(40, 50)
+    masks = torch.zeros(2, 40, 50, dtype=torch.bool)
+    masks[0, 5:15, 5:15] = True
+    masks[1, 20:40, 30:50] = True
+    found = overlay(image, masks, opacity=0.25)
+    outside = ~masks.any(0)
+    assert torch.equal(found[:, outside], image[:, outside])
+    for index, inner in enumerate(((slice(6, 14), slice(6, 14)), (slice(21, 40), slice(31, 50)))):
+        expected = 0.75 * image[:, *inner].float() + 0.25 * torch.tensor(colour(index))[:, None, None]
+        torch.testing.assert_close(found[:, *inner].float(), expected, atol=0.51, rtol=0)
+    assert bool((found[:, 5, 5:15] == 255).all())
+    assert bool((found[:, 20:, 30] == 255).all())
+    assert not bool((found[:, 39, 31:49] == 255).all())  # the border of the image is no edge
+
+
+def test_classes_have_their_colour():
+    image = torch.zeros(3, 40, 50, dtype=torch.uint8)
+    ids = torch.zeros(40, 50, dtype=torch.int64)
+    ids[:20], ids[30:] = 3, 8
+    found = panoptic_picture(image, Panoptic(ids, [Segment(3, 1), Segment(8, 1)]))
+    assert torch.equal(found[:, 5, 5], found[:, 35, 5])
+    assert found[:, 5, 5].any()
+    assert not found[:, 25, 5].any()  # void
+    assert not torch.equal(found[:, 5, 5], panoptic_picture(image, Panoptic(ids, [Segment(3, 2)]))[:, 5, 5])
+
+
+def test_colours_of_neighbours_differ():
+    for index in range(50):
+        assert sum(abs(a - b) for a, b in zip(colour(index), colour(index + 1), strict=True)) > 100
+
+
+def test_dots_are_green_where_the_object_is_and_red_beside_it():
+    image = torch.zeros(3, 40, 50, dtype=torch.uint8)
+    found = dots(image, [(10.5, 20.5, True), (40.5, 5.5, False)]).int()
+    assert found[1, 20, 10] > 2 * found[0, 20, 10]
+    assert found[0, 5, 40] > 2 * found[1, 5, 40]
+    assert not found[:, 30:, 20:].any()
+    assert not image.any()
+
+
+def test_pictures_survive_pillow():
+    image = picture(7, 9)
+    assert torch.equal(from_pil(to_pil(image)), image)
+
+
+def test_grid_has_a_cell_for_each_picture():
+    red = torch.zeros(3, 20, 40, dtype=torch.uint8)
+    red[0] = 255
+    sheet = captioned_grid([[(red, "a"), (red, "a much longer caption than fits")], [(red, "b")]], cell=60)
+    rows = [4, 4 + 30 + 18 + 4]
+    assert sheet.size == (2 * 64 + 4, 2 * (30 + 18 + 4) + 4)
+    for x, y in ((5, rows[0]), (69, rows[0]), (5, rows[1])):
+        assert sheet.getpixel((x, y + 1)) == sheet.getpixel((x + 58, y + 28)) == (255, 0, 0)
+    assert sheet.getpixel((69, rows[1] + 1)) == (255, 255, 255)
+    pixels = from_pil(sheet).int()
+    assert pixels[:, :, 128:].min() == 255  # the caption is cut to its cell
+    assert pixels[:, 34:52, 4:64].min() < 100
+
+
+def test_outlines_have_the_colour_of_their_sign():
+    image = picture(40, 50)
+    masks = torch.zeros(2, 40, 50, dtype=torch.bool)
+    masks[0, 5:15, 5:20] = True
+    masks[1, 25:35, 30:45] = True
+    found = outlines(image, [(masks[0], True), (masks[1], False)])
+    assert found[:, 5, 5:20].unique(dim=1).T.tolist() == [[40, 200, 60]]
+    assert found[:, 25:35, 30].unique(dim=1).T.tolist() == [[230, 40, 40]]
+    inner = torch.zeros_like(masks[0])
+    inner[6:14, 6:19] = inner[26:34, 31:44] = True
+    untouched = inner | ~masks.any(dim=0)
+    assert torch.equal(found[:, untouched], image[:, untouched])
+    assert torch.equal(outlines(image, []), image)

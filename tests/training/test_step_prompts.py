@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from seemkit.interactive.user import MIN_AREA, SimulatedUser
+from seemkit.prompts.values import Point
+from seemkit.training.config import Sampling
+from seemkit.training.step_prompts import choose_targets, draw_lesson, pad_targets
+from seemkit.types import Phrase, Size, Target
+from tests.networks import VOCABULARY
+
+SKY, GRASS, STAR = range(3)
+
+
+def target(*segments: tuple[int, tuple[slice, slice], bool], phrases: tuple[Phrase, ...] = (), size=(40, 48)) -> Target:
+    masks = torch.zeros(len(segments), *size, dtype=torch.bool)
+    for row, (_, box, _) in enumerate(segments):
+        masks[row][box] = True
+    labels = torch.tensor([label for label, _, _ in segments], dtype=torch.int64)
+    return Target(masks, labels, torch.tensor([crowd for _, _, crowd in segments], dtype=torch.bool), phrases)
+
+
+def box(top: int, left: int, height: int = 6, width: int = 6) -> tuple[slice, slice]:
+    return slice(top, top + height), slice(left, left + width)
+
+
+@pytest.fixture
+def first() -> Target:
+    """A crowd before everything else, so that rows of the target are not places in the lesson."""
+    return target(
+        (STAR, box(0, 0, 4, 20), True),
+        (SKY, box(0, 20, 20, 20), False),
+        (STAR, box(20, 2), False),
+        (STAR, box(30, 2, 3, 3), False),  # 9 pixels: too small to be clicked
+        (STAR, box(30, 30), False),
+        phrases=(Phrase("the left star", 2), Phrase("the crowd", 0), Phrase("the sky", 1), Phrase("the tiny star", 3)),
+    )
+
+
+@pytest.fixture
+def second() -> Target:
+    return target((GRASS, box(0, 0, 40, 40), False), (STAR, box(10, 10), False))
+
+
+def draw(targets, network, seed: int = 0, **sampling):
+    generators = [torch.Generator().manual_seed(100 * seed + image) for image in range(len(targets))]
+    return draw_lesson(targets, VOCABULARY, Sampling(**sampling), network.sampler, generators)
+
+
+def test_crowds_are_never_asked(first, second, tiny_network):
+    for seed in range(20):
+        lesson = draw([first, second], tiny_network, seed)
+        assert lesson.segments == [[1, 2, 3, 4], [0, 1]]
+        assert "the crowd" not in [phrase.text for phrase in lesson.phrases[0]]
+
+
+def test_large_things_are_clicked_and_nothing_else(first, second, tiny_network):
+    lesson = draw([first, second], tiny_network)
+    assert sorted(lesson.objects[0]) == [1, 3]  # rows 2 and 4 of the target
+    assert lesson.objects[1] == [1]
+
+
+def test_an_object_of_the_least_area_is_clicked(tiny_network):
+    assert MIN_AREA == 10
+    enough, small = (target((STAR, box(5, 5, 1, width), False)) for width in (10, 9))
+    lesson = draw([enough, small], tiny_network)
+    assert lesson.objects == [[0], []]
+
+
+def test_first_prompts_lie_on_their_objects(first, tiny_network):
+    for seed in range(10):
+        lesson = draw([first], tiny_network, seed, user=SimulatedUser(centre=0.5, kinds={"point": 1}))
+        for place, prompts in zip(lesson.objects[0], lesson.first_prompts[0], strict=True):
+            mask = first.masks[lesson.segments[0][place]]
+            assert prompts
+            assert all(isinstance(p, Point) and p.positive and mask[int(p.y), int(p.x)] for p in prompts)
+
+
+def test_phrases_mean_places_of_the_lesson(first, tiny_network):
+    seen, counts = set(), set()
+    for seed in range(40):
+        lesson = draw([first], tiny_network, seed, phrases=2)
+        phrases = lesson.phrases[0]
+        counts.add(len(phrases))
+        for phrase in phrases:
+            row = lesson.segments[0][phrase.segment]
+            assert (phrase.text, row) in {("the left star", 2), ("the sky", 1), ("the tiny star", 3)}
+            seen.add(phrase.text)
+    assert len(seen) == 3
+    assert counts == {1, 2}
+
+
+def test_one_phrase_a_segment(tiny_network):
+    several = target(
+        (STAR, box(0, 0), False),
+        (STAR, box(20, 20), False),
+        phrases=(Phrase("left", 0), Phrase("red", 0), Phrase("right", 1)),
+    )
+    chosen = [draw([several], tiny_network, seed).phrases[0] for seed in range(30)]
+    assert all(len({phrase.segment for phrase in phrases}) == len(phrases) for phrases in chosen)
+    assert {phrase.text for phrases in chosen for phrase in phrases} == {"left", "red", "right"}
+
+
+def test_images_without_phrases_are_asked_for_their_classes(first, tiny_network):
+    silent = replace(first, phrases=())
+    seen = set()
+    for seed in range(20):
+        lesson = draw([silent, first], tiny_network, seed)
+        assert lesson.named == [True, False]
+        by_name = {}
+        for phrase in lesson.phrases[0]:
+            by_name.setdefault(phrase.text, []).append(lesson.segments[0][phrase.segment])
+        assert all(rows == {"star": [2, 3, 4], "sky": [1]}[name] for name, rows in by_name.items())
+        assert lesson.texts[0] == list(by_name)
+        seen |= set(by_name)
+    assert seen == {"star", "sky"}
+    nothing = draw([silent], tiny_network, name_classes=False)
+    assert (nothing.phrases, nothing.named) == ([[]], [False])
+
+
+def test_what_an_image_is_asked_does_not_depend_on_the_batch(first, second, tiny_network):
+    both = draw([first, second], tiny_network, seed=3)
+    alone = draw([first], tiny_network, seed=3)
+    assert both.objects[:1] == alone.objects
+    assert both.first_prompts[:1] == alone.first_prompts
+    assert both.phrases[:1] == alone.phrases
+
+
+def test_not_more_objects_than_asked_for(tiny_network):
+    crowded = target(*((STAR, box(6 * n, 6 * n), False) for n in range(6)))
+    chosen = set()
+    for seed in range(10):
+        objects = draw([crowded], tiny_network, seed, objects=2).objects[0]
+        assert len(set(objects)) == 2
+        chosen |= set(objects)
+    assert chosen == set(range(6))
+
+
+def test_the_same_generator_draws_the_same_lesson(first, second, tiny_network):
+    lessons = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(lessons))  # must not matter
+        lessons.append(draw([first, second], tiny_network, seed))
+    assert lessons[0] == lessons[1]
+    assert lessons[0] != lessons[2]
+
+
+def test_an_image_of_crowds_only(tiny_network):
+    only = target((STAR, box(0, 0, 20, 20), True), phrases=(Phrase("the crowd", 0),))
+    lesson = draw([only], tiny_network)
+    assert (lesson.segments, lesson.objects, lesson.phrases) == ([[]], [[]], [[]])
+    targets = pad_targets([only], lesson.segments, Size(64, 64))
+    assert targets.masks.shape == (1, 1, 64, 64)
+    assert not targets.valid.any()
+
+
+def test_pad_targets(first, second):
+    small = target((STAR, box(1, 1), False), size=(33, 40))
+    targets = pad_targets([first, small], [[2, 4], [0]], Size(64, 64))
+    assert targets.masks.shape == (2, 2, 64, 64)
+    assert targets.valid.tolist() == [[True, True], [True, False]]
+    assert targets.labels.tolist() == [[STAR, STAR], [STAR, 0]]
+    assert torch.equal(targets.masks[0, 1, :40, :48].bool(), first.masks[4])
+    assert targets.masks[0].sum() == first.masks[[2, 4]].sum()
+    assert torch.equal(targets.masks[1, 0, :33, :40].bool(), small.masks[0])
+    assert not targets.masks[1, 1].any()
+
+
+def test_choose_targets(first, second):
+    targets = pad_targets([first, second], [[1, 2, 4], [0, 1]], Size(64, 64))
+    chosen = choose_targets(targets, [[2, 0, 2], [1]])
+    assert chosen.valid.tolist() == [[True] * 3, [True, False, False]]
+    assert torch.equal(chosen.masks[0], targets.masks[0, [2, 0, 2]])
+    assert torch.equal(chosen.masks[1, 0], targets.masks[1, 1])
+    assert chosen.labels[0].tolist() == [STAR, SKY, STAR]
+    assert int(chosen.labels[1, 0]) == STAR
+    nobody = choose_targets(targets, [[], []])
+    assert nobody.masks.shape[:2] == (2, 1)
+    assert not nobody.valid.any()

@@ -27,7 +27,7 @@ from torch import Tensor
 from seemkit import SEEM, Session, Subject
 from seemkit.data.scenes.scene import Scene, make_scene
 from seemkit.data.scenes.things import Thing
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.prompts.values import Point, Prompt, RegionOf, Text
 
 Mixes = dict[str, list[Prompt]]
@@ -74,13 +74,13 @@ class Asking:
 
     def _mixes(self, scene: Scene, thing: Thing, masks: dict[int, Tensor], session: Session) -> Mixes:
         mask = masks[thing.id]
-        subject, click, careless = Subject(mask), centre_click(mask), self._careless(mask)
+        subject, click, careless = Subject(mask), center_click(mask), self._careless(mask)
         start = {
             kind: list(self.network.sampler.kind(kind).start(subject, self.generator))
             for kind in ("box", "scribble", "circle", "polygon", "mask")
         }
         others = [masks[other.id] for other in scene.things if other is not thing]
-        beside = [replace(centre_click(other), positive=False) for other in others[:1] if bool(other.any())]
+        beside = [replace(center_click(other), positive=False) for other in others[:1] if bool(other.any())]
         mixes: Mixes = {"click": [click], "careless click": [careless]}
         mixes |= {kind: prompts for kind, prompts in start.items() if prompts}
         mixes["box + click"] = [*start["box"], click]

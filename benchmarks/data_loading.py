@@ -22,7 +22,7 @@ from lightning.pytorch.profilers import SimpleProfiler
 from seemkit.data.datamodules.coco import CocoDataModule
 from seemkit.data.scenes import write_scenes
 from seemkit.nn.architecture import Architecture
-from seemkit.training.config import Optimisation, Sampling
+from seemkit.training.config import Optimization, Sampling
 from seemkit.training.module import SeemModule
 
 BAR, WARM = 0.05, 2
@@ -46,7 +46,7 @@ def measure(side: int, batch: int, workers: int, steps: int) -> dict[str, object
             enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
             limit_val_batches=0, default_root_dir=folder,
         )  # fmt: skip
-        module = SeemModule(TINY, Optimisation(frozen=()), Sampling(objects=3, rounds=0))
+        module = SeemModule(TINY, Optimization(frozen=()), Sampling(objects=3, rounds=0))
         trainer.fit(module, datamodule=data)
     durations = profiler.recorded_durations
     waits = durations["[_TrainingEpochLoop].train_dataloader_next"][WARM:steps]

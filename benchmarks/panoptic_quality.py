@@ -59,11 +59,11 @@ def main() -> None:
 
 
 def _map(height: int, width: int, segments: int, generator: torch.Generator) -> Tensor:
-    """Segment ids from 1, int64 [H, W]: each pixel belongs to the nearest of random centres."""
-    centres = torch.rand(segments, 2, generator=generator) * torch.tensor([height, width])
+    """Segment ids from 1, int64 [H, W]: each pixel belongs to the nearest of random centers."""
+    centers = torch.rand(segments, 2, generator=generator) * torch.tensor([height, width])
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     pixels = torch.stack((y, x), dim=-1).view(-1, 2).float()
-    return torch.cdist(pixels, centres).argmin(dim=1).view(height, width) + 1
+    return torch.cdist(pixels, centers).argmin(dim=1).view(height, width) + 1
 
 
 def _shifted(ids: Tensor, generator: torch.Generator) -> Tensor:

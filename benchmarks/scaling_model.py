@@ -69,7 +69,7 @@ def main() -> None:
 def count(config: Path) -> tuple[int, int, int]:
     """Weights, trained weights, and floating point operations to encode an image."""
     settings = yaml.safe_load(config.read_text())["model"]
-    assert tuple(settings["optimisation"]["frozen"]) == FROZEN
+    assert tuple(settings["optimization"]["frozen"]) == FROZEN
     with torch.device("meta"):
         network = SEEM(Architecture(**settings["architecture"])).eval()
         weights = sum(parameter.numel() for parameter in network.parameters())

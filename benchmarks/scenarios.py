@@ -14,7 +14,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
-from seemkit.nn.pixels import PIXEL_MEAN, normalise
+from seemkit.nn.pixels import PIXEL_MEAN, normalize
 from seemkit.postprocess.resize import restore
 from seemkit.prompts.sampler import EncodedGroup
 from seemkit.prompts.values import Mask, Prompt, RegionOf, Text
@@ -74,7 +74,7 @@ class Scenarios:
     def _encoder(self) -> Found:
         network = self.network
         size = Size(*self.pixels.shape[1:])
-        pixels = normalise([self.pixels], [size], network.architecture.multiple, network.level_embedding.weight)
+        pixels = normalize([self.pixels], [size], network.architecture.multiple, network.level_embedding.weight)
         maps = network.backbone(pixels)
         for index, feature in enumerate(maps):
             yield f"enc/res{index + 2}", lambda feature=feature: feature

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seemkit import SEEM, Box
 from seemkit.inference.tracker import Tracker
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.prompts.values import Mask, Prompt
 from tests.clips import Clip, moving, panned
@@ -60,7 +60,7 @@ def tight_box(mask: Tensor) -> Box:
     return Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
 
 
-BEGINNINGS: dict[str, Callable[[Tensor], Prompt]] = {"mask": Mask, "point": centre_click, "box": tight_box}
+BEGINNINGS: dict[str, Callable[[Tensor], Prompt]] = {"mask": Mask, "point": center_click, "box": tight_box}
 """What is said of an object in its first frame."""
 
 

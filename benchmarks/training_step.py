@@ -69,13 +69,13 @@ class Problem:
             part.requires_grad_(False)
         levels = [torch.randn(batch, (side // stride) ** 2, FULL_SIZE.width) for stride in (32, 16, 8)]
         features = torch.randn(batch, FULL_SIZE.width, side // 4, side // 4) / FULL_SIZE.width**0.5
-        centres = torch.rand(batch, SEGMENTS, 2) * side
+        centers = torch.rand(batch, SEGMENTS, 2) * side
         grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"), dim=-1)
-        away = (grid[None, None] - centres[:, :, None, None]).norm(dim=-1)
+        away = (grid[None, None] - centers[:, :, None, None]).norm(dim=-1)
         masks = away < torch.linspace(side / 16, side / 4, SEGMENTS)[None, :, None, None]
         valid = torch.ones(batch, SEGMENTS, dtype=torch.bool)
         texts = [f"phrase number {n}" for n in range(PHRASES)]
-        clicks = [[[Point(float(x), float(y))] for x, y in image[:OBJECTS]] for image in centres]
+        clicks = [[[Point(float(x), float(y))] for x, y in image[:OBJECTS]] for image in centers]
         lesson = Lesson(
             [list(range(SEGMENTS))] * batch,
             [list(range(OBJECTS))] * batch,

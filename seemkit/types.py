@@ -1,7 +1,7 @@
 """The plain data that travels between the parts of seemkit: sizes, classes, targets, batches, panoptic maps.
 
 Nothing here computes with a model. Coordinates are (x, y) in pixels of the original image, origin top-left, pixel
-centres at +0.5. A *segment* is one thing instance or one stuff region of an image.
+centers at +0.5. A *segment* is one thing instance or one stuff region of an image.
 """
 
 from __future__ import annotations

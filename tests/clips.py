@@ -55,7 +55,7 @@ def moving(seed: int, frames: int = 16, size: int = 128, things: int = 3, step: 
     for time in range(frames):
         picture, drawn = still.copy(), np.zeros((size, size), np.uint8)
         for number, course in enumerate(courses, start=1):
-            sprite = Sprite.rasterise(course[time], light, size)
+            sprite = Sprite.rasterize(course[time], light, size)
             paint(np.random.default_rng((seed, number)), picture, course[time], sprite)
             drawn[sprite.window][sprite.mask] = number
         noisy = picture + rng.normal(0, NOISE, picture.shape)

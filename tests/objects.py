@@ -34,7 +34,7 @@ def runs(mask: np.ndarray) -> dict[str, Any]:
 
 
 def write_image(path: Path) -> None:
-    """Write a grey image of 48 by 40 pixels."""
+    """Write a gray image of 48 by 40 pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90)).save(path)
 

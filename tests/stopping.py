@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class InterruptAfter(Callback):
-    """Does what Ctrl-C does, after some optimiser steps: behind a step or in the middle of the next."""
+    """Does what Ctrl-C does, after some optimizer steps: behind a step or in the middle of the next."""
 
     def __init__(self, steps: int, within: bool) -> None:
         self.steps = steps

@@ -56,14 +56,14 @@ class LassoEncoder(RegionPrompt[Lasso]):
         pixels = np.argwhere(subject.mask.cpu().numpy())
         if not len(pixels):
             return []
-        centre = pixels.mean(axis=0)
-        away = pixels - centre
+        center = pixels.mean(axis=0)
+        away = pixels - center
         sector = ((np.arctan2(away[:, 0], away[:, 1]) / (2 * np.pi) % 1) * SECTORS).astype(int) % SECTORS
         reach = np.array([np.hypot(*away[sector == s].T).max(initial=0.0) for s in range(SECTORS)])
         reach = np.maximum(reach, np.maximum(np.roll(reach, 1), np.roll(reach, -1)) * 0.9) + 1
         reach *= 1 + 0.2 * torch.rand(SECTORS, generator=generator).numpy()
         angle = (np.arange(SECTORS) + 0.5) / SECTORS * 2 * np.pi
-        x, y = centre[1] + 0.5 + reach * np.cos(angle), centre[0] + 0.5 + reach * np.sin(angle)
+        x, y = center[1] + 0.5 + reach * np.cos(angle), center[0] + 0.5 + reach * np.sin(angle)
         return [Lasso(tuple(zip(x.tolist(), y.tolist(), strict=True)))]
 
     @classmethod

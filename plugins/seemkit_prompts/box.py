@@ -25,9 +25,9 @@ class BoxEncoder(RegionPrompt[Box]):
     accepts: ClassVar[type[Box]] = Box
 
     def region(self, prompt: Box, size: Size) -> Region:
-        """The pixels whose centres lie in the box; of a box that holds none, the pixel at its middle."""
-        rows = _centres(prompt.y0, prompt.y1, size.height)
-        columns = _centres(prompt.x0, prompt.x1, size.width)
+        """The pixels whose centers lie in the box; of a box that holds none, the pixel at its middle."""
+        rows = _centers(prompt.y0, prompt.y1, size.height)
+        columns = _centers(prompt.x0, prompt.x1, size.width)
         grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
         return Region.of(grid.reshape(-1, 2), positive=prompt.positive)
 
@@ -58,8 +58,8 @@ class BoxEncoder(RegionPrompt[Box]):
         return Box(x0, y0, x1, y1, positive)
 
 
-def _centres(low: float, high: float, length: int) -> np.ndarray:
-    """The indices of the pixels of a row of `length` whose centres lie between two places."""
+def _centers(low: float, high: float, length: int) -> np.ndarray:
+    """The indices of the pixels of a row of `length` whose centers lie between two places."""
     first, last = (min(max(0, math.ceil(edge - 0.5)), length) for edge in (low, high))
     if first >= last and 0 <= (middle := math.floor((low + high) / 2)) < length:
         first, last = middle, middle + 1

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seemkit import Circle, RegionPrompt, Scribble, Subject
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.ops.region import Region
 from seemkit.ops.strokes import Brush, Stroke, numpy_generator, paint, random_stroke, random_strokes
 from seemkit.prompts.values import Prompt
@@ -56,7 +56,7 @@ class BrushPrompt(RegionPrompt[P]):
         mask = subject.mask
         if not bool(mask.any()):
             return []
-        rng, click = numpy_generator(generator), centre_click(mask)
+        rng, click = numpy_generator(generator), center_click(mask)
         brush = self.brushes[int(rng.integers(len(self.brushes)))]
         return self._visible([random_stroke((click.x, click.y), brush, self.scale, rng)], mask)
 

@@ -9,7 +9,7 @@ import torch
 
 from seemkit import Point, PromptEncoder, RegionPrompt, Subject, hookimpl
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.ops.region import Region, square
 from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
@@ -56,7 +56,7 @@ class PointEncoder(RegionPrompt[Point]):
 
     def start(self, subject: Subject, generator: torch.Generator) -> list[Point]:
         """The pixel of the mask that is farthest from its border."""
-        return [centre_click(subject.mask)] if bool(subject.mask.any()) else []
+        return [center_click(subject.mask)] if bool(subject.mask.any()) else []
 
     @classmethod
     def parse(cls, text: str) -> Point:

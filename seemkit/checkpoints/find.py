@@ -45,7 +45,7 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
 
     Args:
         source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
-            ``model.safetensors``; a ``.pt`` file of the official code; or ``"organisation/name"`` of a repository on
+            ``model.safetensors``; a ``.pt`` file of the official code; or ``"organization/name"`` of a repository on
             the Hugging Face Hub that holds either. A folder or file that exists comes first.
         variant: which published model; needed for a repository of ``.pt`` files, and for a single one of them whose
             names fit several (v0, v1 and demo: v1 is assumed).
@@ -68,7 +68,7 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
         return _from_hub(str(source), variant)
     raise InputError(
         f"{source}: no such folder or file, no shipped model ({', '.join(SHIPPED)}) and no name of a repository like "
-        f"'organisation/name'; a model is a folder with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` "
+        f"'organization/name'; a model is a folder with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` "
         "and `seemkit convert` leave it"
     )
 

@@ -118,7 +118,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
-        help="folder of weights, official .pt file, ORGANISATION/NAME, or a shipped model (default: %(default)s)",
+        help="folder of weights, official .pt file, ORGANIZATION/NAME, or a shipped model (default: %(default)s)",
     )
     parser.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")

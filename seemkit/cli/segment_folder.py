@@ -110,7 +110,7 @@ def _read(path: Path) -> Tensor:
 
 
 def _of_one_size(pictures: Iterator[Picture], batch: int) -> Iterator[list[Picture]]:
-    """Neighbours of one size, at most `batch` of them: padding to a larger neighbour would change what is found."""
+    """Neighbors of one size, at most `batch` of them: padding to a larger neighbor would change what is found."""
     group: list[Picture] = []
     for picture in pictures:
         if group and (len(group) == batch or picture.pixels.shape != group[0].pixels.shape):

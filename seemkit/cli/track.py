@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.errors import InputError
-from seemkit.inference.drawing import colour, overlay
+from seemkit.inference.drawing import color, overlay
 from seemkit.inference.tracker import Tracker
 from seemkit.io.atomic import replacing
 from seemkit.io.frames import Frame, Frames
@@ -30,7 +30,7 @@ from seemkit.types import Size
 
 MOST_OBJECTS = 254
 """In DAVIS' files, 0 is background and 255 void."""
-PALETTE = [0, 0, 0, *chain.from_iterable(colour(index) for index in range(255))]
+PALETTE = [0, 0, 0, *chain.from_iterable(color(index) for index in range(255))]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimiser state shared out among processes, with torch's ``fully_shard`` (FSDP2)."""
+"""Weights, gradients and optimizer state shared out among processes, with torch's ``fully_shard`` (FSDP2)."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ EDGE = (255, 255, 255)
 POSITIVE, NEGATIVE = (40, 200, 60), (230, 40, 40)
 
 
-def colour(index: int) -> tuple[int, int, int]:
-    """A colour for an index; neighbours differ strongly."""
+def color(index: int) -> tuple[int, int, int]:
+    """A color for an index; neighbors differ strongly."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.61803 % 1, 0.75, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def overlay(image: Tensor, masks: Tensor, opacity: float = 0.5) -> Tensor:
-    """The image with each mask tinted in its own colour and outlined.
+    """The image with each mask tinted in its own color and outlined.
 
     Args:
         image: uint8 [3, H, W].
@@ -35,18 +35,18 @@ def overlay(image: Tensor, masks: Tensor, opacity: float = 0.5) -> Tensor:
     """
     picture = image.float()
     for index, mask in enumerate(masks):
-        tint = torch.tensor(colour(index))[:, None, None]
+        tint = torch.tensor(color(index))[:, None, None]
         picture = torch.where(mask, picture * (1 - opacity) + tint * opacity, picture)
         picture = torch.where(_edge(mask), torch.tensor(EDGE)[:, None, None].float(), picture)
     return picture.round().clamp(0, 255).byte()
 
 
 def panoptic_picture(image: Tensor, found: Panoptic) -> Tensor:
-    """The image with each segment tinted; the colour says the class. uint8 [3, H, W]."""
+    """The image with each segment tinted; the color says the class. uint8 [3, H, W]."""
     picture = image.float() * 0.35
     for segment in found.segments:
         mask = found.ids == segment.id
-        picture = torch.where(mask, picture + torch.tensor(colour(segment.label))[:, None, None] * 0.65, picture)
+        picture = torch.where(mask, picture + torch.tensor(color(segment.label))[:, None, None] * 0.65, picture)
         picture = torch.where(_edge(mask), torch.tensor(EDGE)[:, None, None].float(), picture)
     return picture.round().clamp(0, 255).byte()
 

@@ -68,7 +68,7 @@ class Prediction:
 
 
 def _corners(ring: Ring) -> Ring:
-    """The ring without the points that lie on a straight line between their neighbours."""
+    """The ring without the points that lie on a straight line between their neighbors."""
     into, out = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     return ring[into[:, 0] * out[:, 1] != into[:, 1] * out[:, 0]]
 

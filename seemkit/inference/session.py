@@ -14,7 +14,7 @@ from seemkit.errors import InputError
 from seemkit.inference.automatic import Unprompted
 from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.io.image import check_pixels, read_image
 from seemkit.model.outputs import Draws
@@ -202,7 +202,7 @@ class Session:
             InputError: the truth is empty or of another size.
         """
         self._prepared((Mask(truth),))
-        rollout = Rollout(self.network, self.context, [truth[None]], [[[centre_click(truth)]]], self._draws)
+        rollout = Rollout(self.network, self.context, [truth[None]], [[[center_click(truth)]]], self._draws)
         for _ in range(rounds):
             answer = rollout.answer()
             prompts = tuple(rollout.prompts[0][0])

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.object_ids import object_ids, object_masks
@@ -138,7 +138,7 @@ class Tracker:
         return marking if any(getattr(prompt, "positive", True) for prompt in marking) else []
 
     def _click(self, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
-        return [centre_click(mask)] if self.click and bool(mask.any()) else []
+        return [center_click(mask)] if self.click and bool(mask.any()) else []
 
 
 def _as_given(found: Float[Tensor, "H W"], prompts: ObjectPrompts) -> Float[Tensor, "H W"]:

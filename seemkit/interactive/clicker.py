@@ -47,7 +47,7 @@ def next_click(
 
     The depth of an error pixel is its distance to the nearest pixel that is no error of this sign; nothing outside the
     image is one. Of equally deep pixels the first in raster order is taken, of equally deep signs
-    the negative one. A pixel is clicked once: its depth is then 0, while it still counts for its neighbours. Without
+    the negative one. A pixel is clicked once: its depth is then 0, while it still counts for its neighbors. Without
     any error left, the click is negative at (0, 0).
 
     Args:
@@ -107,7 +107,7 @@ def first_click(mask: Bool[Tensor, "H W"], depth: Depth = exact_depth) -> Click:
     return next_click(torch.zeros_like(mask), mask, depth=depth)
 
 
-def centre_click(mask: Bool[Tensor, "H W"]) -> Point:
+def center_click(mask: Bool[Tensor, "H W"]) -> Point:
     """A positive click at the pixel of the mask that is farthest from its border."""
     click = first_click(mask)
     return Point(click.x + 0.5, click.y + 0.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.nn.tokens import VISUAL_QUERY, answered_by
 from seemkit.prompts.encoder import Subject
 from seemkit.prompts.registry import Registry
@@ -24,7 +24,7 @@ class SimulatedUser:
     """How first prompts are drawn for objects.
 
     Attributes:
-        centre: probability of a single click at the most interior pixel, which is how evaluation starts.
+        center: probability of a single click at the most interior pixel, which is how evaluation starts.
         kinds: otherwise, the relative frequency of each prompt kind (reference: point, polygon, scribble and circle,
             all as often). Visual queries have to answer them, as they do all kinds that mark pixels.
         described: probability that the object is also described by a text.
@@ -33,12 +33,12 @@ class SimulatedUser:
         InputError: a probability is none, or no kind has a frequency above 0.
     """
 
-    centre: float = 0.0
+    center: float = 0.0
     kinds: Mapping[str, float] = field(default_factory=lambda: {"point": 1, "polygon": 1, "scribble": 1, "circle": 1})
     described: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("centre", "described"):
+        for name in ("center", "described"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"sampling.user.{name} is {getattr(self, name)}; expected a probability")
         if min(self.kinds.values(), default=-1.0) < 0 or not sum(self.kinds.values()) > 0:
@@ -76,8 +76,8 @@ class SimulatedUser:
         return prompts
 
     def _first(self, subject: Subject, sampler: VisualSampler, generator: torch.Generator) -> list[Prompt]:
-        if float(torch.rand((), generator=generator)) < self.centre:
-            return [centre_click(subject.mask)]
+        if float(torch.rand((), generator=generator)) < self.center:
+            return [center_click(subject.mask)]
         weights = torch.tensor(list(self.kinds.values()), dtype=torch.float32)
         name = list(self.kinds)[int(torch.multinomial(weights, 1, generator=generator))]
         return list(sampler.kind(name).simulate(subject, generator))

@@ -34,7 +34,7 @@ _DECODING_ERRORS = (
 def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
     """The image in a file as uint8 [3, H, W], RGB, 0..255.
 
-    Grey, palette and CMYK images become RGB, alpha is dropped, and 16 bits are scaled to 8. Of an animation the first
+    Gray, palette and CMYK images become RGB, alpha is dropped, and 16 bits are scaled to 8. Of an animation the first
     frame is read.
 
     Args:
@@ -134,7 +134,7 @@ def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
     if image.mode == "F":
         raise InputError(f"{path}: has floating-point pixels; save it with 8 or 16 bits a channel")
     if image.mode in ("P", "PA", "RGBa", "La"):
-        # a palette may carry alpha and a premultiplied colour depends on it: both have to pass through RGBA
+        # a palette may carry alpha and a premultiplied color depends on it: both have to pass through RGBA
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     try:
         return image.convert("RGB")
@@ -143,7 +143,7 @@ def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
 
 
 def _scale_16_bits(image: Image.Image, path: str | StoredFile) -> Image.Image:
-    """The grey image of 16 bits in 8 bits: 65535 becomes 255, to the nearest level."""
+    """The gray image of 16 bits in 8 bits: 65535 becomes 255, to the nearest level."""
     # Pillow's mode I has 32 bits but also holds 16-bit files, for instance PGM
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:

@@ -36,7 +36,7 @@ class MeanIoU(Metric):
         self.confusion += confusion_matrix(predicted_labels, target_labels, self.num_classes)
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars miou, fwiou and pixel_accuracy; NaN without a labelled pixel."""
+        """Scalars miou, fwiou and pixel_accuracy; NaN without a labeled pixel."""
         frequency = self.confusion.sum(dim=1).double() / self.confusion.sum()
         iou = class_ious(self.confusion)
         return {

@@ -122,7 +122,7 @@ def _labels(
         if not 0 <= segment.label < num_classes:
             raise InputError(
                 f"panoptic segment {segment.id}: label {segment.label} is outside 0..{num_classes - 1}; "
-                "use the vocabulary that the segments were labelled with"
+                "use the vocabulary that the segments were labeled with"
             )
     labels = torch.tensor([s.label for s in segments], dtype=torch.int64, device=device)
     return labels, torch.tensor([s.crowd for s in segments], dtype=torch.bool, device=device)

@@ -125,7 +125,7 @@ def contour_accuracy(predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H
 def contours(masks: Bool[Tensor, "N H W"]) -> Bool[Tensor, "N H W"]:
     """Which pixels differ from the one to the right, the one below, or the one below to the right.
 
-    What is outside of the image is no neighbour, so a mask has no contour along the border and a full one has none.
+    What is outside of the image is no neighbor, so a mask has no contour along the border and a full one has none.
     """
     edge = torch.zeros_like(masks)
     edge[:, :, :-1] |= masks[:, :, :-1] != masks[:, :, 1:]

@@ -29,7 +29,7 @@ from seemkit.nn.deformable import DeformablePixelDecoder
 from seemkit.nn.heads import Embeddings, cosine_similarity
 from seemkit.nn.language import LanguageTower, imagenet_templates
 from seemkit.nn.pixel_decoder import PixelDecoder
-from seemkit.nn.pixels import normalise
+from seemkit.nn.pixels import normalize
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import RegionHead, region_features
 from seemkit.nn.tokens import (
@@ -53,7 +53,7 @@ class SEEM(nn.Module):
 
     Args:
         architecture: its sizes and switches.
-        vocabulary: the classes that a result is labelled with unless others are given.
+        vocabulary: the classes that a result is labeled with unless others are given.
     """
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
@@ -102,7 +102,7 @@ class SEEM(nn.Module):
         Args:
             source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
                 ``model.safetensors``, as `save` leaves it; a ``.pt`` file of the official code; or
-                ``"organisation/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
+                ``"organization/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
             variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
             device: where to run, for example ``"cuda"``.
             dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device multiplies it in hardware.
@@ -148,11 +148,11 @@ class SEEM(nn.Module):
 
         Args:
             images: each [3, H, W], RGB, 0..255, of any sizes; they are padded on the right and at the bottom with the
-                mean colour to a common size, a multiple of the architecture's `multiple`.
+                mean color to a common size, a multiple of the architecture's `multiple`.
             frames: sizes in whose pixels prompts will be given, where these are not the images' own.
         """
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
-        pixels = normalise(images, sizes, self.architecture.multiple, self.level_embedding.weight)
+        pixels = normalize(images, sizes, self.architecture.multiple, self.level_embedding.weight)
         pyramid = self.pixel_decoder(self.backbone(pixels))
         features = pyramid.mask_features
         if self.click_field is not None:

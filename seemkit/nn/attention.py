@@ -104,7 +104,7 @@ def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a ReLU between, added to the input and normalised."""
+    """Two linear layers with a ReLU between, added to the input and normalized."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seemkit.nn.position import pixel_centres
+from seemkit.nn.position import pixel_centers
 from seemkit.ops.memory_format import channels_last
 
 MOST_BUMPS = 16
@@ -77,8 +77,8 @@ class ClickField(nn.Module):
         """The mask features with the position channels behind them."""
         batch, _, height, width = features.shape
         exact = torch.promote_types(features.dtype, torch.float32)
-        centres = pixel_centres(height, width, device=features.device, dtype=exact)
-        angle = (centres[:, :, None] * self.frequencies.to(exact)).sum(dim=3)  # no product, which autocast would round
+        centers = pixel_centers(height, width, device=features.device, dtype=exact)
+        angle = (centers[:, :, None] * self.frequencies.to(exact)).sum(dim=3)  # no product, which autocast would round
         waves = torch.cat((angle.cos(), angle.sin()), dim=2) / math.sqrt(len(self.frequencies) / 2)
         cells = (features.permute(0, 2, 3, 1), waves.to(features.dtype).expand(batch, -1, -1, -1))
         return channels_last(torch.cat(cells, dim=3).permute(0, 3, 1, 2))

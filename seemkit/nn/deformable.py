@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seemkit.nn.attention import FeedForward
 from seemkit.nn.pixel_decoder import GROUPS, ConvNorm, Pyramid
-from seemkit.nn.position import pixel_centres, sine_position
+from seemkit.nn.position import pixel_centers, sine_position
 from seemkit.types import Size
 
 LEVELS = 3
@@ -59,7 +59,7 @@ class DeformableAttention(nn.Module):
     def forward(
         self,
         queries: Float[Tensor, "B M C"],
-        centres: Float[Tensor, "M 2"],
+        centers: Float[Tensor, "M 2"],
         values: Float[Tensor, "B M C"],
         shapes: Sequence[Size],
     ) -> Float[Tensor, "B M C"]:
@@ -67,7 +67,7 @@ class DeformableAttention(nn.Module):
 
         Args:
             queries: the cells of all levels in a row, position included.
-            centres: (x, y) of each cell as fractions of the image.
+            centers: (x, y) of each cell as fractions of the image.
             values: the cells as they are read.
             shapes: height and width of each level.
         """
@@ -81,7 +81,7 @@ class DeformableAttention(nn.Module):
             zip(values.split([math.prod(s) for s in shapes], 1), shapes, strict=True)
         ):
             plane = level.permute(0, 2, 3, 1).flatten(0, 1).unflatten(2, tuple(shape))  # [B heads, c, H, W]
-            place = centres[:, None, None] + offsets[:, :, :, index] / offsets.new_tensor([shape.width, shape.height])
+            place = centers[:, None, None] + offsets[:, :, :, index] / offsets.new_tensor([shape.width, shape.height])
             grid = (2 * place - 1).transpose(1, 2).flatten(0, 1)  # [B heads, M, points, 2]
             found = F.grid_sample(plane, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
             share = weights[:, :, :, index].transpose(1, 2).flatten(0, 1)  # [B heads, M, points]
@@ -98,9 +98,9 @@ class DeformableLayer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width, hidden)
 
-    def forward(self, cells: Tensor, position: Tensor, centres: Tensor, shapes: Sequence[Size]) -> Tensor:
+    def forward(self, cells: Tensor, position: Tensor, centers: Tensor, shapes: Sequence[Size]) -> Tensor:
         """The cells [B, M, C] after the layer."""
-        return self.feed_forward(self.norm(cells + self.attention(cells + position, centres, cells, shapes)))
+        return self.feed_forward(self.norm(cells + self.attention(cells + position, centers, cells, shapes)))
 
 
 class DeformablePixelDecoder(nn.Module):
@@ -146,9 +146,9 @@ class DeformablePixelDecoder(nn.Module):
                 for shape, embedding in zip(shapes, self.level_embedding, strict=True)
             ]
         )[None]
-        centres = torch.cat([pixel_centres(*shape, device=device, dtype=dtype).flatten(0, 1) for shape in shapes])
+        centers = torch.cat([pixel_centers(*shape, device=device, dtype=dtype).flatten(0, 1) for shape in shapes])
         cells = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
         for layer in self.encoder:
-            cells = layer(cells, position, centres, shapes)
+            cells = layer(cells, position, centers, shapes)
         parts = cells.split([math.prod(shape) for shape in shapes], dim=1)
         return [part.transpose(1, 2).unflatten(2, tuple(shape)) for part, shape in zip(parts, shapes, strict=True)]

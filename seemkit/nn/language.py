@@ -28,9 +28,9 @@ class TextFeatures(NamedTuple):
     """T encoded texts.
 
     Attributes:
-        tokens: [T, L, C], one vector a token, start and end tokens included, not normalised.
+        tokens: [T, L, C], one vector a token, start and end tokens included, not normalized.
         valid: bool [T, L], False behind the end of a text.
-        sentence: [T, C], the vector at the end token, not normalised.
+        sentence: [T, C], the vector at the end token, not normalized.
     """
 
     tokens: Tensor
@@ -105,7 +105,7 @@ class LanguageTower(nn.Module):
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Unit vectors of K class names and, last, of the background.
 
-        Each is the mean over the templates of the normalised sentence vectors, normalised. In evaluation mode and
+        Each is the mean over the templates of the normalized sentence vectors, normalized. In evaluation mode and
         without gradient they are computed once for the same names, until weights, mode, device or type change.
         """
         remembers = not self.training and not torch.is_grad_enabled()

@@ -15,7 +15,7 @@ PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 
 
-def normalise(images: Sequence[Tensor], sizes: Sequence[Size], multiple: int, like: Tensor) -> Float[Tensor, "B 3 H W"]:
+def normalize(images: Sequence[Tensor], sizes: Sequence[Size], multiple: int, like: Tensor) -> Float[Tensor, "B 3 H W"]:
     """The images with mean 0 and deviation 1, padded with zeros to a common size, channels side by side.
 
     Args:

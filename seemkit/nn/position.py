@@ -21,7 +21,7 @@ def sine_position(
         device: where the result lives.
         dtype: its type.
 
-    Source: Carion et al., End-to-End Object Detection with Transformers (2020), normalised to 2 pi, temperature 10000.
+    Source: Carion et al., End-to-End Object Detection with Transformers (2020), normalized to 2 pi, temperature 10000.
     """
     count, exact = channels // 2, torch.promote_types(dtype, torch.float32)
     index = torch.arange(count, device=device, dtype=exact)
@@ -37,8 +37,8 @@ def sine_position(
     return torch.cat((rows, columns))
 
 
-def pixel_centres(height: int, width: int, *, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "H W 2"]:
-    """The (x, y) centre of each cell of a grid, as fractions 0..1 of width and height."""
+def pixel_centers(height: int, width: int, *, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "H W 2"]:
+    """The (x, y) center of each cell of a grid, as fractions 0..1 of width and height."""
     y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
     x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
     return torch.stack((x[None, :].expand(height, -1), y[:, None].expand(-1, width)), dim=2)

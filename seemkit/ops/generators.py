@@ -7,7 +7,7 @@ import torch
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """A CPU generator whose stream is a function of the numbers; neighbouring numbers give unrelated streams.
+    """A CPU generator whose stream is a function of the numbers; neighboring numbers give unrelated streams.
 
     The last number should not be 0: NumPy takes (1, 0) for (1,).
 

@@ -22,7 +22,7 @@ def instances(
     """The things among the `limit` most probable pairs of query and class, highest score first.
 
     A query can appear with several classes. The score is the class probability times the mean mask probability inside
-    the mask; stuff counts towards the limit and is then left out, as in the reference.
+    the mask; stuff counts toward the limit and is then left out, as in the reference.
 
     Args:
         class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.

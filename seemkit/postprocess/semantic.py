@@ -10,7 +10,7 @@ from torch import Tensor
 def semantic_scores(
     class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
 ) -> Float[Tensor, "K H W"]:
-    """Score (>= 0, not normalised) of each class at each pixel: class times mask probability, summed over queries.
+    """Score (>= 0, not normalized) of each class at each pixel: class times mask probability, summed over queries.
 
     Args:
         class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.

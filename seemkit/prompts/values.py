@@ -31,7 +31,7 @@ class Point(Prompt):
     """A click on the object, or beside it.
 
     Attributes:
-        x: column, 0..width; pixel centres are at +0.5.
+        x: column, 0..width; pixel centers are at +0.5.
         y: row, 0..height.
         positive: True if the object is here, False if it is not.
 
@@ -111,13 +111,13 @@ class Circle(Prompt):
     """A disc on the object, or the blob that a disc leaves when it is moved like a brush.
 
     Attributes:
-        points: where its centre is; of several, the path of the centre.
+        points: where its center is; of several, the path of the center.
         radius: in pixels.
         positive: False for a blob beside the object.
         inside: as for `Scribble`.
 
     Raises:
-        InputError: there is no centre, a coordinate is no number, or the radius is not positive.
+        InputError: there is no center, a coordinate is no number, or the radius is not positive.
     """
 
     points: Path2D

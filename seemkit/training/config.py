@@ -1,4 +1,4 @@
-"""The training recipe: optimiser, schedule and sampling, as they stand in a configuration.
+"""The training recipe: optimizer, schedule and sampling, as they stand in a configuration.
 
 Defaults are the reference's (SEEM, arXiv 2304.06718, appendix).
 """
@@ -21,7 +21,7 @@ DROPS = (0.88889, 0.96296)
 
 
 @dataclass(frozen=True)
-class Optimisation:
+class Optimization:
     """AdamW and its schedule.
 
     Attributes:
@@ -75,8 +75,8 @@ class Alignment:
     alone: int = 0
 
 
-def build_optimiser(
-    network: nn.Module, extra: nn.Module | None, plan: Optimisation, fused: bool = True
+def build_optimizer(
+    network: nn.Module, extra: nn.Module | None, plan: Optimization, fused: bool = True
 ) -> torch.optim.AdamW:
     """AdamW over the trained parameters, in groups of one learning rate and decay each.
 
@@ -96,7 +96,7 @@ def build_optimiser(
     return torch.optim.AdamW(rows, betas=plan.betas, fused=fused)
 
 
-def build_schedule(optimiser: torch.optim.Optimizer, plan: Optimisation, steps: int) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, plan: Optimization, steps: int) -> LambdaLR:
     """The factor on the learning rate at each of `steps` steps."""
 
     def factor(step: int) -> float:
@@ -106,10 +106,10 @@ def build_schedule(optimiser: torch.optim.Optimizer, plan: Optimisation, steps: 
         done = min(1.0, max(0.0, (step - plan.warmup) / max(1, steps - plan.warmup)))
         return rise * (0.01 + 0.99 * 0.5 * (1 + torch.cos(torch.tensor(done * torch.pi)).item()))
 
-    return LambdaLR(optimiser, factor)
+    return LambdaLR(optimizer, factor)
 
 
-def freeze(network: nn.Module, plan: Optimisation) -> None:
+def freeze(network: nn.Module, plan: Optimization) -> None:
     """Switches off the gradient of the frozen parts.
 
     Raises:
@@ -117,7 +117,7 @@ def freeze(network: nn.Module, plan: Optimisation) -> None:
     """
     for part in (*plan.frozen, *plan.factors):
         if part not in dict(network.named_children()):
-            raise InputError(f"optimisation: the network has no part {part!r}; it has {', '.join(_parts(network))}")
+            raise InputError(f"optimization: the network has no part {part!r}; it has {', '.join(_parts(network))}")
     for part in plan.frozen:
         network.get_submodule(part).requires_grad_(False)
 

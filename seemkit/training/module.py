@@ -1,4 +1,4 @@
-"""SeemModule: the network in Lightning's hands. It steps, optimises and logs; the maths is elsewhere."""
+"""SeemModule: the network in Lightning's hands. It steps, optimizes and logs; the math is elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt, Text
-from seemkit.training.config import Alignment, Optimisation, Sampling, build_optimiser, build_schedule, freeze
+from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
 from seemkit.training.set_criterion import Objective
 from seemkit.training.step_prompts import Lesson, draw_lesson, pad_targets
 from seemkit.types import Batch, Size, Vocabulary
@@ -44,7 +44,7 @@ class SeemModule(lightning.LightningModule):
 
     Args:
         architecture: the network's sizes and switches; None takes those of `weights`.
-        optimisation: optimiser and schedule.
+        optimization: optimizer and schedule.
         sampling: what a step asks of each image.
         criterion: weights of the losses.
         alignment: the region-text guide for training from scratch.
@@ -55,7 +55,7 @@ class SeemModule(lightning.LightningModule):
     def __init__(
         self,
         architecture: Architecture | None = None,
-        optimisation: Optimisation = Optimisation(),  # noqa: B008 (frozen)
+        optimization: Optimization = Optimization(),  # noqa: B008 (frozen)
         sampling: Sampling = Sampling(),  # noqa: B008
         criterion: Criterion = Criterion(),  # noqa: B008
         alignment: Alignment = Alignment(),  # noqa: B008
@@ -63,7 +63,7 @@ class SeemModule(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.optimisation = optimisation
+        self.optimization = optimization
         self.sampling = sampling
         self.criterion = criterion
         self.alignment = alignment
@@ -89,7 +89,7 @@ class SeemModule(lightning.LightningModule):
             )
         if alignment.weight and self.network.decoder.region_head is None:
             raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
-        freeze(self.network, optimisation)
+        freeze(self.network, optimization)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -127,7 +127,7 @@ class SeemModule(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Keeps frozen parts in evaluation mode."""
-        for part in self.optimisation.frozen:
+        for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
@@ -193,9 +193,9 @@ class SeemModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW and its schedule over all steps of the run."""
         fused = not str(self.trainer.precision).endswith("mixed")
-        optimiser = build_optimiser(self.network, self.aligner, self.optimisation, fused)
-        schedule = build_schedule(optimiser, self.optimisation, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        optimizer = build_optimizer(self.network, self.aligner, self.optimization, fused)
+        schedule = build_schedule(optimizer, self.optimization, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     @property
     def _batches(self) -> Any:  # noqa: ANN401 (Lightning annotates a base class that lacks the counts)

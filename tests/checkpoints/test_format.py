@@ -168,8 +168,8 @@ def test_architecture_as_plain_data():
     changed = replace(TINY, templates=("a {}",), prompts={"point": {"side": 5}})
     plain = yaml.safe_load(yaml.safe_dump(changed.to_dict()))
     assert Architecture.from_dict(plain) == changed
-    with pytest.raises(InputError, match=r"my\.yaml: unknown key 'colour'"):
-        Architecture.from_dict({"colour": 1}, "my.yaml")
+    with pytest.raises(InputError, match=r"my\.yaml: unknown key 'color'"):
+        Architecture.from_dict({"color": 1}, "my.yaml")
 
 
 def test_class_vectors_come_with_the_weights(tiny_network, folder, monkeypatch):

@@ -64,7 +64,7 @@ def callbacks_of(config: Path) -> list[dict]:
 
 
 def test_mixed_precision_trains_and_validates(scenes: Path, tmp_path: Path) -> None:
-    """As the full-size configurations do, with clipped gradients; Lightning refuses that for some optimisers."""
+    """As the full-size configurations do, with clipped gradients; Lightning refuses that for some optimizers."""
     assert yaml.safe_load((FOLDER / "seem_davit.yaml").read_text())["trainer"]["precision"] == "bf16-mixed"
     limits = ["--trainer.limit_val_batches", "1", "--trainer.limit_test_batches", "1"]
     assert fit(tmp_path / "run", scenes, 4, "--trainer.precision", "bf16-mixed", *limits) == 0
@@ -184,7 +184,7 @@ def test_every_shipped_config_parses(configs: list[Path], capsys: pytest.Capture
     ("words", "said"),
     [
         (["--model.architecture.breadth", "3"], "breadth"),
-        (["--model.optimisation.frozen", "[backbon]"], "backbon"),
+        (["--model.optimization.frozen", "[backbon]"], "backbon"),
         (["--ckpt_path", "nowhere.ckpt"], "nowhere.ckpt: no such file"),
         (["--data.root", "/nowhere"], "/nowhere"),
         (["--data.batch_size", "0"], "batch_size: is 0"),

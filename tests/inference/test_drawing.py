@@ -4,7 +4,7 @@ import torch
 
 from seemkit.inference.drawing import (
     captioned_grid,
-    colour,
+    color,
     dots,
     from_pil,
     outlines,
@@ -25,14 +25,14 @@ def test_overlay_tints_inside_and_outlines():
     outside = ~masks.any(0)
     assert torch.equal(found[:, outside], image[:, outside])
     for index, inner in enumerate(((slice(6, 14), slice(6, 14)), (slice(21, 40), slice(31, 50)))):
-        expected = 0.75 * image[:, *inner].float() + 0.25 * torch.tensor(colour(index))[:, None, None]
+        expected = 0.75 * image[:, *inner].float() + 0.25 * torch.tensor(color(index))[:, None, None]
         torch.testing.assert_close(found[:, *inner].float(), expected, atol=0.51, rtol=0)
     assert bool((found[:, 5, 5:15] == 255).all())
     assert bool((found[:, 20:, 30] == 255).all())
     assert not bool((found[:, 39, 31:49] == 255).all())  # the border of the image is no edge
 
 
-def test_classes_have_their_colour():
+def test_classes_have_their_color():
     image = torch.zeros(3, 40, 50, dtype=torch.uint8)
     ids = torch.zeros(40, 50, dtype=torch.int64)
     ids[:20], ids[30:] = 3, 8
@@ -43,9 +43,9 @@ def test_classes_have_their_colour():
     assert not torch.equal(found[:, 5, 5], panoptic_picture(image, Panoptic(ids, [Segment(3, 2)]))[:, 5, 5])
 
 
-def test_colours_of_neighbours_differ():
+def test_colors_of_neighbors_differ():
     for index in range(50):
-        assert sum(abs(a - b) for a, b in zip(colour(index), colour(index + 1), strict=True)) > 100
+        assert sum(abs(a - b) for a, b in zip(color(index), color(index + 1), strict=True)) > 100
 
 
 def test_dots_are_green_where_the_object_is_and_red_beside_it():
@@ -76,7 +76,7 @@ def test_grid_has_a_cell_for_each_picture():
     assert pixels[:, 34:52, 4:64].min() < 100
 
 
-def test_outlines_have_the_colour_of_their_sign():
+def test_outlines_have_the_color_of_their_sign():
     image = picture(40, 50)
     masks = torch.zeros(2, 40, 50, dtype=torch.bool)
     masks[0, 5:15, 5:20] = True

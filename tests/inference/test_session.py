@@ -11,7 +11,7 @@ from PIL import Image
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.postprocess.resize import restore
@@ -365,7 +365,7 @@ def test_simulate_is_the_rollout(session, network):
     truth = torch.zeros(60, 90, dtype=torch.bool)
     truth[10:40, 30:70] = True
     rounds = list(session.simulate(truth, 4))
-    rollout = Rollout(network, session.context, [truth[None]], [[[centre_click(truth)]]])
+    rollout = Rollout(network, session.context, [truth[None]], [[[center_click(truth)]]])
     for turn, (found, prompts) in enumerate(rounds):
         answer = rollout.answer()
         assert torch.equal(found.mask, answer[0][0] > 0)

@@ -8,7 +8,7 @@ import torch
 from seemkit import SEEM, Box, Mask, Point, RegionOf, Text
 from seemkit.errors import InputError
 from seemkit.inference.tracker import Tracker
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.postprocess.resize import restore
 from tests.clips import moving
@@ -43,7 +43,7 @@ def naive(network, contexts, objects, *, click):
         rows = []
         for index, owned in enumerate(object_masks(ids, len(objects))):
             prompts = [RegionOf(contexts[0], (Mask(objects[index]),))]
-            prompts += [centre_click(owned)] if click and owned.any() else []
+            prompts += [center_click(owned)] if click and owned.any() else []
             decoded = network.decode(context, [[prompts]], previous=previous[index])
             previous[index] = network.answer(decoded).masks()
             rows.append(restore(previous[index][0], context.padded, context.sizes[0], context.frames[0], "bilinear"))
@@ -173,7 +173,7 @@ def test_what_is_not_found_by_words_cannot_be_followed(network, contexts):
 def test_the_shipped_model_follows_what_moves():
     network, clip = SEEM.from_pretrained("scenes-tiny"), moving(3, frames=5)
     tracker, *contexts = Tracker(network), *encoded(network, clip.frames)
-    tracker.add(contexts[0], [[centre_click(rows)] for rows in clip.masks[0]])
+    tracker.add(contexts[0], [[center_click(rows)] for rows in clip.masks[0]])
     for context in contexts[1:]:
         tracker.step(context)
     found, truth = object_masks(object_ids(tracker.masks), len(tracker.masks)), clip.masks[-1]

@@ -18,7 +18,7 @@ def mask(*rows: str) -> torch.Tensor:
     return torch.tensor([[c == "#" for c in row] for row in rows])
 
 
-def test_first_click_is_the_centre():
+def test_first_click_is_the_center():
     assert first_click(mask(".....", ".###.", ".###.", ".###.")) == Click(2, 2, positive=True)
 
 
@@ -37,7 +37,7 @@ def test_negative_where_the_false_part_is_deeper_or_as_deep():
     assert next_click(deeper, torch.cat([target, ~target & False, target])) == Click(5, 1, positive=False)
 
 
-def test_clicked_pixel_is_not_clicked_again_but_counts_for_its_neighbours():
+def test_clicked_pixel_is_not_clicked_again_but_counts_for_its_neighbors():
     target = mask("#####", "#####", "#####")
     predicted, clicks = torch.zeros_like(target), []
     for _ in range(4):

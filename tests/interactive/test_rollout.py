@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.postprocess.resize import restore
 from seemkit.prompts.values import Point
@@ -26,7 +26,7 @@ def rollout(network, masks) -> Rollout:
     """Two images whose pixels for prompts are not the network's; object 2 of image 0 is left out."""
     with torch.no_grad():
         context = network.encode_image([picture(60, 90), picture(64, 70, seed=1)], FRAMES)
-    first = [[[centre_click(m)] for m in rows[:2]] for rows in masks]
+    first = [[[center_click(m)] for m in rows[:2]] for rows in masks]
     return Rollout(network, context, masks, [[*first[0], []], first[1]])
 
 
@@ -112,7 +112,7 @@ def test_a_pixel_is_clicked_once(rollout, masks):
 def test_the_given_prompts_stay_as_they_are(network, masks):
     with torch.no_grad():
         context = network.encode_image([picture(60, 90)], FRAMES[:1])
-    given = [[[centre_click(masks[0][0])]]]
+    given = [[[center_click(masks[0][0])]]]
     rollout = Rollout(network, context, [masks[0][:1]], given)
     rollout.correct([torch.full((1, 30, 45), -1.0)])
     assert len(given[0][0]) == 1
@@ -125,7 +125,7 @@ def test_rounds_repeat(network, masks):
     found = []
     for seed in range(2):
         torch.manual_seed(seed)
-        rollout = Rollout(network, context, [masks[0][:2]], [[[centre_click(m)] for m in masks[0][:2]]])
+        rollout = Rollout(network, context, [masks[0][:2]], [[[center_click(m)] for m in masks[0][:2]]])
         for _ in range(3):
             answer = rollout.answer()
             rollout.correct(answer)

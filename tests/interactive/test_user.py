@@ -5,7 +5,7 @@ import torch
 
 from seemkit import Scribble, Subject, Text
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.interactive.user import SimulatedUser
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
@@ -27,23 +27,23 @@ def prompts(user: SimulatedUser, mask, network, count: int = 40) -> list[list[Po
     ]
 
 
-def test_centre_click_is_the_deepest_pixel(mask):
-    assert centre_click(mask) == Point(14.5, 9.5)  # of equally deep pixels the first in raster order
+def test_center_click_is_the_deepest_pixel(mask):
+    assert center_click(mask) == Point(14.5, 9.5)  # of equally deep pixels the first in raster order
 
 
-def test_always_the_centre(mask, tiny_network):
-    assert all(found == [centre_click(mask)] for found in prompts(SimulatedUser(centre=1.0), mask, tiny_network))
+def test_always_the_center(mask, tiny_network):
+    assert all(found == [center_click(mask)] for found in prompts(SimulatedUser(center=1.0), mask, tiny_network))
 
 
-def test_never_the_centre(mask, tiny_network):
+def test_never_the_center(mask, tiny_network):
     found = prompts(SimulatedUser(kinds={"point": 1}), mask, tiny_network)
     assert all(points and all(mask[int(p.y), int(p.x)] for p in points) for points in found)
     assert max(len(points) for points in found) > 10
 
 
-def test_sometimes_the_centre(mask, tiny_network):
-    found = prompts(SimulatedUser(centre=0.5, kinds={"point": 1}), mask, tiny_network, 100)
-    assert 30 < sum(points == [centre_click(mask)] for points in found) < 70
+def test_sometimes_the_center(mask, tiny_network):
+    found = prompts(SimulatedUser(center=0.5, kinds={"point": 1}), mask, tiny_network, 100)
+    assert 30 < sum(points == [center_click(mask)] for points in found) < 70
 
 
 def test_kinds_by_their_frequency(mask, tiny_network):
@@ -60,7 +60,7 @@ def test_an_unknown_kind(mask, tiny_network):
 def test_objects_that_are_too_small(tiny_network):
     mask = torch.zeros(30, 40, dtype=torch.bool)
     mask[3, 4:13] = True
-    assert prompts(SimulatedUser(centre=0.5), mask, tiny_network, 3) == [[], [], []]
+    assert prompts(SimulatedUser(center=0.5), mask, tiny_network, 3) == [[], [], []]
 
 
 def test_the_reference_s_kinds_are_all_drawn(mask, tiny_network):
@@ -79,7 +79,7 @@ def test_some_objects_are_also_described(mask, tiny_network):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"kinds": {}}, {"kinds": {"point": 0.0}}, {"kinds": {"point": 2, "box": -1}}, {"centre": 1.5}],
+    [{"kinds": {}}, {"kinds": {"point": 0.0}}, {"kinds": {"point": 2, "box": -1}}, {"center": 1.5}],
 )
 def test_settings_that_are_none(settings):
     with pytest.raises(InputError, match=r"sampling.user\."):

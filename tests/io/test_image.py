@@ -12,8 +12,8 @@ from seemkit.io.image import check_equal_size, header_size, read_image
 from seemkit.types import Size
 
 HEIGHT, WIDTH = 33, 40
-GREY = np.linspace(0, 255, HEIGHT * WIDTH).round().astype(np.uint8).reshape(HEIGHT, WIDTH)
-COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
+GRAY = np.linspace(0, 255, HEIGHT * WIDTH).round().astype(np.uint8).reshape(HEIGHT, WIDTH)
+COLOR = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=-1)
 
 
 def as_tensor(pixels: np.ndarray) -> torch.Tensor:
@@ -21,40 +21,40 @@ def as_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 
 def test_rgb_is_read_as_stored(tmp_path: Path) -> None:
-    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOR).save(tmp_path / "a.png")
     image = read_image(tmp_path / "a.png")
     assert image.dtype == torch.uint8
     assert image.shape == (3, HEIGHT, WIDTH)
-    assert torch.equal(image, as_tensor(COLOUR))
+    assert torch.equal(image, as_tensor(COLOR))
 
 
-def test_grey_fills_three_channels(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "a.png")
-    assert torch.equal(read_image(tmp_path / "a.png"), torch.from_numpy(GREY).expand(3, -1, -1))
+def test_gray_fills_three_channels(tmp_path: Path) -> None:
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    assert torch.equal(read_image(tmp_path / "a.png"), torch.from_numpy(GRAY).expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
 def test_alpha_is_dropped(tmp_path: Path, suffix: str) -> None:
-    pixels = np.concatenate([COLOUR, np.full((HEIGHT, WIDTH, 1), 7, dtype=np.uint8)], axis=-1)
+    pixels = np.concatenate([COLOR, np.full((HEIGHT, WIDTH, 1), 7, dtype=np.uint8)], axis=-1)
     Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
-    assert torch.equal(read_image(tmp_path / f"a.{suffix}"), as_tensor(COLOUR))
+    assert torch.equal(read_image(tmp_path / f"a.{suffix}"), as_tensor(COLOR))
 
 
-def test_grey_with_alpha(tmp_path: Path) -> None:
-    Image.fromarray(np.stack([GREY, GREY], axis=-1)).save(tmp_path / "a.png")
-    assert torch.equal(read_image(tmp_path / "a.png"), torch.from_numpy(GREY).expand(3, -1, -1))
+def test_gray_with_alpha(tmp_path: Path) -> None:
+    Image.fromarray(np.stack([GRAY, GRAY], axis=-1)).save(tmp_path / "a.png")
+    assert torch.equal(read_image(tmp_path / "a.png"), torch.from_numpy(GRAY).expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("transparency", [None, 3, bytes(range(256))])
-def test_palette_gives_its_colours(
+def test_palette_gives_its_colors(
     tmp_path: Path, transparency: int | bytes | None, recwarn: pytest.WarningsRecorder
 ) -> None:
     palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
-    stored = Image.fromarray(GREY)
+    stored = Image.fromarray(GRAY)
     stored = Image.frombytes("P", stored.size, stored.tobytes())
     stored.putpalette(palette.tobytes())
     stored.save(tmp_path / "a.png", **({} if transparency is None else {"transparency": transparency}))
-    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(palette[GREY]))
+    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(palette[GRAY]))
     assert not recwarn.list
 
 
@@ -81,9 +81,9 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 def test_exif_orientation_applies_on_request_only(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise
-    Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=exif)
-    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(COLOUR))
-    assert torch.equal(read_image(tmp_path / "a.png", upright=True), as_tensor(np.rot90(COLOUR, -1)))
+    Image.fromarray(COLOR).save(tmp_path / "a.png", exif=exif)
+    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(COLOR))
+    assert torch.equal(read_image(tmp_path / "a.png", upright=True), as_tensor(np.rot90(COLOR, -1)))
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_pixels_without_a_known_range(tmp_path: Path, values: np.ndarray) -> Non
 
 def test_the_header_tells_the_size_of_a_file_that_is_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    Image.fromarray(COLOUR).save(path)
+    Image.fromarray(COLOR).save(path)
     path.write_bytes(path.read_bytes()[:60])
     assert header_size(path) == (HEIGHT, WIDTH)
     path.write_bytes(path.read_bytes()[:6])

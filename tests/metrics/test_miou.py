@@ -36,7 +36,7 @@ def test_maps_of_different_size():
         MeanIoU(2).update(torch.zeros(2, 3), torch.zeros(3, 2))
 
 
-def test_nothing_labelled_is_nan():
+def test_nothing_labeled_is_nan():
     metric = MeanIoU(2)
     metric.update(torch.zeros(1, 2, dtype=torch.int64), torch.full((1, 2), -1))
     assert metric.compute()["miou"].isnan()

@@ -34,7 +34,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def slow_contour(mask: np.ndarray) -> set[tuple[int, int]]:
-    """The definition, pixel by pixel: outside of the image there is no neighbour to differ from."""
+    """The definition, pixel by pixel: outside of the image there is no neighbor to differ from."""
     height, width = mask.shape
     return {
         (y, x)

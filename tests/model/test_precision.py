@@ -51,7 +51,7 @@ def test_half_precision_finds_nearly_the_same(tmp_path):
     for file in sorted((tmp_path / "test").iterdir()):
         sessions = [Session(network, file) for network in (full, half)]
         segments = sessions[0].panoptic()
-        for prompts in ([Text(segments[0].label)], *([Point(*centre(segment.mask))] for segment in segments)):
+        for prompts in ([Text(segments[0].label)], *([Point(*center(segment.mask))] for segment in segments)):
             first, second = (session.predict(*prompts) for session in sessions)
             overlaps.append(float((first.mask & second.mask).sum() / (first.mask | second.mask).sum()))
             assert second.logits.dtype == torch.float32
@@ -59,7 +59,7 @@ def test_half_precision_finds_nearly_the_same(tmp_path):
     assert sum(overlap > 0.9 for overlap in overlaps) > 0.8 * len(overlaps)
 
 
-def centre(mask: torch.Tensor) -> tuple[float, float]:
+def center(mask: torch.Tensor) -> tuple[float, float]:
     """(x, y) of the pixel in the middle of all its pixels, in their order."""
     y, x = mask.nonzero()[int(mask.sum()) // 2].tolist()
     return x + 0.5, y + 0.5

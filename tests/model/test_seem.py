@@ -176,7 +176,7 @@ def test_the_smallest_image():
     assert bool(masks.isfinite().all())
 
 
-def test_padding_is_the_mean_colour(network):
+def test_padding_is_the_mean_color(network):
     image = picture(60, 90).float()
     filled = torch.tensor(PIXEL_MEAN)[:, None, None].expand(3, 64, 96).clone()
     filled[:, :60, :90] = image

@@ -98,7 +98,7 @@ def test_choose_visual_among_the_own_queries(network, context):
         [Point(1.5, 1.5)],
         [Point(75, 55)],
     ]
-    objects += [[Point(50.5 + 6 * x, 20.5)] for x in range(4)]  # neighbours, who could take each other's queries
+    objects += [[Point(50.5 + 6 * x, 20.5)] for x in range(4)]  # neighbors, who could take each other's queries
     decoded = decode(network, context, *objects)
     masks = decoded.layers[-1]["visual_query"].masks[0]
     pooled, copies = decoded.prompts["visual_prompt"].pooled[0], network.queries.copies

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from seemkit.nn.deformable import DeformableAttention, DeformablePixelDecoder
-from seemkit.nn.position import pixel_centres
+from seemkit.nn.position import pixel_centers
 from seemkit.types import Size
 
 SHAPES = [Size(2, 3), Size(4, 6), Size(8, 12)]
@@ -25,7 +25,7 @@ def attention() -> DeformableAttention:
 
 
 def bilinear(plane: torch.Tensor, x: float, y: float) -> torch.Tensor:
-    """The plane [c, H, W] at cell coordinates (0 is the first cell's centre), zero outside."""
+    """The plane [c, H, W] at cell coordinates (0 is the first cell's center), zero outside."""
     left, top = math.floor(x), math.floor(y)
     total = torch.zeros(plane.shape[0])
     for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
@@ -39,8 +39,8 @@ def test_attention_written_cell_by_cell(attention):
     generator = torch.Generator().manual_seed(1)
     queries, values = torch.randn(2, 1, CELLS, 16, generator=generator)
     like = {"device": queries.device, "dtype": queries.dtype}
-    centres = torch.cat([pixel_centres(*shape, **like).flatten(0, 1) for shape in SHAPES])
-    found = attention(queries, centres, values, SHAPES)
+    centers = torch.cat([pixel_centers(*shape, **like).flatten(0, 1) for shape in SHAPES])
+    found = attention(queries, centers, values, SHAPES)
 
     projected = F.linear(values, attention.value_projection.weight, attention.value_projection.bias)[0]
     planes = [
@@ -54,8 +54,8 @@ def test_attention_written_cell_by_cell(attention):
             total = torch.zeros(8)
             for level, shape in enumerate(SHAPES):
                 for point in range(2):
-                    x = centres[cell, 0] * shape.width - 0.5 + offsets[head, level, point, 0]
-                    y = centres[cell, 1] * shape.height - 0.5 + offsets[head, level, point, 1]
+                    x = centers[cell, 0] * shape.width - 0.5 + offsets[head, level, point, 0]
+                    y = centers[cell, 1] * shape.height - 0.5 + offsets[head, level, point, 1]
                     plane = planes[level][head * 8 : head * 8 + 8]
                     total = total + weights[head, level, point] * bilinear(plane, float(x), float(y))
             read.append(total)

@@ -39,7 +39,7 @@ def test_cosine_similarity_ignores_length_and_guards_zero():
     torch.testing.assert_close(found, torch.tensor([[[6.0, 8.0, -6.0], [0.0, 0.0, 0.0]]]), atol=1e-5, rtol=0)
 
 
-def test_heads_read_normalised_tokens():
+def test_heads_read_normalized_tokens():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         heads, tokens = PredictionHeads(8, 6, 5), torch.randn(2, 3, 8)

@@ -49,7 +49,7 @@ def test_trimming_padding_changes_nothing(tower, request):
 LONG = "the small blue ring left of the triangle"
 
 
-def test_a_text_does_not_depend_on_its_neighbours(tower):
+def test_a_text_does_not_depend_on_its_neighbors(tower):
     alone, beside = tower(["grass"]), tower(["grass", LONG])
     torch.testing.assert_close(beside.sentence[0], alone.sentence[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(beside.tokens[0][beside.valid[0]], alone.tokens[0], atol=1e-5, rtol=0)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seemkit.nn.position import pixel_centres, sine_position
+from seemkit.nn.position import pixel_centers, sine_position
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(3, 5, 8), (7, 2, 12), (1, 1, 4)])
@@ -22,7 +22,7 @@ def test_sine_position_is_the_formula(height, width, channels):
                 assert found[channel, row, column].item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_pixel_centres():
-    found = pixel_centres(2, 4, device=torch.device("cpu"), dtype=torch.float32)
+def test_pixel_centers():
+    found = pixel_centers(2, 4, device=torch.device("cpu"), dtype=torch.float32)
     assert found[0].tolist() == [[0.125, 0.25], [0.375, 0.25], [0.625, 0.25], [0.875, 0.25]]
     assert found[:, 0].tolist() == [[0.125, 0.25], [0.125, 0.75]]

@@ -9,7 +9,7 @@ from seemkit.ops.points import sample_points, uncertain_points
 
 
 def naive(features: torch.Tensor, x: float, y: float) -> torch.Tensor:
-    """Bilinear features [C] of one map at a point in 0..1; outside of the cells' centres zeros are mixed in."""
+    """Bilinear features [C] of one map at a point in 0..1; outside of the cells' centers zeros are mixed in."""
     height, width = features.shape[1:]
     column, row = x * width - 0.5, y * height - 0.5
     total = torch.zeros(len(features))
@@ -30,7 +30,7 @@ def test_sample_points_is_bilinear():
             torch.testing.assert_close(found[b, :, n], expected, atol=1e-5, rtol=0)
 
 
-def test_centre_of_a_cell():
+def test_center_of_a_cell():
     features = torch.arange(12.0).view(1, 1, 3, 4)
     assert sample_points(features, torch.tensor([[[0.625, 0.5]]])).item() == pytest.approx(6.0)
 

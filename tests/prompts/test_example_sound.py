@@ -79,7 +79,7 @@ def test_objects_with_sounds_regions_and_texts_side_by_side(example):
 
 @pytest.mark.slow
 def test_it_trains(example):
-    """Two things that look alike but for their place and colour; only the sound says which is meant."""
+    """Two things that look alike but for their place and color; only the sound says which is meant."""
     network = build(WITH_SOUND)
     image = picture(64, 96)
     image[:, 10:40, 10:40] = torch.tensor([255, 30, 30], dtype=torch.uint8)[:, None, None]
@@ -88,7 +88,7 @@ def test_it_trains(example):
     masks[0, 0, 10:40, 10:40] = masks[0, 1, 20:50, 56:86] = True
     targets = Targets(masks, torch.ones(1, 2, dtype=torch.bool), torch.tensor([[1, 2]]))
     names = ("grass", "star")
-    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for step in range(60):
         prompts = [[sound(example, name, seed=step)] for name in names]
@@ -99,9 +99,9 @@ def test_it_trains(example):
             decoded, targets, lesson
         )
         loss = torch.stack([term.mean for term in found.values()]).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss))
     assert {name for name, term in found.items() if term.mean} == {"visual_choice", "visual_bce", "visual_dice"}
     assert all(p.grad is not None and bool(p.grad.any()) for p in network.sampler.kind("sound").parameters())

@@ -159,10 +159,10 @@ def pixels(prompt) -> set[tuple[int, int]]:
     return {tuple(p) for p in (*region.positive.tolist(), *region.negative.tolist())}
 
 
-def test_a_box_holds_the_pixels_whose_centres_it_holds():
+def test_a_box_holds_the_pixels_whose_centers_it_holds():
     assert pixels(Box(3, 5, 6, 7)) == {(r, c) for r in (5, 6) for c in (3, 4, 5)}
     assert pixels(Box(3.4, 5.6, 5.6, 7.4)) == {(6, c) for c in (3, 4, 5)}
-    assert pixels(Box(3.6, 5.6, 3.9, 5.9)) == {(5, 3)}  # it holds no centre
+    assert pixels(Box(3.6, 5.6, 3.9, 5.9)) == {(5, 3)}  # it holds no center
     assert len(pixels(Box(-10, -10, 500, 500))) == 64 * 96
     assert pixels(Box(96.2, 3, 99, 9)) == pixels(Box(3, -9, 9, -1)) == set()
 

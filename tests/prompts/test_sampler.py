@@ -138,7 +138,7 @@ def test_few_points_are_all_used(network, context):
     assert found.tokens.count == 512
 
 
-def test_the_points_of_an_image_do_not_depend_on_its_neighbours(network, pair):
+def test_the_points_of_an_image_do_not_depend_on_its_neighbors(network, pair):
     many = [[Point(10 + 20 * n, 30)] for n in range(3)]
     alone = sample(network, pair, [[[Point(30, 30)]], []], side=30)["visual_prompt"]
     beside = sample(network, pair, [[[Point(30, 30)]], many], side=30)["visual_prompt"]

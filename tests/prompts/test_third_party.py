@@ -94,7 +94,7 @@ def test_it_is_listed_used_trained_with_and_asked_for(environment, tmp_path):
     run = tmp_path / "run"
     trainer = {"max_steps": 3, "default_root_dir": str(run), "val_check_interval": 3, "log_every_n_steps": 1}
     data = {"class_path": "seemkit.data.CocoDataModule", "init_args": {"root": str(scenes), "batch_size": 3}}
-    user = {"centre": 0.0, "kinds": {"lasso": 1.0}, "described": 0.0}
+    user = {"center": 0.0, "kinds": {"lasso": 1.0}, "described": 0.0}
     content = {**SMALL, "trainer": trainer, "data": data}
     content["model"] = {**SMALL["model"], "sampling": {"user": user}, "alignment": {"weight": 1.0, "alone": 0}}
     config = tmp_path / "lasso.yaml"

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from seemkit.data.loading.loader import collate
 from seemkit.data.loading.samplers import SeededSampler, rank_and_world
 from seemkit.losses.criterion import Criterion
-from seemkit.training.config import Alignment, Optimisation, Sampling
+from seemkit.training.config import Alignment, Optimization, Sampling
 from seemkit.training.module import SeemModule
 from seemkit.types import Phrase, Target, Vocabulary
 from tests.networks import TINY, picture
@@ -67,7 +67,7 @@ class Lessons(lightning.LightningDataModule):
 
 
 class Gradients(lightning.Callback):
-    """Keeps what the optimiser is given."""
+    """Keeps what the optimizer is given."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Tensor]] = []
@@ -87,7 +87,7 @@ def module() -> SeemModule:
     architecture = replace(TINY, click_field=16, values_carry_position=True, region_head=True)
     return SeemModule(
         architecture,
-        Optimisation(learning_rate=0.0, frozen=("backbone",)),
+        Optimization(learning_rate=0.0, frozen=("backbone",)),
         Sampling(rounds=2, name_classes=False),
         Criterion(points=64, label=0.5),
         Alignment(weight=1.0),

@@ -202,15 +202,15 @@ def test_padded_queries_may_be_chosen_as_in_the_reference(network, targets):
 
 def test_a_few_steps_learn_two_images(tiny_network, targets):
     network = copy.deepcopy(tiny_network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     history = []
     for _ in range(25):
         found = objective(network)(decode(network), targets, LESSON)
         loss = torch.stack(list(means(found).values())).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         history.append(loss.item())
     assert history[-1] < 0.6 * history[0]
 

@@ -72,7 +72,7 @@ def test_an_object_of_the_least_area_is_clicked(tiny_network):
 
 def test_first_prompts_lie_on_their_objects(first, tiny_network):
     for seed in range(10):
-        lesson = draw([first], tiny_network, seed, user=SimulatedUser(centre=0.5, kinds={"point": 1}))
+        lesson = draw([first], tiny_network, seed, user=SimulatedUser(center=0.5, kinds={"point": 1}))
         for place, prompts in zip(lesson.objects[0], lesson.first_prompts[0], strict=True):
             mask = first.masks[lesson.segments[0][place]]
             assert prompts

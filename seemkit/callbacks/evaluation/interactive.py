@@ -14,7 +14,7 @@ from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
 from seemkit.callbacks.evaluation.first_prompts import first_prompts
 from seemkit.callbacks.evaluation.worst_cases import found_and_true
 from seemkit.errors import InputError
-from seemkit.interactive.clicker import centre_click, next_click, official_click
+from seemkit.interactive.clicker import center_click, next_click, official_click
 from seemkit.interactive.rollout import ClickRule, Rollout
 from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
 from seemkit.nn.context import ImageContext
@@ -67,7 +67,7 @@ class InteractiveEvaluation(Evaluation):
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
         if not sum(map(len, masks)):
             return
-        clicks: list[list[list[Prompt]]] = [[[centre_click(mask)] for mask in image] for image in masks]
+        clicks: list[list[list[Prompt]]] = [[[center_click(mask)] for mask in image] for image in masks]
         rollout = Rollout(
             module.network, context, masks, clicks, rule=self.rule, ignored=[target.ignored for target in batch.targets]
         )

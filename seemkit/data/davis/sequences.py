@@ -53,7 +53,7 @@ class DavisSequence:
         An id above those of the first annotation is background, as in davis2017-evaluation, and a warning says so.
 
         Raises:
-            InputError: the PNG is damaged or has colours in place of ids.
+            InputError: the PNG is damaged or has colors in place of ids.
         """
         path = self.annotations[frame]
         values = _read_values(path, self.single)
@@ -168,7 +168,7 @@ def _pairs(images: Path, annotations: Path) -> tuple[tuple[Path, ...], tuple[Pat
 
 
 def _read_values(path: Path, single: bool) -> NDArray[np.uint8]:
-    """The value of each pixel of an annotation, uint8 [H, W]: its index in a palette or its grey level."""
+    """The value of each pixel of an annotation, uint8 [H, W]: its index in a palette or its gray level."""
     image = open_image(path)
     if image.mode not in {"P", "L"}:
         if not single:

@@ -1,6 +1,6 @@
 """Pascal VOC 2012: all objects of each image, pixels of void not judged.
 
-An object is one index of ``SegmentationObject``. RITM and SEEM take the grey level of the index's colour in its place,
+An object is one index of ``SegmentationObject``. RITM and SEEM take the gray level of the index's color in its place,
 in which the objects 1 and 16, 3 and 18, 6 and 21, 9 and 24 of an image are one.
 """
 

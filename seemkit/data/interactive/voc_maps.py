@@ -1,6 +1,6 @@
 """The maps of Pascal VOC: PNGs with one index a pixel, of its class or of its object.
 
-Source: the development kit of VOC2012. Its PNGs have a palette; the index of a pixel counts, never its colour.
+Source: the development kit of VOC2012. Its PNGs have a palette; the index of a pixel counts, never its color.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_map(path: Path) -> IndexMap:
     """The indices uint8 [H, W] of a PNG.
 
     Raises:
-        InputError: it is missing, damaged, or has no indices but colours.
+        InputError: it is missing, damaged, or has no indices but colors.
     """
     png = open_image(path)
     if png.mode not in ("P", "L"):

@@ -25,7 +25,7 @@ from seemkit.types import Size, Target
 Sample = tuple[Tensor, Target]
 Transform = Callable[[Tensor, Target, torch.Generator], Sample]
 
-GREY = 128
+GRAY = 128
 """What the reference fills up images with."""
 
 _SIDES = re.compile(r"\b(left|right)(?=(?:most|hand|side|wards?)?\b)", re.IGNORECASE)
@@ -114,7 +114,7 @@ class LargeScaleJitter:
     """Resizes by a random factor and cuts a square of fixed size out of it, as the reference trains.
 
     The image is scaled to fit into the square times the factor. Where it is larger than the square, a random part is
-    taken; where it is smaller, it lies in the top left and the rest is grey (128), in no segment. Segments that vanish
+    taken; where it is smaller, it lies in the top left and the rest is gray (128), in no segment. Segments that vanish
     are dropped. Source: Ghiasi et al., Simple Copy-Paste (2021), section 3; values of the reference.
 
     Attributes:
@@ -151,12 +151,12 @@ class LargeScaleJitter:
             return functional.pad(part, missing, fill=fill).as_subclass(Tensor)
 
         masks = change(tv_tensors.Mask(target.masks), 0)
-        return change(tv_tensors.Image(image), GREY), drop_vanished(replace(target, masks=masks, ignored=None))
+        return change(tv_tensors.Image(image), GRAY), drop_vanished(replace(target, masks=masks, ignored=None))
 
 
 @dataclass(frozen=True, slots=True)
 class Torchvision:
-    """Any transform of ``torchvision.transforms.v2``, such as a change of colours.
+    """Any transform of ``torchvision.transforms.v2``, such as a change of colors.
 
     Those that mirror the image leave the words left and right in phrases as they are; `HorizontalFlip` does not.
 
@@ -202,7 +202,7 @@ def drop_vanished(target: Target) -> Target:
 
 
 def _resize_masks(masks: Tensor, size: Size) -> Tensor:
-    """Masks [N, H, W] sampled at the pixel whose square holds each new pixel's centre."""
+    """Masks [N, H, W] sampled at the pixel whose square holds each new pixel's center."""
     rows, columns = (
         ((2 * torch.arange(new) + 1) * old) // (2 * new) for new, old in zip(size, masks.shape[-2:], strict=True)
     )

@@ -48,7 +48,7 @@ def _crop(rng: np.random.Generator, bank: Bank, name: str, size: int) -> NDArray
     """A random window [3, S, S] of one of the class's textures, half of the time mirrored."""
     texture = bank[name][rng.integers(len(bank[name]))]
     room = texture.shape[1] - size + 1
-    # The sky's colour depends on the height above the horizon, so its window starts at the top.
+    # The sky's color depends on the height above the horizon, so its window starts at the top.
     top, left = (0 if name == "sky" else rng.integers(room)), rng.integers(room)
     window = texture[:, top : top + size, left : left + size]
     return window[..., ::-1] if rng.random() < 0.5 else window

@@ -51,14 +51,14 @@ def contact_sheet(root: Path, split: str, path: Path, columns: int = 6, rows: in
     for position, annotation in enumerate(annotations):
         row, column = divmod(position, columns)
         of_image = [ref for ref in refs if ref["image_id"] == annotation["image_id"]]
-        # Attribute phrases come first in an image and relations last, so counting back gives neighbours both kinds.
+        # Attribute phrases come first in an image and relations last, so counting back gives neighbors both kinds.
         ref = of_image[-1 - position % len(of_image)]
         sheet.paste(_cell(root, split, annotation, ref), (_GAP + column * width, _GAP + row * height))
     sheet.save(path, optimize=True)
 
 
 def _cell(root: Path, split: str, annotation: dict[str, Any], ref: dict[str, Any]) -> Image.Image:
-    """One scene above its coloured map and a phrase."""
+    """One scene above its colored map and a phrase."""
     name = annotation["file_name"]
     with Image.open(root / split / name) as picture:
         scene = picture.convert("RGB").resize((_CELL, _CELL), Image.Resampling.BICUBIC)
@@ -66,27 +66,27 @@ def _cell(root: Path, split: str, annotation: dict[str, Any], ref: dict[str, Any
         ids = decode_ids(np.asarray(picture.resize((_CELL, _CELL), Image.Resampling.NEAREST)))
     cell = Image.new("RGB", (_CELL, 2 * _CELL + _CAPTION), "white")
     cell.paste(scene, (0, 0))
-    cell.paste(Image.fromarray(_coloured(ids, annotation["segments_info"], ref["ann_id"])), (0, _CELL))
+    cell.paste(Image.fromarray(_colored(ids, annotation["segments_info"], ref["ann_id"])), (0, _CELL))
     text = textwrap.fill(ref["sentences"][0]["sent"], _PHRASE_WIDTH)
     font = ImageFont.load_default(_FONT_SIZE)
     ImageDraw.Draw(cell).text((_CELL / 2, 2 * _CELL + 3), text, "black", font, anchor="ma", align="center")
     return cell
 
 
-def _coloured(ids: NDArray[np.int64], segments: list[dict[str, Any]], chosen: int) -> NDArray[np.uint8]:
-    """The map [H, W, 3] with a colour a class, things vivid and stuff pale, and a white line around one segment."""
+def _colored(ids: NDArray[np.int64], segments: list[dict[str, Any]], chosen: int) -> NDArray[np.uint8]:
+    """The map [H, W, 3] with a color a class, things vivid and stuff pale, and a white line around one segment."""
     picture = np.zeros((*ids.shape, 3), np.uint8)
     for segment in segments:
         mask = ids == segment["id"]
-        picture[mask] = _colour(segment["category_id"])
+        picture[mask] = _color(segment["category_id"])
         picture[mask & ~ndimage.binary_erosion(mask, border_value=1)] = (40, 40, 40)
     mask = ids == chosen
     picture[mask & ~ndimage.binary_erosion(mask, iterations=3)] = (255, 255, 255)
     return picture
 
 
-def _colour(category: int) -> tuple[int, int, int]:
-    """A colour for a category; steps of the golden ratio keep neighbouring numbers far apart in hue."""
+def _color(category: int) -> tuple[int, int, int]:
+    """A color for a category; steps of the golden ratio keep neighboring numbers far apart in hue."""
     stuff = CLASSES[category - 1] in STUFF
     red, green, blue = colorsys.hsv_to_rgb(category * 0.618 % 1, 0.3 if stuff else 0.75, 0.6 if stuff else 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)

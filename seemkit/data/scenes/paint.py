@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter, ImageOps
 from seemkit.data.scenes.shapes import DETAILS, HOLES, OUTLINES, Stencil
 from seemkit.data.scenes.textures import Field
 from seemkit.data.scenes.things import Design
-from seemkit.data.scenes.vocabulary import COLOURS
+from seemkit.data.scenes.vocabulary import COLORS
 
 _REACH: Final = 1.3
 """Half the side of a thing's box in radii: the corners of a turned and stretched mug are the farthest."""
@@ -52,13 +52,13 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A rasterised thing and its shadow; the fields have the size of their window and values 0..1.
+    """A rasterized thing and its shadow; the fields have the size of their window and values 0..1.
 
     Attributes:
         window: what the thing covers.
         alpha: coverage by the thing.
-        core: the same, falling off towards the rim over two pixels.
-        details: coverage by the inner parts that characterise the shape.
+        core: the same, falling off toward the rim over two pixels.
+        details: coverage by the inner parts that characterize the shape.
         shadow_window: what its shadow covers.
         shadow: how much of the light is kept off.
         full: number of pixels of the thing had nothing cut it.
@@ -73,7 +73,7 @@ class Sprite:
     full: int
 
     @classmethod
-    def rasterise(cls, design: Design, light: Light, size: int) -> Self:
+    def rasterize(cls, design: Design, light: Light, size: int) -> Self:
         """The sprite of `design` in a scene of `size` pixels."""
         half = int(_REACH * design.radius) + 1
         left, top, side = int(design.x) - half, int(design.y) - half, 2 * half + 1
@@ -119,14 +119,14 @@ def paint(rng: np.random.Generator, image: Field, design: Design, sprite: Sprite
 
 
 def _pigment(rng: np.random.Generator, design: Design, sprite: Sprite, x: Field, y: Field) -> Field:
-    """The unlit colours [3, h, w]: main colour, second colour on one side, dark (on black: light) details."""
+    """The unlit colors [3, h, w]: main color, second color on one side, dark (on black: light) details."""
     main = np.asarray(design.rgb, np.float32)[:, None, None]
     detail = main * 0.3 if main.mean() > 95 else main * 0.4 + 150
     base: Field = main
     if design.second is not None:
         angle = rng.uniform(0, 2 * math.pi)
         side = x * math.cos(angle) + y * math.sin(angle) > 0.25
-        base = np.where(side, np.asarray(COLOURS[design.second], np.float32)[:, None, None], main)
+        base = np.where(side, np.asarray(COLORS[design.second], np.float32)[:, None, None], main)
     return base + (detail - base) * (_DETAIL_OPACITY * sprite.details)
 
 

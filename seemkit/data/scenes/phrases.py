@@ -17,14 +17,14 @@ Form: TypeAlias = tuple[str, ...]
 MOST: Final = 6
 MOST_RELATIONS: Final = 2
 FORMS: Final[dict[Form, float]] = {
-    ("colour",): 1.0,
+    ("color",): 1.0,
     ("shape",): 1.0,
-    ("colour", "shape"): 3.0,
+    ("color", "shape"): 3.0,
     ("size", "shape"): 0.7,
-    ("size", "colour", "shape"): 0.7,
+    ("size", "color", "shape"): 0.7,
 }
 """The attributes that a phrase names, and how likely each choice is."""
-_RELATED_FORMS: Final[tuple[Form, ...]] = (("colour",), ("shape",), ("colour", "shape"))
+_RELATED_FORMS: Final[tuple[Form, ...]] = (("color",), ("shape",), ("color", "shape"))
 RELATIONS: Final = {"left of": ("x", -1), "right of": ("x", 1), "above": ("y", -1), "below": ("y", 1)}
 """Coordinate and direction of each relation."""
 
@@ -41,7 +41,7 @@ class Expression:
     Attributes:
         text: for example ``"the red star left of the blue ring"``.
         id: the thing's value in the scene's panoptic map.
-        tags: ``"attribute"`` or ``"relation"``, and ``"unseen"`` if it names a held-out colour and shape of the thing.
+        tags: ``"attribute"`` or ``"relation"``, and ``"unseen"`` if it names a held-out color and shape of the thing.
     """
 
     text: str
@@ -61,14 +61,14 @@ def expressions(rng: np.random.Generator, things: Sequence[Thing], size: int) ->
 
 def _words(thing: Thing, form: Form) -> str:
     """The description of a thing by the attributes in `form`, for example ``"the small red star"``."""
-    words = {"size": "large" if thing.large else "small", "colour": thing.colour, "shape": thing.shape}
+    words = {"size": "large" if thing.large else "small", "color": thing.color, "shape": thing.shape}
     return " ".join(["the", *(words[name] for name in form), *(() if "shape" in form else ("thing",))])
 
 
 def _fits(thing: Thing, target: Thing, form: Form) -> bool:
-    """Whether a reader could take the description of `target` to mean `thing`; the colour of a side counts too."""
+    """Whether a reader could take the description of `target` to mean `thing`; the color of a side counts too."""
     return (
-        ("colour" not in form or target.colour in (thing.colour, thing.second))
+        ("color" not in form or target.color in (thing.color, thing.second))
         and ("shape" not in form or thing.shape == target.shape)
         and ("size" not in form or thing.large == target.large)
     )
@@ -79,7 +79,7 @@ def _alone(things: Sequence[Thing], target: Thing, form: Form) -> bool:
 
 
 def _tags(target: Thing, form: Form, kind: str) -> tuple[str, ...]:
-    unseen = {"colour", "shape"} <= set(form) and Pair(target.colour, target.shape) in HELD_OUT
+    unseen = {"color", "shape"} <= set(form) and Pair(target.color, target.shape) in HELD_OUT
     return (kind, "unseen") if unseen else (kind,)
 
 
@@ -97,7 +97,7 @@ def _single(things: Sequence[Thing]) -> tuple[list[Expression], list[float]]:
 
 def _related(things: Sequence[Thing], size: int) -> list[Expression]:
     """All relation phrases whose target the description alone does not single out."""
-    named = [thing for thing in things if _alone(things, thing, ("colour", "shape"))]
+    named = [thing for thing in things if _alone(things, thing, ("color", "shape"))]
     found = []
     for target, form in product(things, _RELATED_FORMS):
         rivals = [thing for thing in things if thing is not target and _fits(thing, target, form)]
@@ -106,7 +106,7 @@ def _related(things: Sequence[Thing], size: int) -> list[Expression]:
             if anchor is target or not others or any(_possible(relation, thing, anchor) for thing in others):
                 continue
             if _holds(relation, target, anchor, size):
-                text = f"{_words(target, form)} {relation} {_words(anchor, ('colour', 'shape'))}"
+                text = f"{_words(target, form)} {relation} {_words(anchor, ('color', 'shape'))}"
                 found.append(Expression(text, target.id, _tags(target, form, "relation")))
     return found
 

@@ -18,7 +18,7 @@ from seemkit.data.scenes.textures import Bank, Field, texture_bank
 from seemkit.data.scenes.things import Design, Thing, propose
 
 UNSEEN_CHANCE: Final = 0.5
-"""Chance that a thing outside of the training split is of a held-out colour and shape."""
+"""Chance that a thing outside of the training split is of a held-out color and shape."""
 THING_COUNTS: Final = {2: 0.15, 3: 0.27, 4: 0.3, 5: 0.28}
 """How likely each number of things is; crowded scenes may hold fewer, but at least two."""
 _ATTEMPTS: Final = 20
@@ -51,7 +51,7 @@ class Scene:
 def make_scene(seed: int, split: str, index: int, size: int = 128) -> Scene:
     """Scene number `index` of a split: the same for the same arguments, whatever else is made.
 
-    Splits whose name starts with ``"train"`` never hold a held-out pair of colour and shape. Each split has
+    Splits whose name starts with ``"train"`` never hold a held-out pair of color and shape. Each split has
     textures of its own.
 
     Args:
@@ -107,7 +107,7 @@ def _add_things(
         design = propose(rng, designs, unseen, size)
         if design is None:
             continue
-        sprite = Sprite.rasterise(design, light, size)
+        sprite = Sprite.rasterize(design, light, size)
         need = max(MIN_THING_AREA * (size / 128) ** 2, _MIN_VISIBLE * sprite.full)
         if _claim(ids, sprite, [*least, need]):
             paint(rng, image, design, sprite)
@@ -133,7 +133,7 @@ def _visible(ids: NDArray[np.uint8], regions: int, designs: Sequence[Design]) ->
     for number, d in enumerate(designs, start=regions + 1):
         y, x = np.nonzero(ids == number)
         things.append(
-            Thing(number, d.colour, d.shape, d.second, d.large, float(x.mean()), float(y.mean()), len(x), d.placement)
+            Thing(number, d.color, d.shape, d.second, d.large, float(x.mean()), float(y.mean()), len(x), d.placement)
         )
     return tuple(things)
 

@@ -1,4 +1,4 @@
-"""The ten shapes: their outlines, the parts inside them that tell them apart, and their rasterisation."""
+"""The ten shapes: their outlines, the parts inside them that tell them apart, and their rasterization."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def _ring_bars() -> list[Polygon]:
 
 
 def _gear_bolts() -> list[Polygon]:
-    return [_circle(8, 0.13, centre.real, centre.imag) for centre in _circle(6, 0.5)]
+    return [_circle(8, 0.13, center.real, center.imag) for center in _circle(6, 0.5)]
 
 
-# Unit coordinates: x to the right, y down, everything within radius 1.4 of the centre.
+# Unit coordinates: x to the right, y down, everything within radius 1.4 of the center.
 OUTLINES: Final[dict[str, list[Polygon]]] = {
     "star": [_polar(np.tile([1.0, 0.45], 5))],
     "ring": [_circle(40, 1)],
@@ -104,18 +104,18 @@ DETAILS: Final[dict[str, list[Polygon]]] = {
 
 
 class Stencil:
-    """Rasterises polygons of one thing into a square box of `side` pixels.
+    """Rasterizes polygons of one thing into a square box of `side` pixels.
 
     Args:
         side: width and height of the box in pixels.
-        centre: the thing's centre (x, y) in the box, in pixels.
+        center: the thing's center (x, y) in the box, in pixels.
         radius: the length of one unit in pixels.
         angle: clockwise rotation in radians.
         aspect: horizontal stretch; the height is divided by it.
     """
 
-    def __init__(self, side: int, centre: tuple[float, float], radius: float, angle: float, aspect: float) -> None:
-        self.side, self.centre, self.aspect = side, complex(*centre), aspect
+    def __init__(self, side: int, center: tuple[float, float], radius: float, angle: float, aspect: float) -> None:
+        self.side, self.center, self.aspect = side, complex(*center), aspect
         self.factor = radius * np.exp(1j * angle)
 
     def coverage(self, filled: Sequence[Polygon], holes: Sequence[Polygon] = ()) -> Image.Image:
@@ -130,5 +130,5 @@ class Stencil:
     def _pixels(self, polygon: Polygon) -> list[float]:
         """Corner coordinates x0, y0, x1, y1, ... in the supersampled box."""
         stretched = polygon.real * self.aspect + 1j * (polygon.imag / self.aspect)
-        scaled = (stretched * self.factor + self.centre) * SUPERSAMPLING - (0.5 + 0.5j)
+        scaled = (stretched * self.factor + self.center) * SUPERSAMPLING - (0.5 + 0.5j)
         return scaled.view(np.float64).tolist()

@@ -13,7 +13,7 @@ from seemkit.data.scenes.vocabulary import STUFF
 
 Field: TypeAlias = NDArray[np.floating]
 """Float32 in fact; the type checker takes some results of float32 arithmetic for float64."""
-Colour: TypeAlias = tuple[float, float, float]
+Color: TypeAlias = tuple[float, float, float]
 Bank: TypeAlias = dict[str, list[NDArray[np.uint8]]]
 
 TEXTURES_PER_CLASS: Final = 6
@@ -43,8 +43,8 @@ def _noise(rng: np.random.Generator, side: int, *cells: float, stretch: float = 
     return total
 
 
-def _mix(first: Colour | Field, second: Colour | Field, amount: Field) -> Field:
-    """The blend [H, W, 3] of two colours; amount 0 gives the first, 1 the second."""
+def _mix(first: Color | Field, second: Color | Field, amount: Field) -> Field:
+    """The blend [H, W, 3] of two colors; amount 0 gives the first, 1 the second."""
     a, b = np.asarray(first, np.float32), np.asarray(second, np.float32)
     return a + (b - a) * amount[..., None]
 
@@ -132,8 +132,8 @@ def _leaves(rng: np.random.Generator, side: int, unit: float) -> Field:
     green = np.linspace(0.35, 1, count) * rng.uniform(0.75, 1.1, count)
     along = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * length[:, None]
     across = np.stack([-np.sin(angle), np.cos(angle)], axis=-1) * width[:, None]
-    centre = np.stack([x, y], axis=-1)
-    corners = np.stack([centre - along, centre + across, centre + along, centre - across], axis=1)
+    center = np.stack([x, y], axis=-1)
+    corners = np.stack([center - along, center + across, center + along, center - across], axis=1)
     fills = (np.stack([92 * green * rng.uniform(0.6, 1.25, count), 148 * green, 44 * green], -1)).astype(int)
     for outline, fill in zip(corners.reshape(count, 8).tolist(), fills.tolist(), strict=True):
         draw.polygon(outline, fill=tuple(fill))

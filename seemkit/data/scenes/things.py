@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from seemkit.data.scenes.shapes import RING_HOLE
-from seemkit.data.scenes.vocabulary import COLOURS, HELD_OUT, SEEN, Pair
+from seemkit.data.scenes.vocabulary import COLORS, HELD_OUT, SEEN, Pair
 
 Placement: TypeAlias = Literal["free", "touching", "nested"]
 
@@ -23,7 +23,7 @@ SMALL_RADIUS: Final = (14.0, 18.0)
 _NESTED: Final = 0.42
 _TOUCHING: Final = 0.36
 _HOST_RADIUS: Final = 27.0
-_TWO_COLOURED: Final = 0.28
+_TWO_COLORED: Final = 0.28
 _LARGE: Final = 0.6
 _COPY: Final = 0.9
 _TWIN: Final = 0.12
@@ -34,20 +34,20 @@ class Design:
     """A thing as it is to be drawn.
 
     Attributes:
-        colour: name of the main colour.
+        color: name of the main color.
         shape: class name.
-        second: name of the colour of one side, or None.
-        rgb: the main colour as painted, about 0..255.
+        second: name of the color of one side, or None.
+        rgb: the main color as painted, about 0..255.
         large: one of the two size groups.
         radius: in pixels.
-        x: horizontal centre in pixels.
-        y: vertical centre in pixels.
+        x: horizontal center in pixels.
+        y: vertical center in pixels.
         angle: clockwise rotation in radians.
         aspect: horizontal stretch.
         placement: free, touching a thing of the same rgb, or nested on a larger thing.
     """
 
-    colour: str
+    color: str
     shape: str
     second: str | None
     rgb: tuple[float, float, float]
@@ -66,9 +66,9 @@ class Thing:
 
     Attributes:
         id: its value in the scene's panoptic map.
-        colour: name of the main colour.
+        color: name of the main color.
         shape: class name.
-        second: name of the colour of one side, or None.
+        second: name of the color of one side, or None.
         large: one of the two size groups.
         x: mean column of its visible pixels.
         y: mean row of its visible pixels.
@@ -77,7 +77,7 @@ class Thing:
     """
 
     id: int
-    colour: str
+    color: str
     shape: str
     second: str | None
     large: bool
@@ -92,7 +92,7 @@ def propose(rng: np.random.Generator, placed: Sequence[Design], unseen: float, s
 
     Args:
         rng: source of all randomness.
-        placed: earlier things; a new one likes to share a colour or a shape with one of them.
+        placed: earlier things; a new one likes to share a color or a shape with one of them.
         unseen: chance of a held-out pair; 0 for training.
         size: side of the scene in pixels.
     """
@@ -111,28 +111,28 @@ def propose(rng: np.random.Generator, placed: Sequence[Design], unseen: float, s
 def _relative(rng: np.random.Generator, placed: Sequence[Design], pairs: Sequence[Pair]) -> Pair:
     """A pair that shares a word with an earlier thing (mostly the first), so that this thing's name needs both.
 
-    The shape comes first, then the colour; now and then both, so that only a size or a relation tells them apart.
+    The shape comes first, then the color; now and then both, so that only a size or a relation tells them apart.
     """
     model = placed[0] if rng.random() < 0.85 else _pick(rng, placed)
     if rng.random() < _TWIN:
-        return Pair(model.colour, model.shape)
+        return Pair(model.color, model.shape)
     if sum(thing.shape == model.shape for thing in placed) > 1:
-        return _choose(rng, pairs, colour=model.colour)
-    return _choose(rng, pairs, shape=model.shape, avoid=model.colour)
+        return _choose(rng, pairs, color=model.color)
+    return _choose(rng, pairs, shape=model.shape, avoid=model.color)
 
 
 def _choose(
     rng: np.random.Generator,
     pairs: Sequence[Pair],
-    colour: str | None = None,
+    color: str | None = None,
     shape: str | None = None,
     avoid: str | None = None,
 ) -> Pair:
-    """One of `pairs`, if none fits one of `SEEN`, with the colour and shape (None: any) and not the colour `avoid`."""
+    """One of `pairs`, if none fits one of `SEEN`, with the color and shape (None: any) and not the color `avoid`."""
     fitting = [
-        pair for pair in pairs if colour in (None, pair.colour) and shape in (None, pair.shape) and pair.colour != avoid
+        pair for pair in pairs if color in (None, pair.color) and shape in (None, pair.shape) and pair.color != avoid
     ]
-    return _pick(rng, fitting) if fitting else _choose(rng, SEEN, colour, shape, avoid)
+    return _pick(rng, fitting) if fitting else _choose(rng, SEEN, color, shape, avoid)
 
 
 def _pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
@@ -147,7 +147,7 @@ def _radius(rng: np.random.Generator, size: int) -> tuple[bool, float]:
 def _nested(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design:
     """A disc in the hole of a ring, or a small thing on any other large thing."""
     in_ring = host.shape == "ring"
-    pair = _choose(rng, pairs, shape="disc" if in_ring else None, avoid=host.colour)
+    pair = _choose(rng, pairs, shape="disc" if in_ring else None, avoid=host.color)
     radius = host.radius * RING_HOLE if in_ring else max(SMALL_RADIUS[0] * size / 128, 0.46 * host.radius)
     x, y = (host.x, host.y) + rng.uniform(-1, 1, 2) * (0.02 if in_ring else 0.12) * host.radius
     return _design(rng, pair, False, radius, (x, y), "nested")
@@ -155,7 +155,7 @@ def _nested(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size:
 
 def _touching(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design | None:
     """A thing of the same rgb that overlaps the edge of `host` a little; None where it would leave the scene."""
-    pair = _choose(rng, pairs, colour=host.colour)
+    pair = _choose(rng, pairs, color=host.color)
     large, radius = _radius(rng, size)
     angle, distance = rng.uniform(0, 2 * np.pi), 0.85 * (radius + host.radius)
     x, y = host.x + distance * np.cos(angle), host.y + distance * np.sin(angle)
@@ -168,17 +168,17 @@ def _design(
     pair: Pair,
     large: bool,
     radius: float,
-    centre: tuple[float, float],
+    center: tuple[float, float],
     placement: Placement,
     rgb: tuple[float, float, float] | None = None,
 ) -> Design:
-    """The design with its look drawn at random; `rgb` None varies the colour's standard value a little."""
+    """The design with its look drawn at random; `rgb` None varies the color's standard value a little."""
     second = None
     if rgb is None:
-        r, g, b = np.asarray(COLOURS[pair.colour]) + rng.normal(0, 9, 3)
+        r, g, b = np.asarray(COLORS[pair.color]) + rng.normal(0, 9, 3)
         rgb = (float(r), float(g), float(b))
-        if rng.random() < _TWO_COLOURED:
-            second = _choose(rng, SEEN, shape=pair.shape, avoid=pair.colour).colour
+        if rng.random() < _TWO_COLORED:
+            second = _choose(rng, SEEN, shape=pair.shape, avoid=pair.color).color
     angle, aspect = rng.uniform(-0.25, 0.25), rng.uniform(0.92, 1.09)
-    x, y = centre
-    return Design(pair.colour, pair.shape, second, rgb, large, radius, float(x), float(y), angle, aspect, placement)
+    x, y = center
+    return Design(pair.color, pair.shape, second, rgb, large, radius, float(x), float(y), angle, aspect, placement)

@@ -1,4 +1,4 @@
-"""What scenes are made of: the class names, the colours, and which colour-shape pairs are held out of training."""
+"""What scenes are made of: the class names, the colors, and which color-shape pairs are held out of training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STUFF: Final = ("sky", "grass", "water", "brick", "sand", "wood", "road", "leave
 CLASSES: Final = THINGS + STUFF
 CATEGORY_IDS: Final = {name: number for number, name in enumerate(CLASSES, start=1)}
 
-COLOURS: Final[dict[str, tuple[float, float, float]]] = {
+COLORS: Final[dict[str, tuple[float, float, float]]] = {
     "red": (205, 40, 40),
     "green": (45, 160, 60),
     "blue": (45, 80, 205),
@@ -22,15 +22,15 @@ COLOURS: Final[dict[str, tuple[float, float, float]]] = {
 
 
 class Pair(NamedTuple):
-    """A colour and a shape, for example ``("red", "star")``."""
+    """A color and a shape, for example ``("red", "star")``."""
 
-    colour: str
+    color: str
     shape: str
 
 
-_NAMES: Final = tuple(COLOURS)
+_NAMES: Final = tuple(COLORS)
 
 HELD_OUT: Final = tuple(Pair(_NAMES[(3 * i + 1) % len(_NAMES)], shape) for i, shape in enumerate(THINGS))
-"""One pair a shape, every colour at least once; no training scene draws or names one of them."""
+"""One pair a shape, every color at least once; no training scene draws or names one of them."""
 
-SEEN: Final = tuple(pair for colour in COLOURS for shape in THINGS if (pair := Pair(colour, shape)) not in HELD_OUT)
+SEEN: Final = tuple(pair for color in COLORS for shape in THINGS if (pair := Pair(color, shape)) not in HELD_OUT)

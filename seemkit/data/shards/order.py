@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 WINDOW: Final = 8
-"""Shards among whose samples the order is free. Neighbours in a folder are often alike (frames of a video, one class
+"""Shards among whose samples the order is free. Neighbors in a folder are often alike (frames of a video, one class
 behind the other); with shards of 500 images a batch is drawn from 4000, of eight places in the folder. A process keeps
 as many files open, and that much should fit into the memory that a node has to spare for them: 8 x 80 MB for COCO."""
 

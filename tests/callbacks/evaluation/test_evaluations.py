@@ -11,7 +11,7 @@ from seemkit.callbacks import InstanceEvaluation, InteractiveEvaluation, Panopti
 from seemkit.callbacks.evaluation.worst_cases import WorstCases
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
-from seemkit.interactive.clicker import centre_click
+from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.prompts.values import Text
 from seemkit.types import Batch
@@ -36,7 +36,7 @@ def test_first_clicks_are_those_of_sessions_with_single_objects(module, context,
     for index, target in enumerate(batch.targets):
         for mask, label in zip(target.masks, target.labels.tolist(), strict=True):
             if module.vocabulary.things[label]:
-                answer = Session.of(module.network, context.repeat(index, 1)).predict(centre_click(mask))
+                answer = Session.of(module.network, context.repeat(index, 1)).predict(center_click(mask))
                 ious.append(iou(answer.mask, mask))
     assert len(ious) > 4
     assert found == pytest.approx(sum(ious) / len(ious), abs=0.03)
@@ -85,7 +85,7 @@ def test_ignored_pixels_are_not_judged(module, context, batch):
     for target in batch.targets:
         target.ignored = torch.ones(tuple(target.size), dtype=torch.bool)
         for mask in target.masks:
-            click = centre_click(mask)
+            click = center_click(mask)
             target.ignored[int(click.y), int(click.x)] = False
     assert run(InteractiveEvaluation(clicks=1), module, context, batch)["iou_1click"] > 0.9
 

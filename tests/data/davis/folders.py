@@ -10,7 +10,7 @@ from PIL import Image
 
 HEIGHT, WIDTH = 36, 50
 PALETTE = [channel for value in range(256) for channel in (value, 255 - value, 128)]
-"""A colour for each of the 256 values; Pillow writes the values of a shorter palette with fewer bits."""
+"""A color for each of the 256 values; Pillow writes the values of a shorter palette with fewer bits."""
 IMAGES, ANNOTATIONS = "JPEGImages/480p", "Annotations/480p"
 
 
@@ -23,7 +23,7 @@ def rectangles(*ids: int) -> np.ndarray:
 
 
 def write_sequence(root: Path, name: str, frames: Sequence[np.ndarray], *, palette: bool = True) -> None:
-    """Frames 00000.jpg and on, each of one grey, and their annotations, with a palette or as grey levels."""
+    """Frames 00000.jpg and on, each of one gray, and their annotations, with a palette or as gray levels."""
     for folder in (IMAGES, ANNOTATIONS):
         (root / folder / name).mkdir(parents=True)
     for index, values in enumerate(frames):

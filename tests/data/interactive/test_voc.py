@@ -42,11 +42,11 @@ def test_all_objects_of_the_validation_images(voc: Path) -> None:
     assert empty.ignored.all()
 
 
-def test_objects_whose_colours_have_one_grey_level_are_two(voc: Path) -> None:
+def test_objects_whose_colors_have_one_gray_level_are_two(voc: Path) -> None:
     objects = np.where(maps()[1] == 4, 16, maps()[1])
     png = Image.open(voc / "SegmentationObject" / "2007_3.png")
     png.putdata(objects.ravel().tolist())
-    png.putpalette([0, 0, 0, 128, 0, 0, *[7] * 3 * 14, 0, 64, 0])  # the palette of VOC at 1 and 16: both are grey 38
+    png.putpalette([0, 0, 0, 128, 0, 0, *[7] * 3 * 14, 0, 64, 0])  # the palette of VOC at 1 and 16: both are gray 38
     png.save(voc / "SegmentationObject" / "2007_3.png")
     assert len(InteractiveImages(voc, VOC)[0][1].masks) == 3
 

@@ -5,7 +5,7 @@ import torch
 from torchvision.transforms import v2
 
 from seemkit.data.loading.transforms import (
-    GREY,
+    GRAY,
     Compose,
     HorizontalFlip,
     LargeScaleJitter,
@@ -168,8 +168,8 @@ def test_a_small_image_lies_in_the_top_left_of_the_square(factor: float) -> None
     assert cut.shape == (3, 120, 120)
     assert cut.dtype == torch.uint8
     assert type(cut) is type(changed.masks) is torch.Tensor
-    assert bool((cut[:, height:] == GREY).all())
-    assert bool((cut[:, :, width:] == GREY).all())
+    assert bool((cut[:, height:] == GRAY).all())
+    assert bool((cut[:, :, width:] == GRAY).all())
     assert not changed.masks[:, height:].any()
     assert changed.masks[0, : height - 1, : width // 2 - 1].float().mean() > 0.95
     assert changed.masks.dtype == torch.bool

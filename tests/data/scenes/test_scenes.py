@@ -11,7 +11,7 @@ from PIL import Image
 
 from seemkit.data.scenes import (
     CLASSES,
-    COLOURS,
+    COLORS,
     HELD_OUT,
     STUFF,
     THINGS,
@@ -57,9 +57,9 @@ def meant_by(text: str, things: tuple[Thing, ...]) -> list[Thing]:
     described, relation, anchor_text = match.groups()
     found = things
     for word in described.split():
-        assert word in {*COLOURS, *THINGS, "large", "small", "thing"}
-        if word in COLOURS:
-            found = tuple(t for t in found if word in (t.colour, t.second))
+        assert word in {*COLORS, *THINGS, "large", "small", "thing"}
+        if word in COLORS:
+            found = tuple(t for t in found if word in (t.color, t.second))
         elif word in THINGS:
             found = tuple(t for t in found if t.shape == word)
         elif word != "thing":
@@ -80,10 +80,10 @@ def test_vocabulary() -> None:
     assert len(STUFF) == 8
     assert len(THINGS) == 10
     assert len(set(CLASSES)) == 18
-    assert len(COLOURS) == 8
+    assert len(COLORS) == 8
     assert len(set(HELD_OUT)) >= 10
     assert {pair.shape for pair in HELD_OUT} == set(THINGS)
-    assert {pair.colour for pair in HELD_OUT} == set(COLOURS)
+    assert {pair.color for pair in HELD_OUT} == set(COLORS)
 
 
 def test_a_scene_depends_on_seed_split_and_index_alone(train: list[Scene]) -> None:
@@ -123,17 +123,17 @@ def test_all_classes_occur(train: list[Scene]) -> None:
     counts = Counter(name for scene in train for name in scene.classes)
     assert set(counts) == set(CLASSES)
     assert min(counts.values()) >= 15
-    assert Counter(thing.colour for scene in train for thing in scene.things).keys() == COLOURS.keys()
+    assert Counter(thing.color for scene in train for thing in scene.things).keys() == COLORS.keys()
 
 
 def test_held_out_pairs_never_occur_in_training(train: list[Scene]) -> None:
     for scene in train:
         assert not any("unseen" in phrase.tags for phrase in scene.expressions)
         for thing in scene.things:
-            assert (thing.colour, thing.shape) not in HELD_OUT
+            assert (thing.color, thing.shape) not in HELD_OUT
             assert (thing.second, thing.shape) not in HELD_OUT
         for phrase in scene.expressions:
-            assert not any(f"{pair.colour} {pair.shape}" in phrase.text for pair in HELD_OUT)
+            assert not any(f"{pair.color} {pair.shape}" in phrase.text for pair in HELD_OUT)
 
 
 def test_phrases_mean_exactly_one_thing(train: list[Scene], test: list[Scene]) -> None:
@@ -152,8 +152,8 @@ def test_relations_are_needed_and_tags_are_true(test: list[Scene]) -> None:
             assert phrase.tags[0] == ("relation" if relation else "attribute")
             assert (len(meant_by(described, scene.things)) > 1) == bool(relation)
             target = next(thing for thing in scene.things if thing.id == phrase.id)
-            named = described.endswith(f" {target.colour} {target.shape}")
-            assert ("unseen" in phrase.tags) == (named and (target.colour, target.shape) in HELD_OUT)
+            named = described.endswith(f" {target.color} {target.shape}")
+            assert ("unseen" in phrase.tags) == (named and (target.color, target.shape) in HELD_OUT)
 
 
 def test_shares(train: list[Scene], test: list[Scene]) -> None:
@@ -168,12 +168,12 @@ def test_shares(train: list[Scene], test: list[Scene]) -> None:
     assert 0.15 < sum("unseen" in phrase.tags for phrase in attributes) / len(attributes) < 0.32
 
 
-def test_colour_and_shape_are_often_both_needed(train: list[Scene]) -> None:
+def test_color_and_shape_are_often_both_needed(train: list[Scene]) -> None:
     both = needed = 0
     for scene in train:
         for phrase in scene.expressions:
             match = re.fullmatch(r"the ([a-z]+) ([a-z]+)", phrase.text)
-            if match and match[1] in COLOURS and match[2] in THINGS:
+            if match and match[1] in COLORS and match[2] in THINGS:
                 both += 1
                 shorter = (f"the {match[1]} thing", f"the {match[2]}")
                 needed += all(len(meant_by(text, scene.things)) > 1 for text in shorter)

@@ -55,13 +55,13 @@ def clip(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
     return points
 
 
-def circle(centre: NDArray[np.float64], rim: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The corners float [128, 2] of a polygon of the circle's area around `centre` whose rim goes through `rim`."""
+def circle(center: NDArray[np.float64], rim: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners float [128, 2] of a polygon of the circle's area around `center` whose rim goes through `rim`."""
     step = 2 * np.pi / _CORNERS_OF_A_CIRCLE
     angles = np.arange(_CORNERS_OF_A_CIRCLE) * step
     # an inscribed polygon is smaller than its circle
-    radius = np.hypot(*(rim - centre)) * np.sqrt(step / np.sin(step))
-    return centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    radius = np.hypot(*(rim - center)) * np.sqrt(step / np.sin(step))
+    return center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def run_lengths(segmentation: Segmentation, size: Size) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> So
 
     Raises:
         InputError: naming file and field, for no JSON, a missing image, or one of another size than when it was
-            labelled; when the pictures are read also for a damaged file, a label that is not in `names`, or a shape
+            labeled; when the pictures are read also for a damaged file, a label that is not in `names`, or a shape
             that is none.
     """
     files = sorted(folder.rglob("*.json"))
@@ -106,7 +106,7 @@ def _check_size(content: dict[str, Any], size: Size, path: Path) -> None:
         stated = content.get(key)
         if stated is not None and stated != actual:
             raise InputError(
-                f"{path}: '{key}' is {stated} but the image has {actual}; put back the image that was labelled"
+                f"{path}: '{key}' is {stated} but the image has {actual}; put back the image that was labeled"
             )
 
 
@@ -119,7 +119,7 @@ def _instances(
         label = field(shape, "label", str, where).strip()
         kind = shape.get("shape_type") or "polygon"  # old files say nothing, and knew polygons only
         if label in NO_CLASSES:
-            notes[f"shapes labelled {label!r}: left out"] += 1
+            notes[f"shapes labeled {label!r}: left out"] += 1
         elif kind not in ("polygon", "rectangle", "circle", "mask"):
             notes[f"shapes of type {kind!r}: left out"] += 1
         elif not label or (names is not None and label not in names):
@@ -141,7 +141,7 @@ def _segmentation(shape: dict[str, Any], kind: str, size: Size, where: str, note
         points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     elif kind == "circle":
         if len(points) != 2:
-            raise InputError(f"{where}: 'points' of a circle must be its centre and one point of its rim; draw it anew")
+            raise InputError(f"{where}: 'points' of a circle must be its center and one point of its rim; draw it anew")
         points = circle(*points)
     if len(points) < 3:
         raise InputError(f"{where}: 'points' has {len(points)} points; a {kind} needs more: draw it anew or remove it")

@@ -24,7 +24,7 @@ from seemkit.io.text_file import read_entries, read_lines
 from seemkit.types import Size
 
 SPLITS = ("train", "val", "test")
-_FAR = 1.0  # of the image's side: a coordinate that far outside is not normalised
+_FAR = 1.0  # of the image's side: a coordinate that far outside is not normalized
 
 
 def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Source:

@@ -123,12 +123,12 @@ def test_what_is_left_out_is_counted(shots: Path, capsys: pytest.CaptureFixture[
     )
     write_labelme(shots / "tiny.json", [shape("cat", [[1, 1], [9, 1], [9, 9]])], imageHeight=None, imageWidth=None)
     write_image(shots / "tiny.png", 20, 20)
-    write_image(shots / "unlabelled.JPG")
+    write_image(shots / "unlabeled.JPG")
     assert convert(shots) == 0
     out = capsys.readouterr().out
     for line in (
         "shapes of type 'point': left out: 2",
-        "shapes labelled '__ignore__': left out: 1",
+        "shapes labeled '__ignore__': left out: 1",
         "polygons cut off at the border of their image: 2",
         "objects without a pixel in their image: left out: 2",
         "images with a side under 32 pixels: left out: 1",
@@ -213,7 +213,7 @@ BAD = {
     "words": ({"shapes": [shape("cat", [["a", 1]] * 3)]}, "shapes[0]: 'points' must be pairs of numbers"),
     "ragged": ({"shapes": [shape("cat", [[1, 2], [3], [4, 5]])]}, "shapes[0]: 'points' must be pairs of numbers"),
     "not finite": ({"shapes": [shape("cat", [[1, 2], [3, float("nan")], [4, 5]])]}, "'points' must be pairs"),
-    "circle": ({"shapes": [shape("cat", SQUARE, "circle")]}, "'points' of a circle must be its centre"),
+    "circle": ({"shapes": [shape("cat", SQUARE, "circle")]}, "'points' of a circle must be its center"),
     "mask": ({"shapes": [shape("cat", [[1, 1], [2, 2]], "mask", mask="AAAA")]}, "'mask' is no image in base64"),
     "no mask": ({"shapes": [shape("cat", [[1, 1], [2, 2]], "mask")]}, "shapes[0]: has no 'mask'"),
     "label": ({"shapes": [shape(" ", SQUARE)]}, "shapes[0]: 'label' '' is not among the class names"),

@@ -30,8 +30,8 @@ TINY = Architecture(
     backbone="resnet",
     backbone_options={"channels": [32, 64, 128, 256], "stem": 16},
     backbone_levels=(1, 2, 3, 4),
-    width=64, heads=4, hidden=128, encoder_layers=1, decoder_layers=3, queries=30, memory=12,
-    text_width=64, text_layers=2, text_heads=4, templates=("{}",), click_field=64,
+    embed_dim=64, num_heads=4, ffn_dim=128, encoder_layers=1, decoder_layers=3, queries=30, memory=12,
+    text_embed_dim=64, text_layers=2, text_num_heads=4, templates=("{}",), click_field=64,
 )  # fmt: skip
 
 

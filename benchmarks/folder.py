@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from speed import Bench
 
-from seemkit.cli.segment import Request
+from seemkit.cli.segment import SegmentOptions
 from seemkit.cli.segment_folder import segment_folder
 from seemkit.io.image import image_files, read_image
 from seemkit.model.seem import SEEM
@@ -43,7 +43,7 @@ def seconds_of_segment(network: SEEM, folder: Path, batch: int) -> float:
     """Seconds of the whole command, the network aside."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        segment_folder(folder, lambda: network, Request(["text=a red thing"]), Path(out), batch)
+        segment_folder(folder, lambda: network, SegmentOptions(["text=a red thing"]), Path(out), batch)
         return time.perf_counter() - start
 
 

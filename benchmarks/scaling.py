@@ -43,7 +43,7 @@ def time_objects(session: Session, points: list[Point], repeats: int) -> dict[in
     network, context = session.network, session.context
 
     def call(count: int) -> None:
-        network.answer(network.decode(context, [[[point] for point in points[:count]]])).masks()
+        network.select(network.decode(context, [[[point] for point in points[:count]]])).masks()
 
     return {count: median_seconds(lambda count=count: call(count), repeats) for count in OBJECTS}
 

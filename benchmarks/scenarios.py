@@ -150,7 +150,7 @@ class Scenarios:
                 yield f"{scenario}/prev_mask", lambda d=decoded: self._chosen(d)
 
     def _chosen(self, decoded: Decoded) -> Tensor:
-        return self.network.answer(decoded).masks()
+        return self.network.select(decoded).masks()
 
     def _grounding(self) -> Found:
         for number, phrases in enumerate((PHRASES[:1], PHRASES)):
@@ -159,7 +159,7 @@ class Scenarios:
             )
             yield from self._layers(f"grounding{number}", decoded)
             scores = self.network.text_scores(decoded.layers[-1]["text_query"], decoded.prompts)[0]
-            answer = self.network.answer(decoded)
+            answer = self.network.select(decoded)
             yield f"grounding{number}/similarity", lambda s=scores: s.T
             yield f"grounding{number}/matched_id", lambda a=answer: a.choice[0]
             yield f"grounding{number}/mask", lambda a=answer: a.masks()[0]
@@ -287,7 +287,7 @@ class Scenarios:
             features = decoded.context.mask_features
             final = decoded.layers[-1]["object_query"].masks
             asked = {"none": [], "stroke_text": ["stroke", "text"]}.get(name, [name])
-            picks = dict(zip(asked, self.network.answer(decoded).choice[0], strict=True)) if asked else {}
+            picks = dict(zip(asked, self.network.select(decoded).choice[0], strict=True)) if asked else {}
             if name == "referred":
                 yield f"{name}/pred_pvisuals", lambda v=decoded.prompts["visual_prompt"]: v.pooled
             for by, pick in picks.items():

@@ -25,7 +25,7 @@ from memory import peak_of, peak_of_process
 from torch import Tensor
 
 from seemkit.losses import criterion as losses
-from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.criterion import LossWeights, Targets
 from seemkit.losses.matching import choice_cost, class_cost
 from seemkit.losses.term import Term
 from seemkit.model.seem import SEEM
@@ -35,8 +35,8 @@ from seemkit.nn.heads import Embeddings
 from seemkit.nn.position import sine_position
 from seemkit.prompts.sampler import ImagePrompts
 from seemkit.prompts.values import Point, Text
-from seemkit.training.set_criterion import Objective
-from seemkit.training.step_prompts import Lesson
+from seemkit.training.set_criterion import SetCriterion
+from seemkit.training.step_prompts import SampledPrompts
 from seemkit.types import Phrase, Size, Vocabulary
 
 SEGMENTS, OBJECTS, PHRASES, CLASSES = 12, 10, 4, 133
@@ -57,7 +57,7 @@ class Problem:
     prompts: list[ImagePrompts]
     previous: Tensor
     targets: Targets
-    lesson: Lesson
+    sampled: SampledPrompts
     classes: Tensor
 
     @classmethod
@@ -76,7 +76,7 @@ class Problem:
         valid = torch.ones(batch, SEGMENTS, dtype=torch.bool)
         texts = [f"phrase number {n}" for n in range(PHRASES)]
         clicks = [[[Point(float(x), float(y))] for x, y in image[:OBJECTS]] for image in centers]
-        lesson = Lesson(
+        sampled = SampledPrompts(
             [list(range(SEGMENTS))] * batch,
             [list(range(OBJECTS))] * batch,
             clicks,
@@ -93,7 +93,7 @@ class Problem:
             [[*([Text(text)] for text in texts), *image] for image in clicks],
             torch.randn(batch, OBJECTS, side // 4, side // 4),
             Targets(masks, valid, torch.randint(CLASSES, (batch, SEGMENTS))),
-            lesson,
+            sampled,
             classes,
         )
 
@@ -126,9 +126,9 @@ class Problem:
         """Fresh ones, the same each time."""
         return [torch.Generator().manual_seed(image) for image in range(len(self.features))]
 
-    def objective(self) -> Objective:
+    def objective(self) -> SetCriterion:
         """All losses with the reference's weights."""
-        return Objective(self.network, Criterion(), self.classes, self.generators())
+        return SetCriterion(self.network, LossWeights(), self.classes, self.generators())
 
 
 def step_seemkit(problem: Problem, rounds: int) -> Tensor:
@@ -136,9 +136,9 @@ def step_seemkit(problem: Problem, rounds: int) -> Tensor:
     network, context, previous = problem.network, problem.context(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
-            previous = network.answer(network.decode(context, problem.lesson.first_prompts, previous=previous)).masks()
+            previous = network.select(network.decode(context, problem.sampled.first_prompts, previous=previous)).masks()
     decoded = network.decode(context, problem.prompts, objects=True, previous=previous, every_layer=True)
-    terms = problem.objective()(decoded, problem.targets, problem.lesson)
+    terms = problem.objective()(decoded, problem.targets, problem.sampled)
     return torch.stack([term.mean for term in terms.values()]).sum()
 
 
@@ -147,7 +147,7 @@ def step_naive(problem: Problem, rounds: int) -> Tensor:
     context, objective, previous = problem.bare_context(), problem.objective(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
-            found, encoded = naive.decode_all(problem.network, context, problem.lesson.first_prompts, previous)
+            found, encoded = naive.decode_all(problem.network, context, problem.sampled.first_prompts, previous)
             last = found[-1]["visual_query"]
             best = problem.network.visual_scores(last.embeddings, encoded)
             copies = problem.network.queries.copies
@@ -176,7 +176,7 @@ def _loss(
     stacked: Embeddings,
     targets: Targets,
     encoded: dict,
-    objective: Objective,
+    objective: SetCriterion,
     drawn: list,
 ) -> Tensor:
     network, settings = objective.network, objective.criterion

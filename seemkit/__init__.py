@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seemkit.inference.session import Session
     from seemkit.inference.tracker import Tracker
     from seemkit.model.seem import SEEM
-    from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject
+    from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, Subject
     from seemkit.prompts.hooks import hookimpl
     from seemkit.prompts.values import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
 
@@ -30,7 +30,7 @@ __all__ = [
     "Prompt",
     "PromptEncoder",
     "RegionOf",
-    "RegionPrompt",
+    "RegionPromptEncoder",
     "Scribble",
     "Session",
     "Subject",
@@ -46,7 +46,7 @@ _own, _, _ = lazy_loader.attach(
         "inference.session": ["Session"],
         "inference.tracker": ["Tracker"],
         "model.seem": ["SEEM"],
-        "prompts.encoder": ["PromptEncoder", "RegionPrompt", "Subject"],
+        "prompts.encoder": ["PromptEncoder", "RegionPromptEncoder", "Subject"],
         "prompts.hooks": ["hookimpl"],
         "prompts.values": ["Box", "Circle", "Mask", "Point", "Polygon", "Prompt", "RegionOf", "Scribble", "Text"],
     },

@@ -22,7 +22,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.tokens import answered_by
 from seemkit.ops.region import Region
-from seemkit.prompts.encoder import PromptEncoder, RegionPrompt, Subject
+from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, Subject
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
@@ -35,16 +35,16 @@ SMALL = Architecture(
     backbone="resnet",
     backbone_options={"channels": [8, 8, 16, 32], "stem": 8},
     backbone_levels=(1, 2, 3, 4),
-    width=32,
-    heads=4,
-    hidden=48,
+    embed_dim=32,
+    num_heads=4,
+    ffn_dim=48,
     encoder_layers=1,
     decoder_layers=3,
     queries=10,
     memory=8,
-    text_width=16,
+    text_embed_dim=16,
     text_layers=1,
-    text_heads=2,
+    text_num_heads=2,
     templates=("{}",),
 )
 """The network in which kinds are tried."""
@@ -55,7 +55,7 @@ def check_prompt_encoder(
     examples: Sequence[Prompt],
     words: Sequence[str] = (),
     bad_words: Sequence[str] = (),
-    width: int = 32,
+    embed_dim: int = 32,
 ) -> None:
     """Nothing, if a prompt kind keeps to the interface; raises AssertionError with what it breaks.
 
@@ -69,7 +69,7 @@ def check_prompt_encoder(
         examples: prompts that make sense in an image of 64 rows and 96 columns; at least one.
         words: command-line words that the kind reads.
         bad_words: words that it refuses.
-        width: channels of the small network; `encoder` need not have it.
+        embed_dim: channels of the small network; `encoder` need not have it.
     """
     assert examples, "give at least one example"
     _check_class(encoder)
@@ -78,10 +78,10 @@ def check_prompt_encoder(
         encoder.check(prompt, SIZE)
     _check_words(encoder, words, bad_words)
     _check_simulation(encoder)
-    if isinstance(encoder, RegionPrompt):
+    if isinstance(encoder, RegionPromptEncoder):
         for prompt in examples:
             _check_region(encoder.mark(prompt, SIZE), SIZE)
-    _check_in_network(encoder, examples, width)
+    _check_in_network(encoder, examples, embed_dim)
 
 
 def _check_class(encoder: PromptEncoder[Any]) -> None:
@@ -156,10 +156,10 @@ def _check_region(region: Region, size: Size) -> None:
         assert ((pixels >= 0) & (pixels < size)).all(), "a region leaves the image"
 
 
-def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], width: int) -> None:
+def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], embed_dim: int) -> None:
     kind = encoder.kind
     assert type(encoder) is installed()[kind].encoder, f"{kind!r} is installed from another class"
-    architecture = dataclasses.replace(SMALL, width=width, prompts={kind: {}})
+    architecture = dataclasses.replace(SMALL, embed_dim=embed_dim, prompts={kind: {}})
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         network = SEEM(architecture).eval()
@@ -169,7 +169,7 @@ def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], w
         text = installed()["text"].encoder.parse("the red star")
         click = installed()["point"].encoder.parse("30,20")
         for prompts in ([*examples], [*examples, click], [*examples, text], [*examples, click, text]):
-            masks = network.answer(network.decode(context, [[prompts]])).masks()
+            masks = network.select(network.decode(context, [[prompts]])).masks()
             assert masks.shape[:2] == (1, 1), "one object gets one mask"
             assert bool(masks.isfinite().all()), f"a mask of {prompts} is not finite"
 

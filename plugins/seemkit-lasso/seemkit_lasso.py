@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from seemkit import Prompt, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit import Prompt, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
 from seemkit.prompts.checks import check_path
@@ -39,7 +39,7 @@ class Lasso(Prompt):
         object.__setattr__(self, "points", check_path("lasso", self.points, 3))
 
 
-class LassoEncoder(RegionPrompt[Lasso]):
+class LassoEncoder(RegionPromptEncoder[Lasso]):
     """The pixels within the line."""
 
     kind: ClassVar[str] = "lasso"

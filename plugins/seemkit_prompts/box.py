@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from seemkit import Box, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit import Box, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
 from seemkit.ops.region import Region
 from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
@@ -18,7 +18,7 @@ NOISE = 0.1
 MOST_NOISE = 20.0
 
 
-class BoxEncoder(RegionPrompt[Box]):
+class BoxEncoder(RegionPromptEncoder[Box]):
     """All pixels of a box. The reference neither trains boxes nor uses them as such in evaluation."""
 
     kind: ClassVar[str] = "box"

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from seemkit import Circle, RegionPrompt, Scribble, Subject
+from seemkit import Circle, RegionPromptEncoder, Scribble, Subject
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
 from seemkit.ops.region import Region
@@ -23,11 +23,11 @@ MOST = 5
 P = TypeVar("P", bound=Prompt)
 
 
-class BrushPrompt(RegionPrompt[P]):
+class BrushEncoder(RegionPromptEncoder[P]):
     """A kind of paint.
 
     Args:
-        width: C, channels of the tokens.
+        embed_dim: C, channels of the tokens.
         scale: of simulated strokes; 1 suits images of about 1024 pixels, the reference's training size.
 
     Class attributes:
@@ -36,8 +36,8 @@ class BrushPrompt(RegionPrompt[P]):
 
     brushes: ClassVar[Sequence[Brush]]
 
-    def __init__(self, width: int, scale: float = 1.0) -> None:
-        super().__init__(width)
+    def __init__(self, embed_dim: int, scale: float = 1.0) -> None:
+        super().__init__(embed_dim)
         self.scale = scale
 
     @abstractmethod

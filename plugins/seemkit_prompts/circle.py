@@ -12,10 +12,10 @@ from seemkit.ops.region import Region
 from seemkit.ops.strokes import Brush, Stroke
 from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
-from seemkit_prompts.brush import BrushPrompt
+from seemkit_prompts.brush import BrushEncoder
 
 
-class CircleEncoder(BrushPrompt[Circle]):
+class CircleEncoder(BrushEncoder[Circle]):
     """The pixels under a disc that may have moved."""
 
     kind: ClassVar[str] = "circle"

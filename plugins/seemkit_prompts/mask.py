@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import torch
 
-from seemkit import Mask, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit import Mask, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.ops.region import Region
 from seemkit.types import Size
 
 
-class MaskEncoder(RegionPrompt[Mask]):
+class MaskEncoder(RegionPromptEncoder[Mask]):
     """All pixels of a mask."""
 
     kind: ClassVar[str] = "mask"

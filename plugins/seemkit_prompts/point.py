@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from seemkit import Point, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit import Point, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
 from seemkit.ops.region import Region, square
@@ -15,11 +15,11 @@ from seemkit.prompts.parsing import read_numbers
 from seemkit.types import Size
 
 
-class PointEncoder(RegionPrompt[Point]):
+class PointEncoder(RegionPromptEncoder[Point]):
     """Clicks, each a small square of pixels.
 
     Args:
-        width: C, channels of the tokens.
+        embed_dim: C, channels of the tokens.
         side: side of the square in pixels (3 in the reference).
         most: most points that one simulated prompt has (20 in the reference's training).
     """
@@ -27,8 +27,8 @@ class PointEncoder(RegionPrompt[Point]):
     kind: ClassVar[str] = "point"
     accepts: ClassVar[type[Point]] = Point
 
-    def __init__(self, width: int, side: int = 3, most: int = 20) -> None:
-        super().__init__(width)
+    def __init__(self, embed_dim: int, side: int = 3, most: int = 20) -> None:
+        super().__init__(embed_dim)
         self.side = side
         self.most = most
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 
-from seemkit import Polygon, PromptEncoder, RegionPrompt, Subject, hookimpl
+from seemkit import Polygon, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
 from seemkit.ops.curve import by_angle, clip, closed_curve
 from seemkit.ops.region import Region
 from seemkit.ops.strokes import numpy_generator
@@ -20,7 +20,7 @@ MOST = 9
 """Most corners of a simulated polygon (reference)."""
 
 
-class PolygonEncoder(RegionPrompt[Polygon]):
+class PolygonEncoder(RegionPromptEncoder[Polygon]):
     """The area within the corners as COCO's tools fill it, or the curve through them."""
 
     kind: ClassVar[str] = "polygon"

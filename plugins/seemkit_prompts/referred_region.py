@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from seemkit import PromptEncoder, RegionOf, RegionPrompt, Subject, hookimpl
+from seemkit import PromptEncoder, RegionOf, RegionPromptEncoder, Subject, hookimpl
 from seemkit.errors import InputError
 from seemkit.io.image import check_pixels, read_image
 from seemkit.nn.context import ImageContext
@@ -36,10 +36,10 @@ class ReferredRegionEncoder(PromptEncoder[RegionOf]):
         """Nothing, if kinds that mark pixels mark the region and, of an encoded image, one that it has."""
         for part in prompt.prompts:
             kind = installed()[installed().kind_of(part)].encoder
-            if not issubclass(kind, RegionPrompt):
+            if not issubclass(kind, RegionPromptEncoder):
                 raise InputError(f"referred-region: prompt kind {kind.kind!r} marks no pixels, so it marks no region")
             if isinstance(prompt.image, ImageContext):
-                kind(self.width).check(part, prompt.image.frames[0])
+                kind(self.embed_dim).check(part, prompt.image.frames[0])
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
         """Nothing: a simulated user has one image."""

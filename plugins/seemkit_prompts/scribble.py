@@ -12,10 +12,10 @@ from seemkit.ops.region import Region
 from seemkit.ops.strokes import Brush, Stroke
 from seemkit.prompts.parsing import read_path
 from seemkit.types import Size
-from seemkit_prompts.brush import BrushPrompt
+from seemkit_prompts.brush import BrushEncoder
 
 
-class ScribbleEncoder(BrushPrompt[Scribble]):
+class ScribbleEncoder(BrushEncoder[Scribble]):
     """The pixels under a line."""
 
     kind: ClassVar[str] = "scribble"

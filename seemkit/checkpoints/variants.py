@@ -8,10 +8,13 @@ from typing import Any, Final
 from seemkit.nn.architecture import Architecture
 
 _BACKBONES: Final[dict[str, dict[str, Any]]] = {
-    "focal-t": {"backbone": "focalnet", "backbone_options": {"width": 96, "depths": [2, 2, 6, 2], "focal_level": 3}},
+    "focal-t": {
+        "backbone": "focalnet",
+        "backbone_options": {"embed_dim": 96, "depths": [2, 2, 6, 2], "focal_level": 3},
+    },
     "focal-l": {
         "backbone": "focalnet",
-        "backbone_options": {"width": 192, "depths": [2, 2, 18, 2], "focal_level": 4, "depthwise": False},
+        "backbone_options": {"embed_dim": 192, "depths": [2, 2, 18, 2], "focal_level": 4, "depthwise": False},
     },
     "davit-d3": {"backbone": "davit_base", "backbone_options": {"channel_attn_v2": True, "down_kernel_size": 2}},
     "davit-d5": {"backbone": "davit_huge", "backbone_options": {"channel_attn_v2": True, "down_kernel_size": 3}},
@@ -21,7 +24,7 @@ _BACKBONES: Final[dict[str, dict[str, Any]]] = {
 _SAM: Final[dict[str, Any]] = {
     "backbone_norm_eps": 1e-6,
     "pixel_decoder": "deformable",
-    "encoder_hidden": 1024,
+    "encoder_ffn_dim": 1024,
     "multiple": 1024,
 }
 _DECODERS: Final[dict[str, dict[str, Any]]] = {

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words and words[0] in TRAINING_VERBS:
             if words[0] == "fit":
                 signals.forget()
-                signals.note({signals.Request.REQUEUE})  # torch takes seconds to come, and SLURM may not wait for it
+                signals.note(
+                    {signals.StopRequest.REQUEUE}
+                )  # torch takes seconds to come, and SLURM may not wait for it
             from seemkit.cli import train
 
             train.run(words)
@@ -207,7 +209,7 @@ def _segment(options: argparse.Namespace) -> int:
     from seemkit.cli import segment, segment_folder
 
     classes = None if options.classes is None else options.classes.split(",")
-    request = segment.Request(_words(options), options.prompts, classes, options.threshold, options.seed)
+    request = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed)
     left_out = 0
     if options.image.is_dir():
         with progress_line() as progress:
@@ -223,7 +225,7 @@ def _segment(options: argparse.Namespace) -> int:
 def _track(options: argparse.Namespace) -> None:
     from seemkit.cli import track
 
-    request = track.Request(_words(options), options.prompts, options.at, options.overlay)
+    request = track.TrackOptions(_words(options), options.prompts, options.at, options.overlay)
     with progress_line() as progress:
         lines = track.track_video(options.source, _model(options), request, options.out, progress)
     print("\n".join(lines))  # noqa: T201
@@ -249,7 +251,7 @@ def _words(options: argparse.Namespace) -> list[str]:
 def _submit(options: argparse.Namespace) -> None:
     from seemkit.cli import slurm
 
-    request = slurm.Request(
+    request = slurm.JobOptions(
         options.config, options.further, options.nodes, options.devices, options.time, options.partition, options.sbatch
     )
     job = slurm.plan(request)

@@ -22,13 +22,13 @@ from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.io.image import read_image
 from seemkit.model.seem import SEEM
-from seemkit.prompts.encoder import RegionPrompt
+from seemkit.prompts.encoder import RegionPromptEncoder
 from seemkit.prompts.registry import prompt_to_json
 from seemkit.prompts.values import Point, Prompt
 
 
 @dataclass(frozen=True)
-class Request:
+class SegmentOptions:
     """What is asked of an image.
 
     Attributes:
@@ -64,7 +64,7 @@ class Result(NamedTuple):
     found: list[tuple[str | None, Prediction]]
 
 
-def segment_file(image: Path, load: Callable[[], SEEM], request: Request, out: Path) -> list[str]:
+def segment_file(image: Path, load: Callable[[], SEEM], request: SegmentOptions, out: Path) -> list[str]:
     """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
 
     Args:
@@ -88,7 +88,7 @@ def segment_file(image: Path, load: Callable[[], SEEM], request: Request, out: P
     return [*lines, f"written to {out}"]
 
 
-def check(request: Request) -> None:
+def check(request: SegmentOptions) -> None:
     """Nothing, if the request can be.
 
     Raises:
@@ -149,7 +149,7 @@ def _picture(result: Result) -> Tensor:
     regions = []
     for prompt in prompts:
         encoder = session.network.sampler.encoder(prompt)
-        if isinstance(encoder, RegionPrompt) and not isinstance(prompt, Point):
+        if isinstance(encoder, RegionPromptEncoder) and not isinstance(prompt, Point):
             region = encoder.region(prompt, session.size)
             for marked, positive in ((region.positive, True), (region.negative, False)):
                 mask = torch.zeros(tuple(session.size), dtype=torch.bool)

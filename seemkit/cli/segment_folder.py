@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.segment import Request, check, find, write
+from seemkit.cli.segment import SegmentOptions, check, find, write
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
 from seemkit.io.image import MIN_SIDE, image_files, read_image
 from seemkit.model.seem import SEEM
 
 
-class Picture(NamedTuple):
+class LoadedImage(NamedTuple):
     """A file and its pixels, uint8 [3, H, W]."""
 
     path: Path
@@ -29,7 +29,7 @@ class Picture(NamedTuple):
 def segment_folder(
     folder: Path,
     load: Callable[[], SEEM],
-    request: Request,
+    request: SegmentOptions,
     out: Path,
     batch: int,
     progress: Callable[[str], None] = lambda _: None,
@@ -85,7 +85,7 @@ def _helper() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, bad: list[str]) -> Iterator[Picture]:
+def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, bad: list[str]) -> Iterator[LoadedImage]:
     """The pictures in order, `ahead` of them read while others are worked on; messages of unreadable ones in `bad`."""
     waiting: deque[tuple[Path, Future[Tensor]]] = deque()
     rest = iter(paths)
@@ -96,7 +96,7 @@ def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, b
             return
         path, pixels = waiting.popleft()
         try:
-            yield Picture(path, pixels.result())
+            yield LoadedImage(path, pixels.result())
         except InputError as error:
             bad.append(str(error))
 
@@ -109,9 +109,9 @@ def _read(path: Path) -> Tensor:
     return pixels
 
 
-def _of_one_size(pictures: Iterator[Picture], batch: int) -> Iterator[list[Picture]]:
+def _of_one_size(pictures: Iterator[LoadedImage], batch: int) -> Iterator[list[LoadedImage]]:
     """Neighbors of one size, at most `batch` of them: padding to a larger neighbor would change what is found."""
-    group: list[Picture] = []
+    group: list[LoadedImage] = []
     for picture in pictures:
         if group and (len(group) == batch or picture.pixels.shape != group[0].pixels.shape):
             yield group

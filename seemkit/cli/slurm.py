@@ -34,7 +34,7 @@ _TIME = re.compile(r"(?:(?P<days>\d+)-(?P<day_rest>\d+(?::\d+){0,2})|(?P<rest>\d
 
 
 @dataclass(frozen=True)
-class Request:
+class JobOptions:
     """What is asked of a cluster.
 
     Attributes:
@@ -69,7 +69,7 @@ class Job:
     script: str
 
 
-def plan(request: Request) -> Job:
+def plan(request: JobOptions) -> Job:
     """The job for a request.
 
     Raises:
@@ -121,7 +121,7 @@ def submit(job: Job) -> str:
     )
 
 
-def _script(request: Request, settings: Namespace, folder: Path, words: Sequence[str], seconds: int) -> str:
+def _script(request: JobOptions, settings: Namespace, folder: Path, words: Sequence[str], seconds: int) -> str:
     workers = _find(settings, "data", "init_args", "num_workers")
     cpus = workers + 1 if isinstance(workers, int) else 1
     name = folder.resolve().name
@@ -182,7 +182,7 @@ def _seconds(time: str) -> int:
     return total
 
 
-def _check_strategy(settings: Namespace, request: Request) -> None:
+def _check_strategy(settings: Namespace, request: JobOptions) -> None:
     """Raises InputError if weights are to be shared out among another number of processes."""
     strategy, world = settings.trainer.strategy, request.nodes * request.devices
     size = _find(strategy, "init_args", "data_parallel_size")

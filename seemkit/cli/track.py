@@ -34,7 +34,7 @@ PALETTE = [0, 0, 0, *chain.from_iterable(color(index) for index in range(255))]
 
 
 @dataclass(frozen=True)
-class Request:
+class TrackOptions:
     """What is to be followed.
 
     Attributes:
@@ -51,7 +51,7 @@ class Request:
 
 
 def track_video(
-    source: Path, load: Callable[[], SEEM], request: Request, out: Path, progress: Callable[[str], None]
+    source: Path, load: Callable[[], SEEM], request: TrackOptions, out: Path, progress: Callable[[str], None]
 ) -> list[str]:
     """One line for each object. A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0.
 

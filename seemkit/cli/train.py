@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seemkit.checkpoints.format import PACKAGES, require
 from seemkit.cluster import lost_rank
 from seemkit.cluster.requeue import Requeue, Stopped, requeue, slurm_job
-from seemkit.cluster.signals import Request
+from seemkit.cluster.signals import StopRequest
 from seemkit.errors import InputError
 from seemkit.training.module import SeemModule
 
@@ -203,7 +203,7 @@ def _end(stopped: Stopped) -> int:
     """
     first = getattr(rank_zero_only, "rank", 0) == 0
     # without a checkpoint the job would begin anew, again and again
-    job = slurm_job() if stopped.request is Request.REQUEUE and stopped.saved is not None else None
+    job = slurm_job() if stopped.request is StopRequest.REQUEUE and stopped.saved is not None else None
     if first:
         saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: there is no ModelCheckpoint"
         print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201

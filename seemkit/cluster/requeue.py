@@ -16,7 +16,7 @@ from torch import distributed
 
 from seemkit.cluster import lost_rank, signals
 from seemkit.cluster.csv_logger import CSVLogger
-from seemkit.cluster.signals import Request
+from seemkit.cluster.signals import StopRequest
 
 
 class Stopped(SystemExit):
@@ -27,7 +27,7 @@ class Stopped(SystemExit):
         saved: the checkpoint to go on from, or None.
     """
 
-    def __init__(self, request: Request, saved: str | None) -> None:
+    def __init__(self, request: StopRequest, saved: str | None) -> None:
         super().__init__(128 + request.signal)
         self.request = request
         self.saved = saved
@@ -82,11 +82,11 @@ class Requeue(Callback):
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes over the signals, which Lightning has by now and gives back at the end."""
-        signals.note(Request)
+        signals.note(StopRequest)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes over the signals, as before. From here on there is something to save."""
-        signals.note(Request)
+        signals.note(StopRequest)
         self._started = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
@@ -127,7 +127,7 @@ class Requeue(Callback):
         """As before a validation; behind a training, the signals are taken over, too."""
         self._evaluated, self._evaluated_together = 0, self._least(sum(trainer.num_test_batches))
         if self._resumed_at >= 0 or self._started:
-            signals.note(Request)
+            signals.note(StopRequest)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
@@ -192,9 +192,9 @@ class Requeue(Callback):
         paths = (f"{keeper.dirpath}/{keeper.CHECKPOINT_NAME_LAST}{name}{keeper.FILE_EXTENSION}" for name in names)
         return str(trainer.strategy.broadcast(next(path for path in paths if not Path(path).exists())))
 
-    def _agreed(self) -> Request:
+    def _agreed(self) -> StopRequest:
         """What any of the processes was asked for."""
-        return Request(self._reduced(signals.noted(), distributed.ReduceOp.MAX))
+        return StopRequest(self._reduced(signals.noted(), distributed.ReduceOp.MAX))
 
     def _least(self, count: float) -> int:
         return self._reduced(int(min(count, 2**31)), distributed.ReduceOp.MIN)

@@ -14,7 +14,7 @@ from enum import IntEnum
 from types import FrameType
 
 
-class Request(IntEnum):
+class StopRequest(IntEnum):
     """What a run is asked for; of several requests the greatest counts."""
 
     NONE = 0
@@ -28,21 +28,21 @@ class Request(IntEnum):
         return next(number for number, request in _REQUESTS.items() if request is self)
 
 
-_REQUESTS = {signal.SIGINT: Request.INTERRUPT, signal.SIGTERM: Request.TERMINATE}
+_REQUESTS = {signal.SIGINT: StopRequest.INTERRUPT, signal.SIGTERM: StopRequest.TERMINATE}
 if hasattr(signal, "SIGUSR1"):  # Windows has none
-    _REQUESTS[signal.SIGUSR1] = Request.REQUEUE
+    _REQUESTS[signal.SIGUSR1] = StopRequest.REQUEUE
 
-_noted: set[Request] = set()  # of this process, as signals are
+_noted: set[StopRequest] = set()  # of this process, as signals are
 
 
-def note(requests: Iterable[Request]) -> None:
+def note(requests: Iterable[StopRequest]) -> None:
     """Lets the signals of some requests be noted from now on; what was noted before stays."""
     _handle(requests, _note)
 
 
 def ignore() -> None:
     """Lets this process go on whatever it is asked for, as helpers do that their parent ends."""
-    _handle(Request, signal.SIG_IGN)
+    _handle(StopRequest, signal.SIG_IGN)
 
 
 def forget() -> None:
@@ -50,12 +50,14 @@ def forget() -> None:
     _noted.clear()
 
 
-def noted() -> Request:
+def noted() -> StopRequest:
     """The greatest request so far."""
-    return max(_noted, default=Request.NONE)
+    return max(_noted, default=StopRequest.NONE)
 
 
-def _handle(requests: Iterable[Request], handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+def _handle(
+    requests: Iterable[StopRequest], handler: Callable[[int, FrameType | None], None] | signal.Handlers
+) -> None:
     if threading.current_thread() is not threading.main_thread():
         return  # Python handles signals in the main thread alone
     for number, request in _REQUESTS.items():
@@ -65,6 +67,6 @@ def _handle(requests: Iterable[Request], handler: Callable[[int, FrameType | Non
 
 def _note(number: int, _: FrameType | None) -> None:
     request = _REQUESTS[signal.Signals(number)]
-    if request is Request.INTERRUPT and request in _noted:
+    if request is StopRequest.INTERRUPT and request in _noted:
         raise KeyboardInterrupt  # whoever presses Ctrl-C twice does not want to wait
     _noted.add(request)

@@ -19,7 +19,7 @@ from seemkit.postprocess.semantic import semantic_map
 from seemkit.types import Vocabulary
 
 
-class Unprompted:
+class AutomaticSegmenter:
     """What the object queries say of an encoded image; they are decoded once, whatever classes are asked for.
 
     Args:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seemkit.errors import InputError
-from seemkit.inference.automatic import Unprompted
+from seemkit.inference.automatic import AutomaticSegmenter
 from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
@@ -69,7 +69,7 @@ class Session:
             self.vocabulary = self._vocabulary(classes)
         self._draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
         self._history = History()
-        self._unprompted = Unprompted(network, context)
+        self._automatic = AutomaticSegmenter(network, context)
 
     @property
     def size(self) -> Size:
@@ -161,7 +161,7 @@ class Session:
         Raises:
             InputError: there are no class names.
         """
-        return self._unprompted.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
+        return self._automatic.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
 
     @torch.inference_mode()
     def instances(self, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
@@ -170,7 +170,7 @@ class Session:
         Raises:
             InputError: there are no class names.
         """
-        return self._unprompted.instances(self._vocabulary(classes), threshold)
+        return self._automatic.instances(self._vocabulary(classes), threshold)
 
     @torch.inference_mode()
     def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
@@ -179,7 +179,7 @@ class Session:
         Raises:
             InputError: there are no class names.
         """
-        return self._unprompted.semantic(self._vocabulary(classes))
+        return self._automatic.semantic(self._vocabulary(classes))
 
     @torch.inference_mode()
     def label(self, mask: Bool[Tensor, "H W"], classes: Classes = None) -> list[tuple[str, float]]:
@@ -204,7 +204,7 @@ class Session:
         self._prepared((Mask(truth),))
         rollout = Rollout(self.network, self.context, [truth[None]], [[[center_click(truth)]]], self._draws)
         for _ in range(rounds):
-            answer = rollout.answer()
+            answer = rollout.predict()
             prompts = tuple(rollout.prompts[0][0])
             assert rollout.found is not None
             yield self._prediction(answer[0][0], rollout.found.queries.classes[0, 0], prompts), prompts
@@ -234,7 +234,7 @@ class Session:
             if step.before is not None and step.before.answer is not None:
                 previous = step.before.answer[0][None, None]
             decoded = self.network.decode(self.context, [[step.prepared]], previous=previous, draws=self._draws)
-            answer = self.network.answer(decoded)
+            answer = self.network.select(decoded)
             step.answer = (answer.masks()[0, 0], answer.queries.classes[0, 0])
         assert last.answer is not None
         return last.answer
@@ -252,7 +252,7 @@ class Session:
 
     def _name(self, embedding: Tensor, vocabulary: Vocabulary) -> list[tuple[str, float]]:
         """The names, likeliest first, with probabilities."""
-        vectors = self._unprompted.embed(vocabulary)[:-1]
+        vectors = self._automatic.embed(vocabulary)[:-1]
         found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
         return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
 

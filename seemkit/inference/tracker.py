@@ -17,7 +17,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.postprocess.resize import restore
-from seemkit.prompts.encoder import EncodedRegion, RegionPrompt
+from seemkit.prompts.encoder import EncodedRegion, RegionPromptEncoder
 from seemkit.prompts.sampler import ImagePrompts, ObjectPrompts
 from seemkit.prompts.values import Mask, Prompt
 
@@ -120,7 +120,7 @@ class Tracker:
         views = context.repeat(0, len(objects))
         memory = None if previous is None else previous[:, None]
         decoded = self.network.decode(views, [[prompts] for prompts in objects], previous=memory)
-        found = self.network.answer(decoded).masks()[:, 0]
+        found = self.network.select(decoded).masks()[:, 0]
         return found, restore(found, context.padded, context.sizes[0], context.frames[0], mode="bilinear")
 
     def _refer(self, context: ImageContext, mask: Bool[Tensor, "H W"], prompts: ObjectPrompts) -> EncodedRegion:
@@ -134,7 +134,9 @@ class Tracker:
 
     def _marking(self, prompts: ObjectPrompts) -> list[Prompt]:
         """Those prompts that mark pixels, if one of them is positive."""
-        marking = [prompt for prompt in prompts if isinstance(self.network.sampler.encoder(prompt), RegionPrompt)]
+        marking = [
+            prompt for prompt in prompts if isinstance(self.network.sampler.encoder(prompt), RegionPromptEncoder)
+        ]
         return marking if any(getattr(prompt, "positive", True) for prompt in marking) else []
 
     def _click(self, mask: Bool[Tensor, "H W"]) -> list[Prompt]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seemkit.interactive.clicker import Click, next_click
 from seemkit.model.outputs import Draws
-from seemkit.model.query_selection import Answer
+from seemkit.model.query_selection import SelectedQueries
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.resize import restore
@@ -59,18 +59,18 @@ class Rollout:
         self.draws = draws
         self.rule = rule
         self.ignored = [None if rows is None else rows.cpu() for rows in ignored or [None] * len(masks)]
-        self.found: Answer | None = None
+        self.found: SelectedQueries | None = None
         self.previous: Tensor | None = None
         self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
 
     @torch.no_grad()
-    def answer(self) -> list[Float[Tensor, "P H W"]]:
+    def predict(self) -> list[Float[Tensor, "P H W"]]:
         """The mask logits of every prompted object at the size in which prompts are given, one tensor an image.
 
         Objects without prompts have no row.
         """
         decoded = self.network.decode(self.context, self.prompts, previous=self.previous, draws=self.draws)
-        self.found = self.network.answer(decoded)
+        self.found = self.network.select(decoded)
         masks = self.previous = self.found.masks()
         return [
             restore(logits[owner >= 0], self.context.padded, size, frame, mode="bilinear")

@@ -41,14 +41,14 @@ class RegionAlignment(nn.Module):
     """A vector a class, and the losses of regions and texts that should be near it.
 
     Args:
-        text_width: C, channels of text embeddings.
+        text_dim: C, channels of text embeddings.
         classes: K, number of classes.
         scale: factor on cosines.
     """
 
-    def __init__(self, text_width: int, classes: int, scale: float = 14.0) -> None:
+    def __init__(self, text_dim: int, classes: int, scale: float = 14.0) -> None:
         super().__init__()
-        self.classes = nn.Embedding(classes, text_width)
+        self.classes = nn.Embedding(classes, text_dim)
         self.scale = scale
 
     def forward(

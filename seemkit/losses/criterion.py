@@ -41,7 +41,7 @@ class GroupWeights:
 
 
 @dataclass(frozen=True)
-class Criterion:
+class LossWeights:
     """The weights of all losses and the number of points they look at; defaults are the reference's.
 
     Attributes:

@@ -24,7 +24,7 @@ Family = Sequence[EncodedGroup]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SelectedQueries:
     """The chosen query of every prompted object.
 
     Attributes:
@@ -72,13 +72,13 @@ def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, 
     return torch.stack(found).sum(dim=0)
 
 
-def answer(
+def select(
     layer: Mapping[str, Embeddings],
     prompts: Mapping[str, EncodedGroup],
     context: ImageContext,
     scale: Tensor,
     copies: int,
-) -> Answer:
+) -> SelectedQueries:
     """The best query for each object.
 
     Its own visual queries answer for an object with visual prompts, all text queries for one with texts. Of those that
@@ -108,7 +108,7 @@ def answer(
     total = next(iter(fits.values())) if len(fits) == 1 else _sum(fits, asked, places, allowed)
     choice = total.masked_fill(~allowed, float("-inf")).argmax(dim=2)
     chosen = (part.gather(1, choice[..., None].expand(-1, -1, part.shape[2])) for part in queries)
-    return Answer(owners, choice, Embeddings(*chosen), context)
+    return SelectedQueries(owners, choice, Embeddings(*chosen), context)
 
 
 def _exactly(vectors: Tensor) -> Tensor:

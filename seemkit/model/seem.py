@@ -19,7 +19,7 @@ from seemkit.checkpoints import format as weights
 from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
 from seemkit.model.precision import Dtype, choose_device, choose_dtype
-from seemkit.model.query_selection import Answer, answer, family, scores
+from seemkit.model.query_selection import SelectedQueries, family, scores, select
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.backbones.backbone import Backbone
 from seemkit.nn.click_field import ClickField
@@ -62,29 +62,31 @@ class SEEM(nn.Module):
         self.architecture = a
         self.vocabulary = vocabulary
         self.templates = a.templates or imagenet_templates()
-        self.mask_width = a.width + a.click_field
+        self.mask_dim = a.embed_dim + a.click_field
         self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
         self.pixel_decoder = _pixel_decoder(a, self.backbone.channels)
-        self.language = LanguageTower(a.text_width, a.text_layers, a.text_heads, a.width, logit_scale=a.logit_scale)
-        self.level_embedding = nn.Embedding(3, a.width)
-        self.queries = LearnedQueries(a.width, a.queries, a.memory, a.visual_queries)
+        self.language = LanguageTower(
+            a.text_embed_dim, a.text_layers, a.text_num_heads, a.embed_dim, logit_scale=a.logit_scale
+        )
+        self.level_embedding = nn.Embedding(3, a.embed_dim)
+        self.queries = LearnedQueries(a.embed_dim, a.queries, a.memory, a.visual_queries)
         unmarked = -1.0 if a.visual_queries else 0.0
-        self.sampler = VisualSampler(a.width, installed(), a.prompts, a.visual_points, unmarked)
-        self.seat = TABLES[a.table]
+        self.sampler = VisualSampler(a.embed_dim, installed(), a.prompts, a.visual_points, unmarked)
+        self.visibility = TABLES[a.table]
         self.composed = a.table == "composed"
         self.decoder = Decoder(
-            a.width,
-            a.width,
-            self.mask_width,
+            a.embed_dim,
+            a.embed_dim,
+            self.mask_dim,
             layers=a.decoder_layers,
-            heads=a.heads,
-            hidden=a.hidden,
+            num_heads=a.num_heads,
+            ffn_dim=a.ffn_dim,
             values_carry_position=a.values_carry_position,
-            region_head=RegionHead((*(a.width,) * 3, self.mask_width), a.width) if a.region_head else None,
+            region_head=RegionHead((*(a.embed_dim,) * 3, self.mask_dim), a.embed_dim) if a.region_head else None,
         )
-        words = a.width if a.table == "joint" else 0
+        words = a.embed_dim if a.table == "joint" else 0
         self.click_field = (
-            ClickField(a.width, a.click_field, self.queries.copies, words=words) if a.click_field else None
+            ClickField(a.embed_dim, a.click_field, self.queries.copies, words=words) if a.click_field else None
         )
 
     @classmethod
@@ -207,10 +209,10 @@ class SEEM(nn.Module):
         """The prompts as token groups, by group name; see `decode` for what is given."""
         return self.sampler(prompts, PromptContext(context, self.language, self.sampler, self.encode_alone))
 
-    def answer(self, decoded: Decoded) -> Answer:
+    def select(self, decoded: Decoded) -> SelectedQueries:
         """The chosen query for every object that prompts describe; see `seemkit.model.query_selection`."""
         scale, copies = self.language.phrase_scale, self.queries.copies
-        return answer(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
+        return select(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
 
     def visual_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P R"]:
         """The score of every visual query for every object that visual queries answer for."""
@@ -272,7 +274,7 @@ class SEEM(nn.Module):
         if not tokens:
             raise InputError("nothing to decode: give prompts or objects=True")
         tokens += [group.tokens for group in encoded.values()]
-        return [t.seated(self.seat(t.group)) for t in tokens]
+        return [t.under(self.visibility(t.group)) for t in tokens]
 
     def _memory_slots(self, owners: Tensor, draws: Draws) -> Tensor:
         if draws.memory is None:
@@ -295,7 +297,7 @@ class SEEM(nn.Module):
 
 
 def _pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecoder | DeformablePixelDecoder:
-    sizes = {"heads": a.heads, "hidden": a.encoder_hidden or a.hidden, "layers": a.encoder_layers}
+    sizes = {"num_heads": a.num_heads, "ffn_dim": a.encoder_ffn_dim or a.ffn_dim, "layers": a.encoder_layers}
     if a.pixel_decoder == "deformable":
-        return DeformablePixelDecoder(channels, a.width, a.width, **sizes)
-    return PixelDecoder(channels, a.width, a.width, **sizes, fine_masks=a.fine_masks)
+        return DeformablePixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes)
+    return PixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes, fine_masks=a.fine_masks)

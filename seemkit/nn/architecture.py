@@ -7,6 +7,16 @@ from typing import Any, Literal, Self
 
 from seemkit.errors import InputError
 
+EARLIER_NAMES = {
+    "width": "embed_dim",
+    "heads": "num_heads",
+    "hidden": "ffn_dim",
+    "encoder_hidden": "encoder_ffn_dim",
+    "text_width": "text_embed_dim",
+    "text_heads": "text_num_heads",
+}
+"""What files of earlier versions call a field."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -20,10 +30,10 @@ class Architecture:
         fine_masks: the map of stride 2 only adds detail to the mask features, which is cheaper; off in the reference.
         backbone_norm_eps: epsilon of its layer norms; None keeps timm's.
         pixel_decoder: ``fpn``, with a transformer on the coarsest map, or ``deformable``, with attention over three.
-        width: channels of the pyramid, the mask features, the tokens and the text embeddings.
-        heads: attention heads of pixel decoder and decoder.
-        hidden: width of the decoder's feed-forward layers.
-        encoder_hidden: width of those of the pixel decoder; None takes `hidden`.
+        embed_dim: channels of the pyramid, the mask features, the tokens and the text embeddings.
+        num_heads: attention heads of pixel decoder and decoder.
+        ffn_dim: channels inside the decoder's feed-forward layers.
+        encoder_ffn_dim: channels inside those of the pixel decoder; None takes `ffn_dim`.
         encoder_layers: transformer layers of the pixel decoder.
         decoder_layers: layers of the decoder.
         queries: object queries.
@@ -32,9 +42,9 @@ class Architecture:
         table: who reads whom. ``separate``: visual queries read visual prompts, text queries read texts, as in the
             reference; ``joint``: visual queries also read the texts of their own object; ``composed``: there are object
             queries only, and they read every prompt (the reference's demo).
-        text_width: channels inside the text tower.
+        text_embed_dim: channels inside the text tower.
         text_layers: its depth.
-        text_heads: its attention heads.
+        text_num_heads: its attention heads.
         logit_scale: initial logarithm of the scale of class similarities.
         templates: sentences around class names; empty means the 81 of the reference.
         click_field: position channels of the click field; 0 switches it off, as in the reference.
@@ -52,19 +62,19 @@ class Architecture:
     backbone_norm_eps: float | None = None
     fine_masks: bool = False
     pixel_decoder: Literal["fpn", "deformable"] = "fpn"
-    width: int = 512
-    heads: int = 8
-    hidden: int = 2048
-    encoder_hidden: int | None = None
+    embed_dim: int = 512
+    num_heads: int = 8
+    ffn_dim: int = 2048
+    encoder_ffn_dim: int | None = None
     encoder_layers: int = 6
     decoder_layers: int = 9
     queries: int = 101
     memory: int = 32
     visual_queries: int = 3
     table: Literal["separate", "joint", "composed"] = "separate"
-    text_width: int = 512
+    text_embed_dim: int = 512
     text_layers: int = 12
-    text_heads: int = 8
+    text_num_heads: int = 8
     logit_scale: float = 1.0
     templates: tuple[str, ...] = ()
     click_field: int = 0
@@ -80,7 +90,7 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "architecture") -> Self:
-        """The architecture that plain data describes.
+        """The architecture that plain data describes; names of earlier versions are read too.
 
         Args:
             values: what `to_dict` returned.
@@ -89,9 +99,19 @@ class Architecture:
         Raises:
             InputError: an unknown key.
         """
+        values = current_names(values)
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise InputError(f"{source}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**settings)
+
+
+def current_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Plain data of an architecture with the names of earlier versions replaced by those of today."""
+    renamed = {EARLIER_NAMES.get(name, name): value for name, value in values.items()}
+    if renamed.get("backbone") == "focalnet" and isinstance(renamed.get("backbone_options"), dict):
+        options = renamed["backbone_options"]
+        renamed["backbone_options"] = {"embed_dim" if name == "width" else name: v for name, v in options.items()}
+    return renamed

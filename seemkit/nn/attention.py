@@ -30,26 +30,26 @@ class KeysValues(NamedTuple):
 
     def at(self, places: Int[Tensor, " R"]) -> Self:
         """Those at some places along M, of a single image."""
-        heads, count = self.keys.shape[1:3]
-        rows = places + count * torch.arange(heads, device=places.device)[:, None]
+        num_heads, count = self.keys.shape[1:3]
+        rows = places + count * torch.arange(num_heads, device=places.device)[:, None]
         # quicker than `index_select` along M
-        return type(self)(*(F.embedding(rows, part.reshape(heads * count, -1))[None] for part in self))
+        return type(self)(*(F.embedding(rows, part.reshape(num_heads * count, -1))[None] for part in self))
 
 
 class Attention(nn.Module):
     """Attention of N queries over M keys, with the parameter names of `torch.nn.MultiheadAttention`.
 
     Args:
-        width: C, the channels of queries, keys and values.
-        heads: number of heads; divides `width`.
+        embed_dim: C, the channels of queries, keys and values.
+        num_heads: number of heads; divides `embed_dim`.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
+        self.num_heads = num_heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim))
+        self.out_proj = nn.Linear(embed_dim, embed_dim)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
@@ -86,7 +86,7 @@ class Attention(nn.Module):
         return self.out_proj(read.transpose(1, 2).flatten(2))
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return tokens.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
 
 def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple[KeysValues, Bool[Tensor, "B N R"]]:
@@ -106,11 +106,11 @@ def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple
 class FeedForward(nn.Module):
     """Two linear layers with a ReLU between, added to the input and normalized."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, embed_dim: int, ffn_dim: int) -> None:
         super().__init__()
-        self.linear1 = nn.Linear(width, hidden)
-        self.linear2 = nn.Linear(hidden, width)
-        self.norm = nn.LayerNorm(width)
+        self.linear1 = nn.Linear(embed_dim, ffn_dim)
+        self.linear2 = nn.Linear(ffn_dim, embed_dim)
+        self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
         """The tokens after the layer."""

@@ -42,7 +42,7 @@ class ClickField(nn.Module):
     """The position channels and the weights of the clicks.
 
     Args:
-        width: C, learned channels of the mask features.
+        embed_dim: C, learned channels of the mask features.
         channels: F, position channels; a multiple of 4.
         copies: queries an object; each has its own weights.
         bandwidths: cycles a image side of the two families of bumps (a Gaussian of sigma 1 / (2 pi b) of the image).
@@ -54,7 +54,7 @@ class ClickField(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        embed_dim: int,
         channels: int,
         copies: int,
         bandwidths: tuple[float, float] = (1.4, 3.2),
@@ -67,11 +67,11 @@ class ClickField(nn.Module):
         scale = torch.tensor(bandwidths)[:, None, None] * (2 * math.pi)
         self.register_buffer("frequencies", (draw * scale).flatten(0, 1))
         self.channels = channels
-        self.positive = nn.Parameter(torch.zeros(copies, width, width))
-        self.negative = nn.Parameter(torch.zeros(copies, width, width))
+        self.positive = nn.Parameter(torch.zeros(copies, embed_dim, embed_dim))
+        self.negative = nn.Parameter(torch.zeros(copies, embed_dim, embed_dim))
         self.raise_ = nn.Parameter(torch.full((copies,), strength))
         self.lower = nn.Parameter(torch.full((copies,), strength))
-        self.words = nn.Parameter(torch.zeros(copies, words, width)) if words else None
+        self.words = nn.Parameter(torch.zeros(copies, words, embed_dim)) if words else None
 
     def append_positions(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CF H W"]:
         """The mask features with the position channels behind them."""

@@ -41,15 +41,15 @@ class PreviousMasks:
 class DecoderLayer(nn.Module):
     """Masked cross-attention to one level, self-attention under the visibility table, feed-forward; all post-norm."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, ffn_dim: int) -> None:
         super().__init__()
-        self.cross_attention = Attention(width, heads)
-        self.cross_norm = nn.LayerNorm(width)
-        self.self_attention = Attention(width, heads)
-        self.self_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, hidden)
+        self.cross_attention = Attention(embed_dim, num_heads)
+        self.cross_norm = nn.LayerNorm(embed_dim)
+        self.self_attention = Attention(embed_dim, num_heads)
+        self.self_norm = nn.LayerNorm(embed_dim)
+        self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
-    def look(
+    def cross_attend(
         self,
         tokens: Float[Tensor, "B N C"],
         positions: Float[Tensor, "B N C"],
@@ -59,7 +59,7 @@ class DecoderLayer(nn.Module):
         """The tokens after reading the image where `allowed`."""
         return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
 
-    def exchange(
+    def self_attend(
         self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B R N"]
     ) -> Float[Tensor, "B R C"]:
         """The first R tokens after reading all where `allowed`, and the feed-forward layer."""
@@ -72,12 +72,12 @@ class Decoder(nn.Module):
     """Tokens to predictions, in `layers` rounds over the levels of the pyramid.
 
     Args:
-        width: C, channels of the tokens.
-        text_width: channels of text embeddings.
-        mask_width: channels of the mask features.
+        embed_dim: C, channels of the tokens.
+        text_dim: channels of text embeddings.
+        mask_dim: channels of the mask features.
         layers: number of layers; layer i reads level i mod 3.
-        heads: attention heads.
-        hidden: width of the feed-forward layers.
+        num_heads: attention heads.
+        ffn_dim: channels inside the feed-forward layers.
         values_carry_position: add the position to the values that cross-attention reads, so that a query learns
             where it looks. Off in the reference.
         region_head: adds the features under each query's mask to its class embedding. None in the reference.
@@ -85,19 +85,19 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        text_width: int,
-        mask_width: int,
+        embed_dim: int,
+        text_dim: int,
+        mask_dim: int,
         *,
         layers: int,
-        heads: int,
-        hidden: int,
+        num_heads: int,
+        ffn_dim: int,
         values_carry_position: bool = False,
         region_head: RegionHead | None = None,
     ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(DecoderLayer(width, heads, hidden) for _ in range(layers))
-        self.heads = PredictionHeads(width, text_width, mask_width)
+        self.layers = nn.ModuleList(DecoderLayer(embed_dim, num_heads, ffn_dim) for _ in range(layers))
+        self.heads = PredictionHeads(embed_dim, text_dim, mask_dim)
         self.region_head = region_head
         self.values_carry_position = values_carry_position
 
@@ -150,12 +150,12 @@ class Decoder(nn.Module):
                 predictions.append(self._predict(context, queries, state, masks))
             level = index % LEVELS
             position = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
-            allowed = self._sight(context, masks, previous if memory else None, index)
-            looked = layer.look(state[:, :rows], position[:, :rows], context.keys_values[index], allowed)
-            sequence = torch.cat((looked, state[:, rows:], *(t.values[level] for t in fresh)), dim=1)
+            allowed = self._attention_mask(context, masks, previous if memory else None, index)
+            attended = layer.cross_attend(state[:, :rows], position[:, :rows], context.keys_values[index], allowed)
+            sequence = torch.cat((attended, state[:, rows:], *(t.values[level] for t in fresh)), dim=1)
             if index == 0 or dealt_anew:
                 visible = visibility(tokens, index)[:, : state.shape[1]]
-            state = layer.exchange(sequence, position, visible)
+            state = layer.self_attend(sequence, position, visible)
             masks = self._masks(queries, state, mask_bias)
         return [*predictions, self._predict(context, queries, state, masks)]
 
@@ -195,7 +195,7 @@ class Decoder(nn.Module):
 
     @staticmethod
     @torch.no_grad()
-    def _sight(
+    def _attention_mask(
         context: ImageContext, masks: Float[Tensor, "B N C_mask"], previous: PreviousMasks | None, layer: int
     ) -> Bool[Tensor, "B R M"]:
         """Where each query, and each memory token if there is any, may look: inside its own mask, or everywhere if

@@ -26,24 +26,24 @@ class DeformableAttention(nn.Module):
     """Each cell reads a few points near itself on every level, at learned offsets with learned weights.
 
     Args:
-        width: C, channels.
-        heads: attention heads; divides `width`.
+        embed_dim: C, channels.
+        num_heads: attention heads; divides `embed_dim`.
         points: points a head reads on each level.
     """
 
-    def __init__(self, width: int, heads: int, points: int = 4) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, points: int = 4) -> None:
         super().__init__()
-        self.heads = heads
+        self.num_heads = num_heads
         self.points = points
-        self.offsets = nn.Linear(width, heads * LEVELS * points * 2)
-        self.weights = nn.Linear(width, heads * LEVELS * points)
-        self.value_projection = nn.Linear(width, width)
-        self.output_projection = nn.Linear(width, width)
+        self.offsets = nn.Linear(embed_dim, num_heads * LEVELS * points * 2)
+        self.weights = nn.Linear(embed_dim, num_heads * LEVELS * points)
+        self.value_projection = nn.Linear(embed_dim, embed_dim)
+        self.output_projection = nn.Linear(embed_dim, embed_dim)
         self._begin()
 
     def _begin(self) -> None:
         """First offsets: each head looks in its own direction, point k at k + 1 cells; weights are equal."""
-        angle = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        angle = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
         direction = torch.stack((angle.cos(), angle.sin()), dim=-1)
         direction = direction / direction.abs().amax(dim=-1, keepdim=True)
         reach = torch.arange(1, self.points + 1)[:, None]
@@ -72,11 +72,11 @@ class DeformableAttention(nn.Module):
             shapes: height and width of each level.
         """
         batch, cells, _ = queries.shape
-        values = self.value_projection(values).unflatten(2, (self.heads, -1))
-        offsets = self.offsets(queries).unflatten(2, (self.heads, LEVELS, self.points, 2))
-        weights = self.weights(queries).unflatten(2, (self.heads, -1)).softmax(dim=-1)
+        values = self.value_projection(values).unflatten(2, (self.num_heads, -1))
+        offsets = self.offsets(queries).unflatten(2, (self.num_heads, LEVELS, self.points, 2))
+        weights = self.weights(queries).unflatten(2, (self.num_heads, -1)).softmax(dim=-1)
         weights = weights.unflatten(3, (LEVELS, self.points))
-        read = queries.new_zeros(batch * self.heads, values.shape[-1], cells)
+        read = queries.new_zeros(batch * self.num_heads, values.shape[-1], cells)
         for index, (level, shape) in enumerate(
             zip(values.split([math.prod(s) for s in shapes], 1), shapes, strict=True)
         ):
@@ -86,17 +86,17 @@ class DeformableAttention(nn.Module):
             found = F.grid_sample(plane, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
             share = weights[:, :, :, index].transpose(1, 2).flatten(0, 1)  # [B heads, M, points]
             read = read + (found * share[:, None]).sum(dim=-1)
-        return self.output_projection(read.unflatten(0, (batch, self.heads)).flatten(1, 2).transpose(1, 2))
+        return self.output_projection(read.unflatten(0, (batch, self.num_heads)).flatten(1, 2).transpose(1, 2))
 
 
 class DeformableLayer(nn.Module):
     """Deformable attention and a feed-forward layer, post-norm."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, ffn_dim: int) -> None:
         super().__init__()
-        self.attention = DeformableAttention(width, heads)
-        self.norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, hidden)
+        self.attention = DeformableAttention(embed_dim, num_heads)
+        self.norm = nn.LayerNorm(embed_dim)
+        self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
     def forward(self, cells: Tensor, position: Tensor, centers: Tensor, shapes: Sequence[Size]) -> Tensor:
         """The cells [B, M, C] after the layer."""
@@ -108,26 +108,26 @@ class DeformablePixelDecoder(nn.Module):
 
     Args:
         channels: channels of the four backbone maps, finest first.
-        width: channels of the pyramid, divisible by 32.
-        mask_width: channels of the mask features.
-        heads: attention heads.
-        hidden: width of the feed-forward layers.
+        embed_dim: channels of the pyramid, divisible by 32.
+        mask_dim: channels of the mask features.
+        num_heads: attention heads.
+        ffn_dim: channels inside the feed-forward layers.
         layers: number of encoder layers.
     """
 
     def __init__(
-        self, channels: Sequence[int], width: int, mask_width: int, *, heads: int, hidden: int, layers: int
+        self, channels: Sequence[int], embed_dim: int, mask_dim: int, *, num_heads: int, ffn_dim: int, layers: int
     ) -> None:
         super().__init__()
         finest, *coarser = channels
         self.inputs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, width, 1), nn.GroupNorm(GROUPS, width)) for c in reversed(coarser)
+            nn.Sequential(nn.Conv2d(c, embed_dim, 1), nn.GroupNorm(GROUPS, embed_dim)) for c in reversed(coarser)
         )
-        self.level_embedding = nn.Parameter(torch.randn(LEVELS, width))
-        self.encoder = nn.ModuleList(DeformableLayer(width, heads, hidden) for _ in range(layers))
-        self.lateral = ConvNorm(finest, width, 1, activate=False)
-        self.output = ConvNorm(width, width, 3, activate=True)
-        self.mask_projection = nn.Conv2d(width, mask_width, 1)
+        self.level_embedding = nn.Parameter(torch.randn(LEVELS, embed_dim))
+        self.encoder = nn.ModuleList(DeformableLayer(embed_dim, num_heads, ffn_dim) for _ in range(layers))
+        self.lateral = ConvNorm(finest, embed_dim, 1, activate=False)
+        self.output = ConvNorm(embed_dim, embed_dim, 3, activate=True)
+        self.mask_projection = nn.Conv2d(embed_dim, mask_dim, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
         """The pyramid of `features` (finest first, as the backbone returns them)."""

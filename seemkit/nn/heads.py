@@ -28,17 +28,17 @@ class PredictionHeads(nn.Module):
     """The heads that all queries share, for the initial queries and after every layer.
 
     Args:
-        width: C, channels of the tokens.
-        text_width: channels of text embeddings.
-        mask_width: channels of the mask features.
+        embed_dim: C, channels of the tokens.
+        text_dim: channels of text embeddings.
+        mask_dim: channels of the mask features.
     """
 
-    def __init__(self, width: int, text_width: int, mask_width: int) -> None:
+    def __init__(self, embed_dim: int, text_dim: int, mask_dim: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.class_projection = nn.Parameter(torch.empty(width, text_width))
-        self.mask_embedding = nn.ModuleList(nn.Linear(width, out) for out in (width, width, mask_width))
-        nn.init.trunc_normal_(self.class_projection, std=width**-0.5)
+        self.norm = nn.LayerNorm(embed_dim)
+        self.class_projection = nn.Parameter(torch.empty(embed_dim, text_dim))
+        self.mask_embedding = nn.ModuleList(nn.Linear(embed_dim, out) for out in (embed_dim, embed_dim, mask_dim))
+        nn.init.trunc_normal_(self.class_projection, std=embed_dim**-0.5)
 
     def classes(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C_text"]:
         """The class embeddings of the tokens."""

@@ -50,37 +50,37 @@ class LanguageTower(nn.Module):
     """A CLIP-like causal text transformer with a projection and a learned logit scale.
 
     Args:
-        width: channels of the transformer.
+        embed_dim: channels of the transformer.
         layers: its depth.
-        heads: its attention heads.
-        output_width: C, channels of text embeddings.
+        num_heads: its attention heads.
+        output_dim: C, channels of text embeddings.
         context_length: most tokens of a text, start and end included.
         logit_scale: initial logarithm of the scale of cosine similarities.
     """
 
     def __init__(
         self,
-        width: int,
+        embed_dim: int,
         layers: int,
-        heads: int,
-        output_width: int,
+        num_heads: int,
+        output_dim: int,
         context_length: int = 77,
         logit_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.context_length = context_length
-        self.token_embedding = nn.Embedding(VOCABULARY_SIZE, width)
-        self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
-        self.transformer = TextTransformer(width, layers, heads)
-        self.final_norm = Norm(width)
-        self.projection = nn.Parameter(torch.empty(width, output_width))
+        self.token_embedding = nn.Embedding(VOCABULARY_SIZE, embed_dim)
+        self.positional_embedding = nn.Parameter(torch.empty(context_length, embed_dim))
+        self.transformer = TextTransformer(embed_dim, layers, num_heads)
+        self.final_norm = Norm(embed_dim)
+        self.projection = nn.Parameter(torch.empty(embed_dim, output_dim))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
         self._known: dict[tuple[Hashable, ...], Tensor] = {}  # class vectors
         self._sentences: dict[str, Tensor] = {}  # unit vectors of single sentences while the tower is frozen
         self.register_load_state_dict_post_hook(lambda tower, _: tower.forget())  # type: ignore[no-untyped-call]
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
-        nn.init.normal_(self.projection, std=width**-0.5)
+        nn.init.normal_(self.projection, std=embed_dim**-0.5)
 
     @property
     def scale(self) -> Tensor:

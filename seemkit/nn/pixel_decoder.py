@@ -36,11 +36,11 @@ class Pyramid(NamedTuple):
 class EncoderLayer(nn.Module):
     """One post-norm transformer layer over the cells of a feature map."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, ffn_dim: int) -> None:
         super().__init__()
-        self.attention = Attention(width, heads)
-        self.norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, hidden)
+        self.attention = Attention(embed_dim, num_heads)
+        self.norm = nn.LayerNorm(embed_dim)
+        self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
     def forward(self, cells: Float[Tensor, "B M C"], position: Float[Tensor, "1 M C"]) -> Float[Tensor, "B M C"]:
         """The cells after the layer."""
@@ -52,8 +52,8 @@ class EncoderLayer(nn.Module):
 class Convolution3x3(nn.Conv2d):
     """A convolution of 3 x 3 cells that keeps the size."""
 
-    def __init__(self, channels: int, width: int, *, bias: bool = True) -> None:
-        super().__init__(channels, width, 3, padding=1, bias=bias)
+    def __init__(self, channels: int, embed_dim: int, *, bias: bool = True) -> None:
+        super().__init__(channels, embed_dim, 3, padding=1, bias=bias)
 
     def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
         """The maps after the convolution, in the quicker of two ways."""
@@ -65,10 +65,12 @@ class Convolution3x3(nn.Conv2d):
 class ConvNorm(nn.Sequential):
     """A convolution without bias and a group norm; a ReLU after it where `activate`."""
 
-    def __init__(self, channels: int, width: int, kernel: Literal[1, 3], *, activate: bool) -> None:
+    def __init__(self, channels: int, embed_dim: int, kernel: Literal[1, 3], *, activate: bool) -> None:
         super().__init__(
-            nn.Conv2d(channels, width, 1, bias=False) if kernel == 1 else Convolution3x3(channels, width, bias=False),
-            nn.GroupNorm(GROUPS, width),
+            nn.Conv2d(channels, embed_dim, 1, bias=False)
+            if kernel == 1
+            else Convolution3x3(channels, embed_dim, bias=False),
+            nn.GroupNorm(GROUPS, embed_dim),
             nn.ReLU() if activate else nn.Identity(),
         )
 
@@ -80,15 +82,15 @@ class FineMasks(nn.Module):
 
     Args:
         channels: channels of the backbone's map of stride 2.
-        width: channels of the finest pyramid map, divisible by 32.
-        mask_width: channels of the mask features.
+        embed_dim: channels of the finest pyramid map, divisible by 32.
+        mask_dim: channels of the mask features.
     """
 
-    def __init__(self, channels: int, width: int, mask_width: int) -> None:
+    def __init__(self, channels: int, embed_dim: int, mask_dim: int) -> None:
         super().__init__()
-        self.split = nn.Conv2d(width, 4 * width, 1)
-        self.lateral = ConvNorm(channels, width, 1, activate=False)
-        self.projection = nn.Conv2d(width, mask_width, 1)
+        self.split = nn.Conv2d(embed_dim, 4 * embed_dim, 1)
+        self.lateral = ConvNorm(channels, embed_dim, 1, activate=False)
+        self.projection = nn.Conv2d(embed_dim, mask_dim, 1)
 
     def forward(
         self, coarse: Float[Tensor, "B C H W"], detail: Float[Tensor, "B c 2*H 2*W"]
@@ -102,10 +104,10 @@ class PixelDecoder(nn.Module):
 
     Args:
         channels: channels of the backbone maps, finest first: four, of strides 4 to 32, or five, of strides 2 to 32.
-        width: channels of the pyramid, divisible by 32.
-        mask_width: channels of the mask features.
-        heads: attention heads of the encoder.
-        hidden: width of its feed-forward layers.
+        embed_dim: channels of the pyramid, divisible by 32.
+        mask_dim: channels of the mask features.
+        num_heads: attention heads of the encoder.
+        ffn_dim: channels inside its feed-forward layers.
         layers: number of encoder layers.
         fine_masks: the first map only adds detail to the mask features (`FineMasks`), instead of being a level more.
     """
@@ -113,22 +115,24 @@ class PixelDecoder(nn.Module):
     def __init__(
         self,
         channels: Sequence[int],
-        width: int,
-        mask_width: int,
+        embed_dim: int,
+        mask_dim: int,
         *,
-        heads: int,
-        hidden: int,
+        num_heads: int,
+        ffn_dim: int,
         layers: int,
         fine_masks: bool = False,
     ) -> None:
         super().__init__()
         if fine_masks:
             finest, *channels = channels
-        self.input_projection = nn.Conv2d(channels[-1], width, 1)
-        self.encoder = nn.ModuleList(EncoderLayer(width, heads, hidden) for _ in range(layers))
-        self.laterals = nn.ModuleList(ConvNorm(c, width, 1, activate=False) for c in channels[:-1])
-        self.outputs = nn.ModuleList(ConvNorm(width, width, 3, activate=True) for _ in channels)
-        self.mask_projection = FineMasks(finest, width, mask_width) if fine_masks else Convolution3x3(width, mask_width)
+        self.input_projection = nn.Conv2d(channels[-1], embed_dim, 1)
+        self.encoder = nn.ModuleList(EncoderLayer(embed_dim, num_heads, ffn_dim) for _ in range(layers))
+        self.laterals = nn.ModuleList(ConvNorm(c, embed_dim, 1, activate=False) for c in channels[:-1])
+        self.outputs = nn.ModuleList(ConvNorm(embed_dim, embed_dim, 3, activate=True) for _ in channels)
+        self.mask_projection = (
+            FineMasks(finest, embed_dim, mask_dim) if fine_masks else Convolution3x3(embed_dim, mask_dim)
+        )
         self.fine_masks = fine_masks
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:

@@ -13,19 +13,19 @@ class LearnedQueries(nn.Module):
     """Object queries and memory slots.
 
     Args:
-        width: C.
+        embed_dim: C.
         queries: number of object queries.
         memory: number of memory slots.
         copies: queries copied for each visually prompted object; 0 copies all of them (v0, one object).
         seed: which object queries are copied. The reference draws them anew in each call; here the draw is fixed.
     """
 
-    def __init__(self, width: int, queries: int, memory: int, copies: int, seed: int = 0) -> None:
+    def __init__(self, embed_dim: int, queries: int, memory: int, copies: int, seed: int = 0) -> None:
         super().__init__()
-        self.value = nn.Embedding(queries, width)
-        self.position = nn.Embedding(queries, width)
-        self.memory_value = nn.Embedding(memory, width)
-        self.memory_position = nn.Embedding(memory, width)
+        self.value = nn.Embedding(queries, embed_dim)
+        self.position = nn.Embedding(queries, embed_dim)
+        self.memory_value = nn.Embedding(memory, embed_dim)
+        self.memory_position = nn.Embedding(memory, embed_dim)
         self.copies = copies or queries
         self.copy_all = not copies
         self.seed = seed

@@ -28,13 +28,13 @@ class RegionHead(nn.Module):
 
     Args:
         widths: channels of the levels, then of the mask features.
-        text_width: C, channels of text embeddings.
+        text_dim: C, channels of text embeddings.
         gain: initial length of the evidence that a query gets.
     """
 
-    def __init__(self, widths: Sequence[int], text_width: int, gain: float = 8.0) -> None:
+    def __init__(self, widths: Sequence[int], text_dim: int, gain: float = 8.0) -> None:
         super().__init__()
-        self.projections = nn.ModuleList(nn.Linear(width, text_width) for width in widths)
+        self.projections = nn.ModuleList(nn.Linear(width, text_dim) for width in widths)
         self.gain = nn.Parameter(torch.tensor(gain))
 
     def embed(

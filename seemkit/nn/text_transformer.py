@@ -25,13 +25,15 @@ class QuickGELU(nn.Module):
 class TextBlock(nn.Module):
     """Attention, then a feed-forward layer; each behind a norm and added to its input."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
-        self.ln_1 = Norm(width)
-        self.attn = Attention(width, heads)
-        self.ln_2 = Norm(width)
+        self.ln_1 = Norm(embed_dim)
+        self.attn = Attention(embed_dim, num_heads)
+        self.ln_2 = Norm(embed_dim)
         self.mlp = nn.Sequential(
-            OrderedDict(c_fc=nn.Linear(width, 4 * width), gelu=QuickGELU(), c_proj=nn.Linear(4 * width, width))
+            OrderedDict(
+                c_fc=nn.Linear(embed_dim, 4 * embed_dim), gelu=QuickGELU(), c_proj=nn.Linear(4 * embed_dim, embed_dim)
+            )
         )
 
     def forward(self, tokens: Float[Tensor, "T L C"], allowed: Bool[Tensor, "1 L L"]) -> Float[Tensor, "T L C"]:
@@ -45,14 +47,14 @@ class TextTransformer(nn.Module):
     """Blocks in which a token reads itself and those before it.
 
     Args:
-        width: C, channels of a token.
+        embed_dim: C, channels of a token.
         layers: number of blocks.
-        heads: attention heads of each.
+        num_heads: attention heads of each.
     """
 
-    def __init__(self, width: int, layers: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, layers: int, num_heads: int) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(TextBlock(width, heads) for _ in range(layers))
+        self.resblocks = nn.ModuleList(TextBlock(embed_dim, num_heads) for _ in range(layers))
 
     def forward(self, tokens: Float[Tensor, "T L C"]) -> Float[Tensor, "T L C"]:
         """The tokens after the last block."""

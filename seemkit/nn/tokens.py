@@ -121,7 +121,7 @@ class Tokens:
         """N."""
         return self.values[0].shape[1]
 
-    def seated(self, group: Group) -> Self:
+    def under(self, group: Group) -> Self:
         """The same tokens in the row of a table; of a shared group, they belong to every object."""
         owner = self.owner.where(self.owner < 0, SHARED) if group.shared else self.owner
         return replace(self, group=group, owner=owner)

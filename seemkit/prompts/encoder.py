@@ -95,13 +95,14 @@ class Subject:
 class PromptEncoder(nn.Module, ABC, Generic[P]):
     """A prompt kind: what it accepts, the tokens it makes, how a user is simulated, and how it is read and written.
 
-    Subclass this for a kind with tokens of its own (text, a sound); subclass `RegionPrompt` for one that marks pixels.
+    Subclass this for a kind with tokens of its own (text, a sound); subclass `RegionPromptEncoder` for one that marks
+    pixels.
     `seemkit.testing.check_prompt_encoder` tests that a subclass keeps to what is said here.
 
     An encoder with weights takes part only in networks whose architecture names its kind under ``prompts``.
 
     Args:
-        width: C, channels of the tokens and of text embeddings.
+        embed_dim: C, channels of the tokens and of text embeddings.
 
     Class attributes:
         kind: the name in YAML, on the command line and in reports, for example ``"scribble"``.
@@ -113,9 +114,9 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
     accepts: ClassVar[type[Prompt]]
     group: ClassVar[Group]
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.width = width
+        self.embed_dim = embed_dim
 
     @abstractmethod
     def encode(self, prompts: Sequence[P], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
@@ -175,7 +176,7 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         """
 
 
-class RegionPrompt(PromptEncoder[P]):
+class RegionPromptEncoder(PromptEncoder[P]):
     """A prompt kind that marks pixels; `VisualSampler` makes the tokens from the features under them."""
 
     group: ClassVar[Group] = VISUAL_PROMPT

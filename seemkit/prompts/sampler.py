@@ -21,7 +21,7 @@ from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
-from seemkit.prompts.encoder import EncodedRegion, PromptContext, PromptEncoder, PromptTokens, RegionPrompt
+from seemkit.prompts.encoder import EncodedRegion, PromptContext, PromptEncoder, PromptTokens, RegionPromptEncoder
 from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, number_objects, pack
 from seemkit.prompts.registry import Kind, Registry
 from seemkit.prompts.values import Prompt
@@ -37,7 +37,7 @@ class VisualSampler(nn.Module):
     """Prompts to tokens.
 
     Args:
-        width: C, channels of the tokens.
+        embed_dim: C, channels of the tokens.
         registry: the installed kinds.
         options: constructor arguments of single kinds, by name.
         most: most sampled points of one sign in an image, shared evenly by its objects (the reference: 512).
@@ -49,7 +49,7 @@ class VisualSampler(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        embed_dim: int,
         registry: Registry,
         options: Mapping[str, Mapping[str, Any]],
         most: int = 512,
@@ -61,12 +61,12 @@ class VisualSampler(nn.Module):
         self.registry = registry
         self.most = most
         self.unmarked = unmarked
-        made = {name: _make(kind, width, options.get(name, {})) for name, kind in registry.kinds.items()}
+        made = {name: _make(kind, embed_dim, options.get(name, {})) for name, kind in registry.kinds.items()}
         self.encoders = nn.ModuleDict({n: e for n, e in made.items() if n in options or not list(e.parameters())})
-        self.level_projection = nn.ParameterList(torch.empty(width, width) for _ in range(3))
-        self.sign = nn.Embedding(2, width)
+        self.level_projection = nn.ParameterList(torch.empty(embed_dim, embed_dim) for _ in range(3))
+        self.sign = nn.Embedding(2, embed_dim)
         for projection in self.level_projection:
-            nn.init.trunc_normal_(projection, std=width**-0.5)
+            nn.init.trunc_normal_(projection, std=embed_dim**-0.5)
 
     def encoder(self, prompt: Prompt) -> PromptEncoder[Any]:
         """The encoder that takes this prompt."""
@@ -111,7 +111,7 @@ class VisualSampler(nn.Module):
                         continue
                     encoder = self.encoder(prompt)
                     size = context.images.frames[image]
-                    if isinstance(encoder, RegionPrompt):
+                    if isinstance(encoder, RegionPromptEncoder):
                         regions[image, index].append(encoder.mark(prompt, size))
                     else:
                         encoder.check(prompt, size)
@@ -137,7 +137,7 @@ class VisualSampler(nn.Module):
         parts = []
         for prompt in prompts:
             encoder = self.encoder(prompt)
-            if not isinstance(encoder, RegionPrompt):
+            if not isinstance(encoder, RegionPromptEncoder):
                 raise InputError(f"prompt kind {encoder.kind!r} marks no pixels, so it describes no region of an image")
             parts.append(encoder.mark(prompt, image.frames[0]))
         sampled = self._sample({(0, 0): Region.union(parts)}, image)
@@ -186,9 +186,9 @@ class VisualSampler(nn.Module):
         return EncodedGroup(tokens, owners, counts[0] > 0, pooled, features_under)
 
 
-def _make(kind: Kind, width: int, options: Mapping[str, Any]) -> PromptEncoder[Any]:
+def _make(kind: Kind, embed_dim: int, options: Mapping[str, Any]) -> PromptEncoder[Any]:
     try:
-        return kind.encoder(width, **options)
+        return kind.encoder(embed_dim, **options)
     except TypeError as error:
         raise InputError(f"architecture.prompts.{kind.encoder.kind}: {error}") from error
 

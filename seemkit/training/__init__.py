@@ -1,1 +1,1 @@
-"""What a training step is made of: the recipe, the lesson drawn from a batch, and the objective."""
+"""One training step: what is sampled from a batch, what the network must learn, and how it is optimized."""

@@ -20,7 +20,7 @@ from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
-from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.criterion import LossWeights, Targets
 from seemkit.losses.term import Term, means_over_processes
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
@@ -30,8 +30,8 @@ from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt, Text
 from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
-from seemkit.training.set_criterion import Objective
-from seemkit.training.step_prompts import Lesson, draw_lesson, pad_targets
+from seemkit.training.set_criterion import SetCriterion
+from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
 from seemkit.types import Batch, Size, Vocabulary
 
 Encoded = dict[str, list[tuple[ImageContext, Batch]]]
@@ -57,7 +57,7 @@ class SeemModule(lightning.LightningModule):
         architecture: Architecture | None = None,
         optimization: Optimization = Optimization(),  # noqa: B008 (frozen)
         sampling: Sampling = Sampling(),  # noqa: B008
-        criterion: Criterion = Criterion(),  # noqa: B008
+        criterion: LossWeights = LossWeights(),  # noqa: B008
         alignment: Alignment = Alignment(),  # noqa: B008
         weights: str | None = None,
         seed: int = 0,
@@ -102,10 +102,10 @@ class SeemModule(lightning.LightningModule):
         """Takes the vocabulary of the data, and builds what depends on it."""
         self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
         if self.alignment.weight and self.aligner is None:
-            width = self.network.architecture.width
+            embed_dim = self.network.architecture.embed_dim
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                self.aligner = RegionAlignment(width, len(self.vocabulary))
+                self.aligner = RegionAlignment(embed_dim, len(self.vocabulary))
         if self.device_mesh is not None and not isinstance(self, FSDPModule):
             if any(isinstance(callback, WeightAveraging) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
                 raise InputError("trainer.callbacks: sharded weights cannot be averaged; leave out EMAWeightAveraging")
@@ -138,13 +138,13 @@ class SeemModule(lightning.LightningModule):
         """The loss of one batch."""
         shared, generators = self._generators(len(batch))
         context = self.network.encode_image(batch.images)
-        lesson = draw_lesson(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
-        targets = pad_targets(batch.targets, lesson.segments, context.padded)
+        sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
+        targets = pad_targets(batch.targets, sampled.segments, context.padded)
         classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
-        terms = {} if self.aligner is None else self._align(self.aligner, context, targets, lesson, classes)
+        terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)
         if self.aligner is None or self.global_step >= self.alignment.alone:
-            decoded = self._decode(context, batch, lesson, shared)
-            terms |= Objective(self.network, self.criterion, classes, generators)(decoded, targets, lesson)
+            decoded = self._decode(context, batch, sampled, shared)
+            terms |= SetCriterion(self.network, self.criterion, classes, generators)(decoded, targets, sampled)
         found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
         self._log_losses(found, len(batch))
@@ -213,12 +213,17 @@ class SeemModule(lightning.LightningModule):
         return seeded(self.seed, step, 1), [seeded(self.seed, step, place + 2) for place in places]
 
     def _align(
-        self, aligner: RegionAlignment, context: ImageContext, targets: Targets, lesson: Lesson, classes: Tensor
+        self,
+        aligner: RegionAlignment,
+        context: ImageContext,
+        targets: Targets,
+        sampled: SampledPrompts,
+        classes: Tensor,
     ) -> dict[str, Term]:
         """The guide's losses."""
         head = self.network.decoder.region_head
         assert head is not None
-        phrases = [(image, phrase) for image, asked in enumerate(lesson.phrases) for phrase in asked]
+        phrases = [(image, phrase) for image, asked in enumerate(sampled.phrases) for phrase in asked]
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
         image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
         region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
@@ -236,19 +241,21 @@ class SeemModule(lightning.LightningModule):
             "encoded": [(self.network.encode_image(p.images, [target.size for target in p.targets]), p) for p in parts]
         }
 
-    def _decode(self, context: ImageContext, batch: Batch, lesson: Lesson, generator: torch.Generator) -> Decoded:
+    def _decode(
+        self, context: ImageContext, batch: Batch, sampled: SampledPrompts, generator: torch.Generator
+    ) -> Decoded:
         """Some rounds of clicks without gradient, then one decode of everything with it."""
         masks = [
             target.masks[[rows[place] for place in places]]
-            for target, rows, places in zip(batch.targets, lesson.segments, lesson.objects, strict=True)
+            for target, rows, places in zip(batch.targets, sampled.segments, sampled.objects, strict=True)
         ]
-        rollout = Rollout(self.network, context, masks, lesson.first_prompts)
+        rollout = Rollout(self.network, context, masks, sampled.first_prompts)
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
-        for _ in range(rounds if any(lesson.first_prompts) else 0):
-            rollout.correct(rollout.answer())
+        for _ in range(rounds if any(sampled.first_prompts) else 0):
+            rollout.correct(rollout.predict())
         # texts come first: those of clicked objects are not learned from and stand behind as if they were padding
         prompts: list[list[list[Prompt]]] = [
-            [*_ask(texts), *described] for described, texts in zip(rollout.prompts, lesson.texts, strict=True)
+            [*_ask(texts), *described] for described, texts in zip(rollout.prompts, sampled.texts, strict=True)
         ]
         return self.network.decode(context, prompts, objects=True, previous=rollout.previous, every_layer=True)
 

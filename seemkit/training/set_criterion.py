@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from seemkit.losses import criterion as losses
-from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.losses.criterion import GroupWeights, LossWeights, Targets
 from seemkit.losses.matching import SharedPoints, choice_cost, class_cost, match, share_points
 from seemkit.losses.term import Term
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
-from seemkit.training.step_prompts import Lesson, choose_targets
+from seemkit.training.step_prompts import SampledPrompts, choose_targets
 
 SILENT = GroupWeights(0.0, 0.0, 0.0)
 
@@ -43,7 +43,7 @@ class MatchedGroup:
 
 
 @dataclass(frozen=True)
-class Objective:
+class SetCriterion:
     """The losses of one decode.
 
     Attributes:
@@ -54,17 +54,17 @@ class Objective:
     """
 
     network: SEEM
-    criterion: Criterion
+    criterion: LossWeights
     classes: Tensor
     generators: Sequence[torch.Generator]
 
-    def __call__(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> dict[str, Term]:
+    def __call__(self, decoded: Decoded, targets: Targets, sampled: SampledPrompts) -> dict[str, Term]:
         """Weighted losses by name, always the same ones; those of a group that took no part are zero.
 
         Args:
             decoded: the decode, of every layer.
             targets: all trained segments of the images.
-            lesson: which of them the prompts meant. In each image texts stand before visually prompted objects;
+            sampled: which of them the prompts meant. In each image texts stand before visually prompted objects;
                 further texts, of such objects, are not learned from.
 
         Raises:
@@ -74,7 +74,7 @@ class Objective:
             raise ValueError("losses compare the predictions of every layer: decode with every_layer=True")
         found: dict[str, Term] = {}
         features, points = decoded.context.mask_features, self.criterion.points
-        for group in self._match(decoded, targets, lesson):
+        for group in self._match(decoded, targets, sampled):
             bce, dice = losses.mask_terms(
                 group.embeddings, features, group.targets, group.queries, points, self.generators
             )
@@ -89,16 +89,16 @@ class Objective:
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
         return [*parts, "visual_label"] if self.criterion.label else parts
 
-    def _match(self, decoded: Decoded, targets: Targets, lesson: Lesson) -> list[MatchedGroup]:
+    def _match(self, decoded: Decoded, targets: Targets, sampled: SampledPrompts) -> list[MatchedGroup]:
         """The groups that took part."""
         shared = share_points(decoded.context.mask_features, self.criterion.points, self.generators)
         found = []
         if OBJECT_QUERY.name in decoded.layers[-1]:
             found.append(self._objects(decoded, targets, shared))
-        if TEXT_PROMPT.name in decoded.prompts and any(lesson.phrases):
-            found.append(self._phrases(decoded, targets, lesson, shared))
+        if TEXT_PROMPT.name in decoded.prompts and any(sampled.phrases):
+            found.append(self._phrases(decoded, targets, sampled, shared))
         if VISUAL_QUERY.name in decoded.layers[-1]:
-            found.append(self._visual(decoded, choose_targets(targets, lesson.objects), shared))
+            found.append(self._visual(decoded, choose_targets(targets, sampled.objects), shared))
         return found
 
     def _objects(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
@@ -109,16 +109,16 @@ class Objective:
         return MatchedGroup("object", weights, stacked.masks, targets, queries, {"object_choice": choice})
 
     def _phrases(
-        self, decoded: Decoded, targets: Targets, lesson: Lesson, shared: Sequence[SharedPoints]
+        self, decoded: Decoded, targets: Targets, sampled: SampledPrompts, shared: Sequence[SharedPoints]
     ) -> MatchedGroup:
-        meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in lesson.phrases])
-        silent = self.criterion.all_or_none and not all(lesson.phrases)
+        meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in sampled.phrases])
+        silent = self.criterion.all_or_none and not all(sampled.phrases)
         stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.criterion.phrases
         by_text = self.network.text_scores(stacked, decoded.prompts)
-        text = _text_of(lesson, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
+        text = _text_of(sampled, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
         scores = by_text.gather(2, text)
         queries = match(choice_cost(scores), stacked.masks, meant, shared, self.criterion.cost)
-        factors = torch.where(torch.tensor(lesson.named), self.criterion.class_phrases, 1.0).to(scores.device)
+        factors = torch.where(torch.tensor(sampled.named), self.criterion.class_phrases, 1.0).to(scores.device)
         choice = losses.query_choice(scores, queries, factors).times(weights.choice)
         return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
 
@@ -141,10 +141,10 @@ class Objective:
         return Term(zeros, zeros)
 
 
-def _text_of(lesson: Lesson, meant: Targets) -> Tensor:
+def _text_of(sampled: SampledPrompts, meant: Targets) -> Tensor:
     """int64 [B, N], the place of each phrase's text among its image's texts; 0 for padding."""
     found = torch.zeros(meant.valid.shape, dtype=torch.int64)
-    for image, (phrases, texts) in enumerate(zip(lesson.phrases, lesson.texts, strict=True)):
+    for image, (phrases, texts) in enumerate(zip(sampled.phrases, sampled.texts, strict=True)):
         found[image, : len(phrases)] = torch.tensor([texts.index(phrase.text) for phrase in phrases], dtype=torch.int64)
     return found.to(meant.valid.device)
 

@@ -1,4 +1,4 @@
-"""The lesson of one training step: which objects are clicked and which phrases are asked."""
+"""What one training step asks: which objects are clicked, and which phrases are given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class SampledPrompts:
     """What a step asks of each image of a batch.
 
     Attributes:
@@ -44,14 +44,14 @@ class Lesson:
         return [list(dict.fromkeys(phrase.text for phrase in phrases)) for phrases in self.phrases]
 
 
-def draw_lesson(
+def sample_prompts(
     targets: Sequence[Target],
     vocabulary: Vocabulary,
     sampling: Sampling,
     sampler: VisualSampler,
     generators: Sequence[torch.Generator],
-) -> Lesson:
-    """A lesson for a batch: random things that can be prompted, and random phrases.
+) -> SampledPrompts:
+    """Random things that can be prompted, and random phrases, for each image of a batch.
 
     Args:
         targets: of the images.
@@ -60,7 +60,7 @@ def draw_lesson(
         sampler: holds the prompt kinds.
         generators: one an image.
     """
-    lesson = Lesson([], [], [], [], [])
+    sampled = SampledPrompts([], [], [], [], [])
     for target, generator in zip(targets, generators, strict=True):
         rows = [row for row, crowd in enumerate(target.crowd.tolist()) if not crowd]
         place = {row: index for index, row in enumerate(rows)}
@@ -69,12 +69,12 @@ def draw_lesson(
         named = sampling.name_classes and not phrases
         if named:
             phrases = _name_classes(target, rows, vocabulary, sampling.phrases, generator)
-        lesson.segments.append(rows)
-        lesson.objects.append([place[row] for row in prompts])
-        lesson.first_prompts.append(list(prompts.values()))
-        lesson.phrases.append([replace(phrase, segment=place[phrase.segment]) for phrase in phrases])
-        lesson.named.append(named)
-    return lesson
+        sampled.segments.append(rows)
+        sampled.objects.append([place[row] for row in prompts])
+        sampled.first_prompts.append(list(prompts.values()))
+        sampled.phrases.append([replace(phrase, segment=place[phrase.segment]) for phrase in phrases])
+        sampled.named.append(named)
+    return sampled
 
 
 def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size) -> Targets:

@@ -11,19 +11,19 @@ from seemkit.nn.architecture import Architecture
 
 SMALL = Architecture(
     backbone="focalnet",
-    backbone_options={"width": 8, "depths": [1, 2, 1, 1], "focal_level": 2},
-    width=32,
-    heads=4,
-    hidden=24,
+    backbone_options={"embed_dim": 8, "depths": [1, 2, 1, 1], "focal_level": 2},
+    embed_dim=32,
+    num_heads=4,
+    ffn_dim=24,
     encoder_layers=1,
     decoder_layers=2,
     queries=5,
     memory=4,
-    text_width=16,
+    text_embed_dim=16,
     text_layers=1,
-    text_heads=2,
+    text_num_heads=2,
 )
-SMALL_DEFORMABLE = replace(SMALL, pixel_decoder="deformable", encoder_hidden=20)
+SMALL_DEFORMABLE = replace(SMALL, pixel_decoder="deformable", encoder_ffn_dim=20)
 
 
 def state_dict(architecture: Architecture, seed: int = 0) -> dict[str, Tensor]:
@@ -52,7 +52,7 @@ def _attention(name: str, width: int) -> dict[str, tuple[int, ...]]:
 
 
 def _focal(a: Architecture) -> dict[str, tuple[int, ...]]:
-    width, depths, levels = (a.backbone_options[key] for key in ("width", "depths", "focal_level"))
+    width, depths, levels = (a.backbone_options[key] for key in ("embed_dim", "depths", "focal_level"))
     widths = [width * 2**stage for stage in range(4)]
     found = {**_pair("patch_embed.proj", width, 3, 7, 7), **_pair("patch_embed.norm", width)}
     for stage, (c, depth) in enumerate(zip(widths, depths, strict=True)):
@@ -74,7 +74,7 @@ def _focal(a: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _fpn(a: Architecture) -> dict[str, tuple[int, ...]]:
-    w, widths = a.width, [a.backbone_options["width"] * 2**stage for stage in range(4)]
+    w, widths = a.embed_dim, [a.backbone_options["embed_dim"] * 2**stage for stage in range(4)]
     found = _pair("input_proj", w, widths[3], 1, 1) | _pair("mask_features", w, w, 3, 3)
     for index in range(4):
         found |= {f"layer_{index + 1}.weight": (w, w, 3, 3), **_pair(f"layer_{index + 1}.norm", w)}
@@ -82,18 +82,18 @@ def _fpn(a: Architecture) -> dict[str, tuple[int, ...]]:
             found |= {f"adapter_{index + 1}.weight": (w, widths[index], 1, 1), **_pair(f"adapter_{index + 1}.norm", w)}
     layer = "transformer.encoder.layers.0"
     found |= _attention(f"{layer}.self_attn", w) | _pair(f"{layer}.norm1", w) | _pair(f"{layer}.norm2", w)
-    found |= _pair(f"{layer}.linear1", a.hidden, w) | _pair(f"{layer}.linear2", w, a.hidden)
+    found |= _pair(f"{layer}.linear1", a.ffn_dim, w) | _pair(f"{layer}.linear2", w, a.ffn_dim)
     return {f"sem_seg_head.pixel_decoder.{name}": shape for name, shape in found.items()}
 
 
 def _deformable(a: Architecture) -> dict[str, tuple[int, ...]]:
-    w, widths, hidden = a.width, [a.backbone_options["width"] * 2**stage for stage in range(4)], a.encoder_hidden or 0
+    w, widths, hidden = a.embed_dim, [a.backbone_options["embed_dim"] * 2**stage for stage in range(4)], a.encoder_ffn_dim or 0
     found = _pair("mask_features", w, w, 1, 1) | _pair("adapter_1.norm", w) | _pair("layer_1.norm", w)
     found |= {"adapter_1.weight": (w, widths[0], 1, 1), "layer_1.weight": (w, w, 3, 3)}
     found["transformer.level_embed"] = (3, w)
     for index in range(3):
         found |= _pair(f"input_proj.{index}.0", w, widths[3 - index], 1, 1) | _pair(f"input_proj.{index}.1", w)
-    layer, points = "transformer.encoder.layers.0", a.heads * 3 * 4
+    layer, points = "transformer.encoder.layers.0", a.num_heads * 3 * 4
     attention = f"{layer}.self_attn"
     found |= _pair(f"{attention}.sampling_offsets", 2 * points, w) | _pair(f"{attention}.attention_weights", points, w)
     found |= _pair(f"{attention}.value_proj", w, w) | _pair(f"{attention}.output_proj", w, w)
@@ -103,7 +103,7 @@ def _deformable(a: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _predictor(a: Architecture) -> dict[str, tuple[int, ...]]:
-    w, t = a.width, a.text_width
+    w, t = a.embed_dim, a.text_embed_dim
     found: dict[str, tuple[int, ...]] = {
         "query_feat.weight": (a.queries, w),
         "query_embed.weight": (a.queries, w),
@@ -122,7 +122,7 @@ def _predictor(a: Architecture) -> dict[str, tuple[int, ...]]:
         own, feed = f"transformer_self_attention_layers.{index}", f"transformer_ffn_layers.{index}"
         found |= _attention(f"{cross}.multihead_attn", w) | _attention(f"{own}.self_attn", w)
         found |= _pair(f"{cross}.norm", w) | _pair(f"{own}.norm", w) | _pair(f"{feed}.norm", w)
-        found |= _pair(f"{feed}.linear1", a.hidden, w) | _pair(f"{feed}.linear2", w, a.hidden)
+        found |= _pair(f"{feed}.linear1", a.ffn_dim, w) | _pair(f"{feed}.linear2", w, a.ffn_dim)
     text: dict[str, tuple[int, ...]] = {
         "lang_proj": (t, w),
         "logit_scale": (),

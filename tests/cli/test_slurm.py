@@ -88,7 +88,7 @@ def test_partitions(
     rows: str, partition: str | None, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer("sinfo", f"printf '{rows}\\n'", tmp_path, monkeypatch)
-    request = slurm.Request([TINY], [], 1, 1, "1:00:00", partition)
+    request = slurm.JobOptions([TINY], [], 1, 1, "1:00:00", partition)
     if said is None:
         assert ("--partition" in slurm.plan(request).script) == (partition is not None)
     else:

@@ -24,12 +24,12 @@ SMALL = {
     "model": {
         "architecture": {
             "backbone_options": {"channels": [16, 16, 32, 32], "stem": 8},
-            "width": 32,
-            "hidden": 32,
+            "embed_dim": 32,
+            "ffn_dim": 32,
             "queries": 8,
-            "text_width": 16,
+            "text_embed_dim": 16,
             "text_layers": 1,
-            "text_heads": 2,
+            "text_num_heads": 2,
             "click_field": 16,
         },
         "criterion": {"points": 32},

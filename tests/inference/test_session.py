@@ -45,7 +45,7 @@ def test_a_click_is_answered_by_the_chosen_query(session, network):
     found = session.add(HERE, NOT_HERE).predict()
     with torch.no_grad():
         decoded = network.decode(session.context, [[[HERE, NOT_HERE]]])
-        masks = network.answer(decoded).masks()[0]
+        masks = network.select(decoded).masks()[0]
     logits = restore(masks, session.context.padded, Size(60, 90), Size(60, 90), mode="bilinear")[0]
     assert torch.equal(found.mask, logits > 0)
     if found.mask.any():
@@ -56,7 +56,7 @@ def test_a_text_is_answered_by_the_nearest_query(session, network):
     found = session.add(Text("the red star")).predict()
     with torch.no_grad():
         decoded = network.decode(session.context, [[[Text("the red star")]]])
-        masks = network.answer(decoded).masks()[0]
+        masks = network.select(decoded).masks()[0]
     logits = restore(masks, session.context.padded, Size(60, 90), Size(60, 90), mode="bilinear")[0]
     assert torch.equal(found.mask, logits > 0)
     assert found.label == "the red star"
@@ -89,9 +89,9 @@ def test_prompts_of_a_round_may_come_in_any_order(session, network):
 def test_a_later_round_remembers_the_answer_before(session, network):
     found = session.add(HERE).add(THERE).predict()
     rollout = Rollout(network, session.context, [torch.zeros(1, 60, 90, dtype=torch.bool)], [[[HERE]]])
-    rollout.answer()
+    rollout.predict()
     rollout.prompts[0][0].append(THERE)
-    assert torch.equal(found.mask, rollout.answer()[0][0] > 0)
+    assert torch.equal(found.mask, rollout.predict()[0][0] > 0)
     assert not torch.equal(found.logits, session.predict(HERE, THERE).logits)
 
 
@@ -203,7 +203,7 @@ def test_only_negative_prompts(session):
 def test_a_negative_prompt_alone_leaves_the_choice_to_the_text(network, session):
     with torch.no_grad():
         decoded = network.decode(session.context, [[[NOT_HERE, Text("star")]]])
-        found = network.answer(decoded)
+        found = network.select(decoded)
         sentence = network.language(["star"]).sentence[0]
         last = decoded.layers[-1]
     classes = torch.cat([last["visual_query"].classes[0], last["text_query"].classes[0]])
@@ -342,7 +342,7 @@ def test_labels_come_from_the_nearest_class(session, network):
     session.add(HERE)
     with torch.no_grad():
         decoded = network.decode(session.context, [[[HERE]]])
-        query = network.answer(decoded).queries.classes[0, 0]
+        query = network.select(decoded).queries.classes[0, 0]
     for names in (VOCABULARY.names, ("lamp", "river", "old wall", "cat")):
         vocabulary = Vocabulary(names, (True,) * len(names))
         with torch.no_grad():
@@ -367,7 +367,7 @@ def test_simulate_is_the_rollout(session, network):
     rounds = list(session.simulate(truth, 4))
     rollout = Rollout(network, session.context, [truth[None]], [[[center_click(truth)]]])
     for turn, (found, prompts) in enumerate(rounds):
-        answer = rollout.answer()
+        answer = rollout.predict()
         assert torch.equal(found.mask, answer[0][0] > 0)
         assert list(prompts) == rollout.prompts[0][0]
         assert len(prompts) == turn + 1

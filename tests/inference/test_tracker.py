@@ -37,7 +37,7 @@ def mask(top: int, left: int) -> torch.Tensor:
 @torch.no_grad()
 def naive(network, contexts, objects, *, click):
     """The masks of each frame behind the first, for objects given by masks, with the first frame sampled each time."""
-    previous = [network.answer(network.decode(contexts[0], [[[Mask(m)]]])).masks() for m in objects]
+    previous = [network.select(network.decode(contexts[0], [[[Mask(m)]]])).masks() for m in objects]
     ids, answers = object_ids(torch.stack(objects).float()), []
     for context in contexts[1:]:
         rows = []
@@ -45,7 +45,7 @@ def naive(network, contexts, objects, *, click):
             prompts = [RegionOf(contexts[0], (Mask(objects[index]),))]
             prompts += [center_click(owned)] if click and owned.any() else []
             decoded = network.decode(context, [[prompts]], previous=previous[index])
-            previous[index] = network.answer(decoded).masks()
+            previous[index] = network.select(decoded).masks()
             rows.append(restore(previous[index][0], context.padded, context.sizes[0], context.frames[0], "bilinear"))
         answers.append(torch.cat(rows))
         ids = object_ids(answers[-1])
@@ -77,7 +77,7 @@ def test_any_mix_of_prompts_begins_an_object(network, contexts):
     ]  # fmt: skip
     assert tracker.add(contexts[0], objects) == [1, 2, 3]
     with torch.no_grad():
-        answers = [network.answer(network.decode(contexts[0], [[prompts]])).masks()[0] for prompts in objects]
+        answers = [network.select(network.decode(contexts[0], [[prompts]])).masks()[0] for prompts in objects]
         expected = restore(
             torch.cat(answers), contexts[0].padded, contexts[0].sizes[0], contexts[0].frames[0], "bilinear"
         )

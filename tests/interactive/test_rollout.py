@@ -36,35 +36,35 @@ def truth(masks) -> list[torch.Tensor]:
 
 
 def test_answers_have_the_size_of_the_prompts(rollout):
-    answer = rollout.answer()
+    answer = rollout.predict()
     assert [tuple(a.shape) for a in answer] == [(2, 30, 45), (1, 64, 70)]
     assert rollout.previous.shape[:2] == (2, 2)
 
 
 def test_the_answer_is_what_the_network_says(rollout):
-    answer, prompts = rollout.answer(), [[list(d) for d in image] for image in rollout.prompts]
+    answer, prompts = rollout.predict(), [[list(d) for d in image] for image in rollout.prompts]
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, prompts)
-        masks = rollout.network.answer(decoded).masks()
+        masks = rollout.network.select(decoded).masks()
     expected = restore(masks[0], rollout.context.padded, Size(60, 90), FRAMES[0], mode="bilinear")
     torch.testing.assert_close(answer[0], expected)
     torch.testing.assert_close(rollout.previous, masks)
 
 
 def test_the_next_answer_remembers_this_one(rollout):
-    rollout.answer()
+    rollout.predict()
     first = rollout.previous
-    rollout.answer()
+    rollout.predict()
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, rollout.prompts, previous=first)
-        expected = rollout.network.answer(decoded).masks()
+        expected = rollout.network.select(decoded).masks()
     torch.testing.assert_close(rollout.previous, expected)
     assert (rollout.previous - first)[0].abs().max() > 1e-3
 
 
 def test_clicks_land_where_the_answer_is_wrong(rollout, masks):
     for _ in range(5):
-        answer = rollout.answer()
+        answer = rollout.predict()
         before = [[len(described) for described in image] for image in rollout.prompts]
         rollout.correct(answer)
         for image in range(2):
@@ -127,7 +127,7 @@ def test_rounds_repeat(network, masks):
         torch.manual_seed(seed)
         rollout = Rollout(network, context, [masks[0][:2]], [[[center_click(m)] for m in masks[0][:2]]])
         for _ in range(3):
-            answer = rollout.answer()
+            answer = rollout.predict()
             rollout.correct(answer)
         found.append((answer[0], rollout.prompts))
     assert torch.equal(found[0][0], found[1][0])

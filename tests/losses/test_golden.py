@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.losses import criterion
-from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.criterion import LossWeights, Targets
 from seemkit.losses.hungarian import UNMATCHED
 from seemkit.losses.matching import choice_cost, class_cost, match, share_points
 from seemkit.nn.heads import cosine_similarity
@@ -75,7 +75,7 @@ def check(
     """
     monkeypatch.setattr(torch, "rand", Points(golden, group, first, targets))
     picks, generators = torch.eye(masks.shape[1]).expand(1, 2, -1, -1), [torch.Generator()] * 2
-    queries = match(cost, picks, targets, share_points(masks, POINTS, generators), Criterion().cost, copies)
+    queries = match(cost, picks, targets, share_points(masks, POINTS, generators), LossWeights().cost, copies)
     for image, pairs in enumerate(matches(golden, group)):
         wanted = {target: query for query, target in pairs if targets.valid[image, target]}
         assert {t: q for t, q in enumerate(queries[0, image].tolist()) if q != UNMATCHED} == wanted

@@ -54,7 +54,7 @@ def test_it_is_the_naive_choice(table):
         network = build(replace(TINY, table=table), seed)
         with torch.no_grad():
             context = network.encode_image([picture(60, 90, seed)])
-            found = network.answer(network.decode(context, [OBJECTS]))
+            found = network.select(network.decode(context, [OBJECTS]))
             expected = naive(network, context, OBJECTS)
             last = network.decode(context, [OBJECTS]).layers[-1]
         assert found.owners.tolist() == [list(range(len(OBJECTS)))]
@@ -69,10 +69,10 @@ def test_images_of_a_batch_do_not_meet(tiny_network):
     objects = [OBJECTS, OBJECTS[1:4]]
     with torch.no_grad():
         pair = tiny_network.encode_image([picture(60, 90), picture(64, 96, seed=1)])
-        both = tiny_network.answer(tiny_network.decode(pair, objects))
+        both = tiny_network.select(tiny_network.decode(pair, objects))
         for index in range(2):
             own = tiny_network.decode(pair.repeat(index, 1), [objects[index]])
-            alone = tiny_network.answer(own)
+            alone = tiny_network.select(own)
             count = len(objects[index])
             assert both.owners[index, :count].tolist() == alone.owners[0].tolist() == list(range(count))
             torch.testing.assert_close(both.masks()[index, :count], alone.masks()[0], atol=1e-3, rtol=1e-3)
@@ -82,7 +82,7 @@ def test_the_composed_table_chooses_among_object_queries():
     network = build(replace(TINY, visual_queries=0, table="composed"))
     with torch.no_grad():
         decoded = network.decode(network.encode_image([picture(60, 90)]), [OBJECTS])
-        found = network.answer(decoded)
+        found = network.select(decoded)
     queries = decoded.layers[-1]["object_query"].masks[0]
     torch.testing.assert_close(found.queries.masks[0], queries[found.choice[0]])
 
@@ -93,6 +93,6 @@ def test_whose_prompts_count_does_not_depend_on_other_objects(tiny_network):
     for seed in range(10):
         with torch.no_grad():
             context = tiny_network.encode_image([picture(60, 90, seed)])
-            alone = tiny_network.answer(tiny_network.decode(context, [[negative]]))
-            beside = tiny_network.answer(tiny_network.decode(context, [[negative, [Text("star")]]]))
+            alone = tiny_network.select(tiny_network.decode(context, [[negative]]))
+            beside = tiny_network.select(tiny_network.decode(context, [[negative, [Text("star")]]]))
         assert int(beside.choice[0, 0]) == int(alone.choice[0, 0])

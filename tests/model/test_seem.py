@@ -120,7 +120,7 @@ def test_two_images_are_two_batches_of_one_if_padded_alike(network):
                 torch.testing.assert_close(
                     both.masks(group)[index, :count], single.masks(group)[0], atol=1e-3, rtol=1e-4
                 )
-            alone, beside = network.answer(single), network.answer(both)
+            alone, beside = network.select(single), network.select(both)
             chosen = alone.owners[0] >= 0
             assert beside.owners[index, : len(chosen)].tolist() == alone.owners[0].tolist()
             torch.testing.assert_close(beside.masks()[index, : len(chosen)], alone.masks()[0], atol=1e-4, rtol=1e-4)
@@ -168,7 +168,7 @@ def test_any_size(network, height, width):
 
 
 def test_the_smallest_image():
-    network = build(replace(TINY, width=64))
+    network = build(replace(TINY, embed_dim=64))
     with torch.no_grad():
         context = network.encode_image([picture(32, 32)])
         masks = network.decode(context, [[[Point(31.5, 0.5)]]], objects=True).masks("object_query")

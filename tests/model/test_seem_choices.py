@@ -25,7 +25,7 @@ def lengths(network, monkeypatch) -> list[tuple[int, int]]:
     """How many tokens looked at the image and took part in each layer of each decode."""
     found: list[tuple[int, int]] = []
     layer = network.decoder.layers[0]
-    look, exchange = layer.look, layer.exchange
+    look, exchange = layer.cross_attend, layer.self_attend
 
     def spy_look(tokens: Tensor, *rest: Tensor) -> Tensor:
         found.append((tokens.shape[1], 0))
@@ -35,8 +35,8 @@ def lengths(network, monkeypatch) -> list[tuple[int, int]]:
         found[-1] = (found[-1][0], tokens.shape[1])
         return exchange(tokens, *rest)
 
-    monkeypatch.setattr(layer, "look", spy_look)
-    monkeypatch.setattr(layer, "exchange", spy_exchange)
+    monkeypatch.setattr(layer, "cross_attend", spy_look)
+    monkeypatch.setattr(layer, "self_attend", spy_exchange)
     return found
 
 
@@ -102,7 +102,7 @@ def test_choose_visual_among_the_own_queries(network, context):
     decoded = decode(network, context, *objects)
     masks = decoded.layers[-1]["visual_query"].masks[0]
     pooled, copies = decoded.prompts["visual_prompt"].pooled[0], network.queries.copies
-    answer = network.answer(decoded)
+    answer = network.select(decoded)
     chosen = answer.choice
     assert chosen.shape == (1, len(objects))
     best_of_all = []
@@ -122,7 +122,7 @@ def test_choose_text_by_cosine(network, context):
     with torch.no_grad():
         sentences = network.language(phrases).sentence
     likeness = torch.nn.functional.cosine_similarity(sentences[:, None], classes[None], dim=2)
-    assert network.answer(decoded).choice[0].tolist() == likeness.argmax(dim=1).tolist()
+    assert network.select(decoded).choice[0].tolist() == likeness.argmax(dim=1).tolist()
 
 
 def test_class_logits_are_scaled_cosines(network, context):
@@ -166,7 +166,7 @@ def test_v0_copies_all_queries():
     first = decoded.layers[0]
     objects = first["object_query"].classes
     torch.testing.assert_close(first["visual_query"].classes, torch.cat([objects, objects], dim=1), atol=1e-5, rtol=0)
-    assert int(network.answer(decoded).choice[0, 1]) >= 10
+    assert int(network.select(decoded).choice[0, 1]) >= 10
 
 
 def test_a_click_acts_where_it_is_made():

@@ -46,7 +46,7 @@ def test_the_best_of_all_queries_answers(demo, image):
     found = decode(demo, image, CLICK)
     pooled = found.prompts["visual_prompt"].pooled[0, 0]
     scores = found.layers[-1]["object_query"].masks[0] @ pooled
-    assert demo.answer(found).choice.tolist() == [[int(scores.argmax())]]
+    assert demo.select(found).choice.tolist() == [[int(scores.argmax())]]
 
 
 def test_no_memory(demo, image):

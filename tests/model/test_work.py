@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seemkit.inference.session import Session
-from seemkit.losses.criterion import Criterion, Targets, mask_terms
+from seemkit.losses.criterion import LossWeights, Targets, mask_terms
 from seemkit.losses.matching import match, share_points
 from seemkit.model.seem import SEEM
 from seemkit.ops.memory_format import channels_last
@@ -95,7 +95,7 @@ def test_a_text_needs_no_object_query_and_objects_no_prompt(network, monkeypatch
 def test_an_answer_makes_one_mask_at_full_size(tiny_network, prompt):
     """Where there is no region head, which reads the image under all masks."""
     session = Session(tiny_network, picture(64, 96))
-    with Maps(tiny_network.mask_width) as maps:
+    with Maps(tiny_network.mask_dim) as maps:
         session.predict(prompt)
     assert maps.most == 1
 
@@ -121,8 +121,8 @@ def test_an_answer_reads_the_regions_of_the_last_masks_alone(monkeypatch):
 def test_only_confident_segments_are_enlarged(network, monkeypatch):
     session = Session(network, picture(64, 96))
     sizes = []
-    original = session._unprompted._enlarge
-    monkeypatch.setattr(session._unprompted, "_enlarge", lambda masks: sizes.append(len(masks)) or original(masks))
+    original = session._automatic._enlarge
+    monkeypatch.setattr(session._automatic, "_enlarge", lambda masks: sizes.append(len(masks)) or original(masks))
     assert len(session.panoptic(threshold=0.999)) <= sizes[0] < TINY.queries
 
 
@@ -135,7 +135,7 @@ def test_losses_make_masks_of_matched_queries_alone():
     targets = Targets(masks, torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2, dtype=torch.int64))
     with Maps(width) as maps:
         shared = share_points(features, 40, [generator])
-        found = match(torch.zeros(layers, 1, queries, 2), embeddings.detach(), targets, shared, Criterion().cost)
+        found = match(torch.zeros(layers, 1, queries, 2), embeddings.detach(), targets, shared, LossWeights().cost)
         bce, dice = mask_terms(embeddings, features, targets, found, 40, [generator])
         (bce.mean + dice.mean).backward()
     assert maps.most == layers * 2

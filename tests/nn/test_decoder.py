@@ -50,8 +50,8 @@ class Scene:
                 8,
                 WIDTH,
                 layers=LAYERS,
-                heads=HEADS,
-                hidden=20,
+                num_heads=HEADS,
+                ffn_dim=20,
                 values_carry_position=carry,
                 region_head=head,
             ).eval()
@@ -196,7 +196,7 @@ def test_where_a_query_looks():
     masks = torch.zeros(1, 5, WIDTH)
     masks[0, 0, 0] = masks[0, 1, 1] = 1
     masks[0, 2, 0] = -1
-    sight = scene.decoder._sight(context, masks, None, 0)[0]
+    sight = scene.decoder._attention_mask(context, masks, None, 0)[0]
     assert sight[0].nonzero().flatten().tolist() == [2, 4]  # inside its mask, where a logit of 0 still is
     assert sight[1].all()  # its mask is empty
     assert sight[2].nonzero().flatten().tolist() == [0, 1, 3, 4, 5]

@@ -18,7 +18,7 @@ CELLS = sum(math.prod(shape) for shape in SHAPES)
 def attention() -> DeformableAttention:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        found = DeformableAttention(16, heads=2, points=2).eval()
+        found = DeformableAttention(16, num_heads=2, points=2).eval()
         for parameter in found.parameters():
             parameter.data.add_(torch.randn(parameter.shape), alpha=0.3)
     return found
@@ -64,7 +64,7 @@ def test_attention_written_cell_by_cell(attention):
 
 
 def test_first_offsets_point_in_each_head_s_direction():
-    start = DeformableAttention(16, heads=4, points=3).offsets.bias.data.reshape(4, 3, 3, 2)
+    start = DeformableAttention(16, num_heads=4, points=3).offsets.bias.data.reshape(4, 3, 3, 2)
     for level in range(3):
         for point in range(3):
             reach = point + 1.0
@@ -76,7 +76,7 @@ def test_first_offsets_point_in_each_head_s_direction():
 def decoder() -> DeformablePixelDecoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return DeformablePixelDecoder((4, 6, 8, 10), 32, 12, heads=4, hidden=16, layers=2).eval()
+        return DeformablePixelDecoder((4, 6, 8, 10), 32, 12, num_heads=4, ffn_dim=16, layers=2).eval()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ CHANNELS = (4, 6, 8, 10)
 def decoder() -> PixelDecoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return PixelDecoder(CHANNELS, 32, 12, heads=4, hidden=16, layers=1).eval()
+        return PixelDecoder(CHANNELS, 32, 12, num_heads=4, ffn_dim=16, layers=1).eval()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_top_down_path_written_plainly(decoder, features):
     [
         ("resnet10t", {"channels": [8, 8, 16, 32], "stem_type": "deep", "stem_width": 8}, (1, 2, 3, 4)),
         ("resnet", {"channels": [8, 8, 16, 32], "stem": 8}, (1, 2, 3, 4)),
-        ("focalnet", {"width": 8, "depths": [1, 1, 1, 1], "focal_level": 1}, (0, 1, 2, 3)),
+        ("focalnet", {"embed_dim": 8, "depths": [1, 1, 1, 1], "focal_level": 1}, (0, 1, 2, 3)),
     ],
 )
 def test_backbone_maps_are_finest_first(name, options, levels):
@@ -83,7 +83,7 @@ def test_unknown_backbone(name):
 def test_fine_masks_are_twice_as_fine_and_see_the_finest_map(features):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        fine = PixelDecoder((5, *CHANNELS), 32, 12, heads=4, hidden=16, layers=1, fine_masks=True).eval()
+        fine = PixelDecoder((5, *CHANNELS), 32, 12, num_heads=4, ffn_dim=16, layers=1, fine_masks=True).eval()
     detail = torch.randn(1, 5, 32, 48, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         found, other = fine([detail, *features]), fine([-detail, *features])

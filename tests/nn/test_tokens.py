@@ -126,5 +126,5 @@ def test_who_answers():
 
 def test_tokens_of_a_shared_group_belong_to_everybody():
     found = tokens(t.TEXT_PROMPT, torch.tensor([[[0, 1, t.ABSENT]]]))
-    assert found.seated(t.TEXT_PROMPT).owner.tolist() == [[[t.SHARED, t.SHARED, t.ABSENT]]]
-    assert found.seated(t.joint(t.TEXT_PROMPT)).owner.tolist() == [[[0, 1, t.ABSENT]]]
+    assert found.under(t.TEXT_PROMPT).owner.tolist() == [[[t.SHARED, t.SHARED, t.ABSENT]]]
+    assert found.under(t.joint(t.TEXT_PROMPT)).owner.tolist() == [[[0, 1, t.ABSENT]]]

@@ -21,17 +21,17 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "own"
 BASE = Architecture(
     backbone="focalnet",
-    backbone_options={"width": 16, "depths": [1, 1, 2, 1], "focal_level": 2},
-    width=32,
-    heads=4,
-    hidden=48,
+    backbone_options={"embed_dim": 16, "depths": [1, 1, 2, 1], "focal_level": 2},
+    embed_dim=32,
+    num_heads=4,
+    ffn_dim=48,
     encoder_layers=2,
     decoder_layers=4,
     queries=12,
     memory=8,
-    text_width=32,
+    text_embed_dim=32,
     text_layers=2,
-    text_heads=2,
+    text_num_heads=2,
     templates=("{}.", "a photo of {}."),
 )
 CONFIGS = {
@@ -40,7 +40,7 @@ CONFIGS = {
         BASE,
         backbone_options={**BASE.backbone_options, "depthwise": False},
         pixel_decoder="deformable",
-        encoder_hidden=40,
+        encoder_ffn_dim=40,
         visual_queries=0,
     ),
     "small_demo": replace(

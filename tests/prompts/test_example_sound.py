@@ -12,10 +12,10 @@ import torch
 
 from seemkit import SEEM, Point, Session, Subject, Text
 from seemkit.errors import InputError
-from seemkit.losses.criterion import Criterion, Targets
+from seemkit.losses.criterion import LossWeights, Targets
 from seemkit.testing import check_prompt_encoder
-from seemkit.training.set_criterion import Objective
-from seemkit.training.step_prompts import Lesson
+from seemkit.training.set_criterion import SetCriterion
+from seemkit.training.step_prompts import SampledPrompts
 from tests.networks import TINY, VOCABULARY, build, picture
 
 SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "sound.py"
@@ -69,8 +69,8 @@ def test_objects_with_sounds_regions_and_texts_side_by_side(example):
         context = network.encode_image([picture(60, 90)])
         objects = [[heard], [click], [heard, click], [Text("star")], [heard, Text("star")]]
         decoded = network.decode(context, [objects])
-        found = network.answer(decoded)
-        alone = network.answer(network.decode(context, [[[heard]]]))
+        found = network.select(decoded)
+        alone = network.select(network.decode(context, [[[heard]]]))
     assert decoded.layers[-1]["visual_query"].masks.shape[1] == 4 * network.queries.copies
     assert found.owners.tolist() == [[0, 1, 2, 3, 4]]
     torch.testing.assert_close(found.masks()[0, 0], alone.masks()[0, 0], atol=1e-4, rtol=1e-4)
@@ -92,11 +92,11 @@ def test_it_trains(example):
     losses = []
     for step in range(60):
         prompts = [[sound(example, name, seed=step)] for name in names]
-        lesson = Lesson([[0, 1]], [[0, 1]], [prompts], [[]], [False])
+        sampled = SampledPrompts([[0, 1]], [[0, 1]], [prompts], [[]], [False])
         decoded = network.decode(network.encode_image([image]), [prompts], every_layer=True)
         generators = [torch.Generator().manual_seed(step)]
-        found = Objective(network, Criterion(points=200), network.embed_vocabulary(VOCABULARY), generators)(
-            decoded, targets, lesson
+        found = SetCriterion(network, LossWeights(points=200), network.embed_vocabulary(VOCABULARY), generators)(
+            decoded, targets, sampled
         )
         loss = torch.stack([term.mean for term in found.values()]).sum()
         optimizer.zero_grad()

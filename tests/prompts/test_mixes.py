@@ -60,7 +60,7 @@ def test_several_objects_in_one_call(network, objects):
             said = str(error)
             assert "marks no pixel" in said
             return
-        answer = network.answer(decoded)
+        answer = network.select(decoded)
     assert answer.owners.tolist() == [list(range(len(objects)))]
     assert answer.masks().shape[:2] == (1, len(objects))
     assert bool(answer.masks().isfinite().all())
@@ -95,6 +95,6 @@ def test_the_other_tables(table):
         [Scribble(((50, 20), (70, 40))), Point(60, 30, positive=False)],
     ]
     with torch.no_grad():
-        answer = network.answer(network.decode(network.encode_image([picture(HEIGHT, WIDTH)]), [objects]))
+        answer = network.select(network.decode(network.encode_image([picture(HEIGHT, WIDTH)]), [objects]))
     assert answer.masks().shape[:2] == (1, 3)
     assert bool(answer.masks().isfinite().all())

@@ -15,7 +15,7 @@ from tests.networks import TINY
 
 LASSO = """
 from dataclasses import dataclass
-from seemkit import RegionPrompt, hookimpl
+from seemkit import RegionPromptEncoder, hookimpl
 from seemkit.ops.region import Region, square
 from seemkit.prompts.values import Prompt
 
@@ -23,7 +23,7 @@ from seemkit.prompts.values import Prompt
 class Lasso(Prompt):
     row: int
 
-class LassoEncoder(RegionPrompt[Lasso]):
+class LassoEncoder(RegionPromptEncoder[Lasso]):
     kind = "{kind}"
     accepts = Lasso
     def region(self, prompt, size): return Region.of(square(prompt.row, 0, 1, size), positive=True)

@@ -125,7 +125,7 @@ def test_large_regions_share_the_points_of_their_image(network, context, objects
 
 
 def test_the_number_of_points_is_an_option(network, context):
-    small = VisualSampler(network.architecture.width, installed(), {"point": {"side": 9}}, most=20)
+    small = VisualSampler(network.architecture.embed_dim, installed(), {"point": {"side": 9}}, most=20)
     prompts = [[[Point(30, 30)], [Point(60, 30), Point(20, 50, positive=False)]]]
     with torch.no_grad():
         found = small(prompts, PromptContext(context, network.language, small, network.encode_alone))["visual_prompt"]

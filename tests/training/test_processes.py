@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.lessons import STEPS
+from tests.training.two_processes import STEPS
 
-SCRIPT = Path(__file__).with_name("lessons.py")
+SCRIPT = Path(__file__).with_name("two_processes.py")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
 
 

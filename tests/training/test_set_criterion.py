@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from seemkit.losses.criterion import Criterion, GroupWeights, Targets
+from seemkit.losses.criterion import GroupWeights, LossWeights, Targets
 from seemkit.losses.matching import match
 from seemkit.losses.term import Term
 from seemkit.model.outputs import Decoded
@@ -14,13 +14,13 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.heads import mask_logits
 from seemkit.nn.tokens import ABSENT
 from seemkit.prompts.values import Point, Text
-from seemkit.training.set_criterion import Objective
-from seemkit.training.step_prompts import Lesson
+from seemkit.training.set_criterion import SetCriterion
+from seemkit.training.step_prompts import SampledPrompts
 from seemkit.types import Phrase
 from tests.networks import TINY, VOCABULARY, build, picture
 
 POINTS = 64
-LESSON = Lesson(
+SAMPLED = SampledPrompts(
     segments=[[0, 1, 2], [0, 1]],
     objects=[[2, 0], [1]],
     first_prompts=[[[Point(60.5, 20.5)], [Point(10.5, 30.5)]], [[Point(40.5, 30.5)]]],
@@ -38,19 +38,19 @@ def targets() -> Targets:
     return Targets(masks, torch.tensor([[True] * 3, [True, True, False]]), torch.tensor([[0, 1, 2], [1, 2, 0]]))
 
 
-def decode(network: SEEM, lesson: Lesson = LESSON, objects: bool = True, times: int = 1) -> Decoded:
+def decode(network: SEEM, sampled: SampledPrompts = SAMPLED, objects: bool = True, times: int = 1) -> Decoded:
     context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)] * times)
     prompts = [
         [*([Text(text)] for text in texts), *first]
-        for first, texts in zip(lesson.first_prompts, lesson.texts, strict=True)
+        for first, texts in zip(sampled.first_prompts, sampled.texts, strict=True)
     ]
     asked = any(any(described) for described in prompts)
     return network.decode(context, prompts if asked else None, objects=objects, every_layer=True)
 
 
-def objective(network: SEEM, **weights) -> Objective:
+def objective(network: SEEM, **weights) -> SetCriterion:
     classes = network.embed_vocabulary(VOCABULARY)
-    return Objective(network, Criterion(points=POINTS, **weights), classes, generators(2))
+    return SetCriterion(network, LossWeights(points=POINTS, **weights), classes, generators(2))
 
 
 def generators(images: int) -> list[torch.Generator]:
@@ -73,14 +73,14 @@ def present(terms: dict[str, Term]) -> list[str]:
 
 def test_losses_of_all_groups(network, targets):
     with torch.no_grad():
-        found = means(objective(network, label=0.5)(decode(network), targets, LESSON))
+        found = means(objective(network, label=0.5)(decode(network), targets, SAMPLED))
     assert list(found) == [*NAMES, "visual_label"]
     assert all(value.isfinite() and value > 0 for value in found.values())
 
 
 def test_only_groups_that_took_part(network, targets):
-    clicks = replace(LESSON, phrases=[[], []])
-    words = replace(LESSON, objects=[[], []], first_prompts=[[], []])
+    clicks = replace(SAMPLED, phrases=[[], []])
+    words = replace(SAMPLED, objects=[[], []], first_prompts=[[], []])
     with torch.no_grad():
         assert present(objective(network)(decode(network, clicks, objects=False), targets, clicks)) == NAMES[6:]
         assert present(objective(network)(decode(network, words, objects=False), targets, words)) == NAMES[3:6]
@@ -89,10 +89,10 @@ def test_only_groups_that_took_part(network, targets):
 def test_weights_are_factors(network, targets):
     with torch.no_grad():
         decoded = decode(network)
-        once = means(objective(network, label=0.5)(decoded, targets, LESSON))
+        once = means(objective(network, label=0.5)(decoded, targets, SAMPLED))
         weights = GroupWeights(6.0, 10.0, 20.0)
         heavier = objective(network, objects=weights, phrases=weights, visual=weights, label=1.5)
-        other = means(heavier(decoded, targets, LESSON))
+        other = means(heavier(decoded, targets, SAMPLED))
     default = {"object": (2.0, 5.0, 5.0), "phrase": (0.8, 1.0, 1.0), "visual": (0.4, 1.0, 1.0)}
     for group, before in default.items():
         for kind, old, new in zip(("choice", "bce", "dice"), before, (6.0, 10.0, 20.0), strict=True):
@@ -110,7 +110,7 @@ def test_prompted_objects_are_compared_with_their_own_masks(network, targets, mo
 
     monkeypatch.setattr("seemkit.training.set_criterion.match", spy)
     with torch.no_grad():
-        objective(network)(decode(network), targets, LESSON)
+        objective(network)(decode(network), targets, SAMPLED)
     all_segments, phrases, visual = asked
     assert all_segments is targets
     assert torch.equal(phrases.masks[1], targets.masks[1, :2])
@@ -123,14 +123,14 @@ def test_prompted_objects_are_compared_with_their_own_masks(network, targets, mo
 
 def test_masks_count_by_the_number_of_targets(network, targets):
     """The same images and targets twice: sums double, so the mean stays."""
-    pair = Lesson(*(getattr(LESSON, part.name) * 2 for part in fields(LESSON)))
+    pair = SampledPrompts(*(getattr(SAMPLED, part.name) * 2 for part in fields(SAMPLED)))
     twice = Targets(*(torch.cat([part, part]) for part in targets))
     with torch.no_grad():
         decoded = decode(network)
-        many = Criterion(points=20000)
+        many = LossWeights(points=20000)
         classes = network.embed_vocabulary(VOCABULARY)
-        once = means(Objective(network, many, classes, generators(2))(decoded, targets, LESSON))
-        found = means(Objective(network, many, classes, generators(4))(decode(network, pair, times=2), twice, pair))
+        once = means(SetCriterion(network, many, classes, generators(2))(decoded, targets, SAMPLED))
+        found = means(SetCriterion(network, many, classes, generators(4))(decode(network, pair, times=2), twice, pair))
     for name, value in once.items():
         assert found[name].item() == pytest.approx(value.item(), rel=0.05), name
 
@@ -145,7 +145,7 @@ def test_gradients_reach_every_trained_weight(network, targets):
         [[Text("the grass")], [Text("the red star")], [Point(40.5, 30.5)]],
     ]
     remembered = clone.decode(decoded.context, prompts, objects=True, previous=previous, every_layer=True)
-    found = objective(clone)(remembered, targets, LESSON)
+    found = objective(clone)(remembered, targets, SAMPLED)
     torch.stack(list(means(found).values())).sum().backward()
     untouched = [name for name, p in clone.named_parameters() if p.grad is None or not p.grad.any()]
     assert untouched == []
@@ -157,35 +157,37 @@ def test_nothing_to_find_is_finite(network):
         torch.zeros(2, 1, dtype=torch.bool),
         torch.zeros(2, 1, dtype=torch.int64),
     )
-    lesson = Lesson([[], []], [[], []], [[], []], [[], []], [True, True])
+    sampled = SampledPrompts([[], []], [[], []], [[], []], [[], []], [True, True])
     with torch.no_grad():
-        found = means(objective(network)(decode(network, lesson), nothing, lesson))
+        found = means(objective(network)(decode(network, sampled), nothing, sampled))
     assert [name for name, value in found.items() if value] == ["object_choice"]
     assert found["object_choice"].isfinite()
 
 
 def test_an_image_without_prompts_beside_one_with(network, targets):
-    lesson = replace(
-        LESSON,
+    sampled = replace(
+        SAMPLED,
         objects=[[2, 0], []],
-        first_prompts=[LESSON.first_prompts[0], []],
+        first_prompts=[SAMPLED.first_prompts[0], []],
         phrases=[[], [Phrase("the grass", 0)]],
     )
     with torch.no_grad():
-        found = means(objective(network)(decode(network, lesson), targets, lesson))
-        official = means(objective(network, all_or_none=True)(decode(network, lesson), targets, lesson))
+        found = means(objective(network)(decode(network, sampled), targets, sampled))
+        official = means(objective(network, all_or_none=True)(decode(network, sampled), targets, sampled))
     assert all(value.isfinite() for value in found.values())
     assert found["phrase_choice"] > 0
     assert [name for name in NAMES if not official[name]] == NAMES[3:6]
 
 
 def test_segments_of_one_name_share_a_text_and_have_a_query_each(network, targets):
-    lesson = replace(LESSON, phrases=[[Phrase("star", 2), Phrase("star", 0)], [Phrase("grass", 0)]], named=[True, True])
-    assert lesson.texts == [["star"], ["grass"]]
+    sampled = replace(
+        SAMPLED, phrases=[[Phrase("star", 2), Phrase("star", 0)], [Phrase("grass", 0)]], named=[True, True]
+    )
+    assert sampled.texts == [["star"], ["grass"]]
     with torch.no_grad():
-        decoded = decode(network, lesson)
-        found = objective(network)(decoded, targets, lesson)
-        full = objective(network, class_phrases=1.0)(decoded, targets, lesson)
+        decoded = decode(network, sampled)
+        found = objective(network)(decoded, targets, sampled)
+        full = objective(network, class_phrases=1.0)(decoded, targets, sampled)
     assert decoded.prompts["text_prompt"].owners.shape[1] == 1
     assert found["phrase_bce"].divisor.item() == 3
     assert found["phrase_choice"].mean.item() == pytest.approx(full["phrase_choice"].mean.item() / 4)
@@ -194,8 +196,8 @@ def test_segments_of_one_name_share_a_text_and_have_a_query_each(network, target
 def test_padded_queries_may_be_chosen_as_in_the_reference(network, targets):
     with torch.no_grad():
         decoded = decode(network)
-        ours = means(objective(network)(decoded, targets, LESSON))
-        official = means(objective(network, padded_queries=True)(decoded, targets, LESSON))
+        ours = means(objective(network)(decoded, targets, SAMPLED))
+        official = means(objective(network, padded_queries=True)(decoded, targets, SAMPLED))
     assert ours["visual_choice"] < official["visual_choice"]
     assert ours["visual_bce"] > 0
 
@@ -205,7 +207,7 @@ def test_a_few_steps_learn_two_images(tiny_network, targets):
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     history = []
     for _ in range(25):
-        found = objective(network)(decode(network), targets, LESSON)
+        found = objective(network)(decode(network), targets, SAMPLED)
         loss = torch.stack(list(means(found).values())).sum()
         optimizer.zero_grad()
         loss.backward()
@@ -218,7 +220,7 @@ def test_a_few_steps_learn_two_images(tiny_network, targets):
 def test_a_decode_of_the_last_layer_alone(network, targets):
     decoded = decode(network)
     with pytest.raises(ValueError, match="every_layer"):
-        objective(network)(replace(decoded, layers=decoded.layers[-1:]), targets, LESSON)
+        objective(network)(replace(decoded, layers=decoded.layers[-1:]), targets, SAMPLED)
 
 
 def test_texts_of_clicked_objects_are_not_learned_from(targets):
@@ -231,7 +233,7 @@ def test_texts_of_clicked_objects_are_not_learned_from(targets):
     decoded = network.decode(
         context, [[*said, *given] for said, given in zip(phrases, described, strict=True)], every_layer=True
     )
-    found = objective(network)(decoded, targets, LESSON)
+    found = objective(network)(decoded, targets, SAMPLED)
     assert all(value.isfinite() for value in means(found).values())
     assert found["phrase_bce"].divisor.item() == 3
     torch.stack(list(means(found).values())).sum().backward()
@@ -239,4 +241,4 @@ def test_texts_of_clicked_objects_are_not_learned_from(targets):
     plain = network.decode(
         context, [[*said, *given] for said, given in zip(phrases, clicks, strict=True)], every_layer=True
     )
-    assert set(objective(network)(plain, targets, LESSON)) == set(found)
+    assert set(objective(network)(plain, targets, SAMPLED)) == set(found)

@@ -8,7 +8,7 @@ import torch
 from seemkit.interactive.user import MIN_AREA, SimulatedUser
 from seemkit.prompts.values import Point
 from seemkit.training.config import Sampling
-from seemkit.training.step_prompts import choose_targets, draw_lesson, pad_targets
+from seemkit.training.step_prompts import choose_targets, pad_targets, sample_prompts
 from seemkit.types import Phrase, Size, Target
 from tests.networks import VOCABULARY
 
@@ -29,7 +29,7 @@ def box(top: int, left: int, height: int = 6, width: int = 6) -> tuple[slice, sl
 
 @pytest.fixture
 def first() -> Target:
-    """A crowd before everything else, so that rows of the target are not places in the lesson."""
+    """A crowd before everything else, so that rows of the target are not places among those sampled."""
     return target(
         (STAR, box(0, 0, 4, 20), True),
         (SKY, box(0, 20, 20, 20), False),
@@ -47,46 +47,46 @@ def second() -> Target:
 
 def draw(targets, network, seed: int = 0, **sampling):
     generators = [torch.Generator().manual_seed(100 * seed + image) for image in range(len(targets))]
-    return draw_lesson(targets, VOCABULARY, Sampling(**sampling), network.sampler, generators)
+    return sample_prompts(targets, VOCABULARY, Sampling(**sampling), network.sampler, generators)
 
 
 def test_crowds_are_never_asked(first, second, tiny_network):
     for seed in range(20):
-        lesson = draw([first, second], tiny_network, seed)
-        assert lesson.segments == [[1, 2, 3, 4], [0, 1]]
-        assert "the crowd" not in [phrase.text for phrase in lesson.phrases[0]]
+        sampled = draw([first, second], tiny_network, seed)
+        assert sampled.segments == [[1, 2, 3, 4], [0, 1]]
+        assert "the crowd" not in [phrase.text for phrase in sampled.phrases[0]]
 
 
 def test_large_things_are_clicked_and_nothing_else(first, second, tiny_network):
-    lesson = draw([first, second], tiny_network)
-    assert sorted(lesson.objects[0]) == [1, 3]  # rows 2 and 4 of the target
-    assert lesson.objects[1] == [1]
+    sampled = draw([first, second], tiny_network)
+    assert sorted(sampled.objects[0]) == [1, 3]  # rows 2 and 4 of the target
+    assert sampled.objects[1] == [1]
 
 
 def test_an_object_of_the_least_area_is_clicked(tiny_network):
     assert MIN_AREA == 10
     enough, small = (target((STAR, box(5, 5, 1, width), False)) for width in (10, 9))
-    lesson = draw([enough, small], tiny_network)
-    assert lesson.objects == [[0], []]
+    sampled = draw([enough, small], tiny_network)
+    assert sampled.objects == [[0], []]
 
 
 def test_first_prompts_lie_on_their_objects(first, tiny_network):
     for seed in range(10):
-        lesson = draw([first], tiny_network, seed, user=SimulatedUser(center=0.5, kinds={"point": 1}))
-        for place, prompts in zip(lesson.objects[0], lesson.first_prompts[0], strict=True):
-            mask = first.masks[lesson.segments[0][place]]
+        sampled = draw([first], tiny_network, seed, user=SimulatedUser(center=0.5, kinds={"point": 1}))
+        for place, prompts in zip(sampled.objects[0], sampled.first_prompts[0], strict=True):
+            mask = first.masks[sampled.segments[0][place]]
             assert prompts
             assert all(isinstance(p, Point) and p.positive and mask[int(p.y), int(p.x)] for p in prompts)
 
 
-def test_phrases_mean_places_of_the_lesson(first, tiny_network):
+def test_phrases_mean_places_of_the_sample(first, tiny_network):
     seen, counts = set(), set()
     for seed in range(40):
-        lesson = draw([first], tiny_network, seed, phrases=2)
-        phrases = lesson.phrases[0]
+        sampled = draw([first], tiny_network, seed, phrases=2)
+        phrases = sampled.phrases[0]
         counts.add(len(phrases))
         for phrase in phrases:
-            row = lesson.segments[0][phrase.segment]
+            row = sampled.segments[0][phrase.segment]
             assert (phrase.text, row) in {("the left star", 2), ("the sky", 1), ("the tiny star", 3)}
             seen.add(phrase.text)
     assert len(seen) == 3
@@ -108,13 +108,13 @@ def test_images_without_phrases_are_asked_for_their_classes(first, tiny_network)
     silent = replace(first, phrases=())
     seen = set()
     for seed in range(20):
-        lesson = draw([silent, first], tiny_network, seed)
-        assert lesson.named == [True, False]
+        sampled = draw([silent, first], tiny_network, seed)
+        assert sampled.named == [True, False]
         by_name = {}
-        for phrase in lesson.phrases[0]:
-            by_name.setdefault(phrase.text, []).append(lesson.segments[0][phrase.segment])
+        for phrase in sampled.phrases[0]:
+            by_name.setdefault(phrase.text, []).append(sampled.segments[0][phrase.segment])
         assert all(rows == {"star": [2, 3, 4], "sky": [1]}[name] for name, rows in by_name.items())
-        assert lesson.texts[0] == list(by_name)
+        assert sampled.texts[0] == list(by_name)
         seen |= set(by_name)
     assert seen == {"star", "sky"}
     nothing = draw([silent], tiny_network, name_classes=False)
@@ -139,20 +139,20 @@ def test_not_more_objects_than_asked_for(tiny_network):
     assert chosen == set(range(6))
 
 
-def test_the_same_generator_draws_the_same_lesson(first, second, tiny_network):
-    lessons = []
+def test_the_same_generator_draws_the_same_prompts(first, second, tiny_network):
+    draws = []
     for seed in (1, 1, 2):
-        torch.manual_seed(len(lessons))  # must not matter
-        lessons.append(draw([first, second], tiny_network, seed))
-    assert lessons[0] == lessons[1]
-    assert lessons[0] != lessons[2]
+        torch.manual_seed(len(draws))  # must not matter
+        draws.append(draw([first, second], tiny_network, seed))
+    assert draws[0] == draws[1]
+    assert draws[0] != draws[2]
 
 
 def test_an_image_of_crowds_only(tiny_network):
     only = target((STAR, box(0, 0, 20, 20), True), phrases=(Phrase("the crowd", 0),))
-    lesson = draw([only], tiny_network)
-    assert (lesson.segments, lesson.objects, lesson.phrases) == ([[]], [[]], [[]])
-    targets = pad_targets([only], lesson.segments, Size(64, 64))
+    sampled = draw([only], tiny_network)
+    assert (sampled.segments, sampled.objects, sampled.phrases) == ([[]], [[]], [[]])
+    targets = pad_targets([only], sampled.segments, Size(64, 64))
     assert targets.masks.shape == (1, 1, 64, 64)
     assert not targets.valid.any()
 

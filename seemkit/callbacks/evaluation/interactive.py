@@ -89,7 +89,7 @@ class InteractiveEvaluation(Evaluation):
         found: list[Tensor] = [torch.empty(0)] * len(curves)
         done: set[int] = set()
         for _ in range(self.clicks):
-            answer = _checked(rollout.answer(), batch)
+            answer = _checked(rollout.predict(), batch)
             for image, curve in enumerate(curves):
                 if image in done:
                     curve.append(curve[-1])
@@ -114,7 +114,7 @@ class InteractiveEvaluation(Evaluation):
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
         if not any(given for image in prompts for given in image):
             return
-        answer = _checked(Rollout(module.network, context, masks, prompts).answer(), batch)
+        answer = _checked(Rollout(module.network, context, masks, prompts).predict(), batch)
         for logits, truth, given, target in zip(answer, masks, prompts, batch.targets, strict=True):
             prompted = torch.tensor([bool(p) for p in given], dtype=torch.bool, device=truth.device)
             self._first[kind].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))

@@ -73,7 +73,7 @@ class ReferringEvaluation(Evaluation):
             ]
             for target, phrases in zip(batch.targets, asked, strict=True)
         ]
-        answer = module.network.answer(module.network.decode(context, prompts))
+        answer = module.network.select(module.network.decode(context, prompts))
         masks, owners = answer.masks(), answer.owners
         for index, (target, phrases) in enumerate(zip(batch.targets, asked, strict=True)):
             if not phrases:

@@ -25,9 +25,9 @@ class _Norm(LayerNorm2d):
 class FocalBlock(FocalNetBlock):
     """Focal modulation, then a feed-forward layer; each behind a norm and added to its input."""
 
-    def __init__(self, width: int, focal_level: int) -> None:
+    def __init__(self, embed_dim: int, focal_level: int) -> None:
         super().__init__(
-            width,
+            embed_dim,
             focal_level=focal_level,
             focal_window=3,
             use_post_norm=True,
@@ -39,10 +39,10 @@ class FocalBlock(FocalNetBlock):
 class DepthwiseFocalBlock(FocalBlock):
     """A focal block with a depthwise convolution before each half, and its norms behind the sums."""
 
-    def __init__(self, width: int, focal_level: int) -> None:
-        super().__init__(width, focal_level)
-        self.dw1 = nn.Conv2d(width, width, 3, padding=1, groups=width)
-        self.dw2 = nn.Conv2d(width, width, 3, padding=1, groups=width)
+    def __init__(self, embed_dim: int, focal_level: int) -> None:
+        super().__init__(embed_dim, focal_level)
+        self.dw1 = nn.Conv2d(embed_dim, embed_dim, 3, padding=1, groups=embed_dim)
+        self.dw2 = nn.Conv2d(embed_dim, embed_dim, 3, padding=1, groups=embed_dim)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """The map after the block."""
@@ -55,12 +55,12 @@ class DepthwiseFocalBlock(FocalBlock):
 class FocalStage(nn.Module):
     """A halving of the resolution (not in the first stage), then blocks."""
 
-    def __init__(self, channels: int | None, width: int, depth: int, focal_level: int, *, depthwise: bool) -> None:
+    def __init__(self, channels: int | None, embed_dim: int, depth: int, focal_level: int, *, depthwise: bool) -> None:
         super().__init__()
-        halve = Downsample(channels, width, stride=2, overlap=True, norm_layer=_Norm) if channels else nn.Identity()
+        halve = Downsample(channels, embed_dim, stride=2, overlap=True, norm_layer=_Norm) if channels else nn.Identity()
         self.downsample = halve
         block = DepthwiseFocalBlock if depthwise else FocalBlock
-        self.blocks = nn.Sequential(*(block(width, focal_level) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(block(embed_dim, focal_level) for _ in range(depth)))
 
     def forward(self, x: Float[Tensor, "B c H W"]) -> Float[Tensor, "B C h w"]:
         """The map after the stage."""
@@ -71,7 +71,7 @@ class FocalNet(nn.Module):
     """Four maps, finest first, each behind a norm of its own that the next stage does not see.
 
     Args:
-        width: channels of the first map; each further one has twice as many.
+        embed_dim: channels of the first map; each further one has twice as many.
         depths: blocks of each stage.
         focal_level: levels of focal modulation.
         depthwise: True for the form with depthwise convolutions (Focal-T), False for the plain one (Focal-L), whose
@@ -83,12 +83,12 @@ class FocalNet(nn.Module):
     """
 
     def __init__(
-        self, width: int = 96, depths: Sequence[int] = (2, 2, 6, 2), focal_level: int = 3, *, depthwise: bool = True
+        self, embed_dim: int = 96, depths: Sequence[int] = (2, 2, 6, 2), focal_level: int = 3, *, depthwise: bool = True
     ) -> None:
         super().__init__()
-        self.channels = [width * 2**i for i in range(len(depths))]
+        self.channels = [embed_dim * 2**i for i in range(len(depths))]
         self.strides = [4 * 2**i for i in range(len(depths))]
-        self.stem = Downsample(3, width, stride=4, overlap=True, norm_layer=_Norm)
+        self.stem = Downsample(3, embed_dim, stride=4, overlap=True, norm_layer=_Norm)
         if depthwise:
             self.stem.proj.padding = (3, 3)
         self.stages = nn.ModuleList(

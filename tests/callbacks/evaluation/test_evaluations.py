@@ -61,9 +61,9 @@ def test_an_image_with_good_masks_gets_no_more_clicks(module, context, batch, mo
     calls = []
 
     class Counted(Rollout):
-        def answer(self):
+        def predict(self):
             calls.append(self)
-            return super().answer()
+            return super().predict()
 
     monkeypatch.setattr("seemkit.callbacks.evaluation.interactive.GOOD_ENOUGH", 0.0)
     monkeypatch.setattr("seemkit.callbacks.evaluation.interactive.Rollout", Counted)

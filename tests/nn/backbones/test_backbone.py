@@ -12,7 +12,7 @@ VIT = {"img_size": 64, "embed_dim": 32, "depth": 2, "num_heads": 2, "global_attn
 
 
 def test_an_own_backbone():
-    backbone = Backbone("focalnet", {"width": 8, "depths": [1, 1, 1, 1], "focal_level": 1})
+    backbone = Backbone("focalnet", {"embed_dim": 8, "depths": [1, 1, 1, 1], "focal_level": 1})
     assert (backbone.channels, backbone.strides) == ([8, 16, 32, 64], [4, 8, 16, 32])
     assert [m.shape[1] for m in backbone(torch.zeros(1, 3, 32, 32))] == backbone.channels
 

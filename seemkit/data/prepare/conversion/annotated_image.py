@@ -40,7 +40,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AnnotatedImage:
     """One image with its instances.
 
     Attributes:
@@ -61,7 +61,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ForeignFolder:
     """A folder of another format.
 
     Attributes:
@@ -70,7 +70,7 @@ class Source:
     """
 
     names: tuple[str, ...] | None
-    pictures: Iterator[Picture]
+    pictures: Iterator[AnnotatedImage]
 
 
 def stored_image(path: Path) -> tuple[Size, Callable[[Path], object]]:

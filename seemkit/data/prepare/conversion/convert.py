@@ -13,7 +13,7 @@ from typing import Any, Final
 from pycocotools import mask as coco_mask
 
 from seemkit.data.prepare.conversion import labelme, voc, yolo
-from seemkit.data.prepare.conversion.annotated_image import Instance, Picture, Source, read_names
+from seemkit.data.prepare.conversion.annotated_image import AnnotatedImage, ForeignFolder, Instance, read_names
 from seemkit.data.prepare.conversion.geometry import run_lengths
 from seemkit.errors import InputError
 from seemkit.io.atomic import check_free, replacing_folder
@@ -21,7 +21,7 @@ from seemkit.io.image import MIN_SIDE
 from seemkit.io.table import aligned
 from seemkit.types import Size
 
-READERS: Final[dict[str, Callable[[Path, tuple[str, ...] | None, Counter[str]], Source]]] = {
+READERS: Final[dict[str, Callable[[Path, tuple[str, ...] | None, Counter[str]], ForeignFolder]]] = {
     "labelme": labelme.read,
     "voc": voc.read,
     "yolo": yolo.read,
@@ -35,7 +35,7 @@ SMALL: Final = f"images with a side under {MIN_SIDE} pixels: left out"
 class _Plan:
     """What is to be written: the pictures of each split, and the categories in the order of their ids."""
 
-    splits: dict[str, list[Picture]]
+    splits: dict[str, list[AnnotatedImage]]
     names: tuple[str, ...]
 
 
@@ -84,15 +84,17 @@ def _because(notes: Counter[str]) -> str:
     return "".join(f"; {note}: {count}" for note, count in notes.items()) or "; label something first"
 
 
-def _plan(source: Source, val: float, seed: int, notes: Counter[str], progress: Callable[[str], object]) -> _Plan:
-    pictures: list[Picture] = []
+def _plan(
+    source: ForeignFolder, val: float, seed: int, notes: Counter[str], progress: Callable[[str], object]
+) -> _Plan:
+    pictures: list[AnnotatedImage] = []
     for picture in source.pictures:
         progress(f"reading {len(pictures) + 1}")
         if min(picture.size) < MIN_SIDE:
             notes[SMALL] += 1
         else:
             pictures.append(_without_empty(picture, notes))
-    splits: dict[str, list[Picture]] = {split: [] for split in SPLITS}
+    splits: dict[str, list[AnnotatedImage]] = {split: [] for split in SPLITS}
     for picture, split in zip(pictures, _drawn(pictures, val, seed), strict=True):
         splits[split].append(picture)
     for split, members in splits.items():
@@ -108,7 +110,7 @@ def _plan(source: Source, val: float, seed: int, notes: Counter[str], progress: 
     )
 
 
-def _without_empty(picture: Picture, notes: Counter[str]) -> Picture:
+def _without_empty(picture: AnnotatedImage, notes: Counter[str]) -> AnnotatedImage:
     """The picture without the instances that have no pixel: drawn too thin, or outside the image."""
     kept = tuple(instance for instance in picture.instances if _area(instance, picture.size))
     if dropped := len(picture.instances) - len(kept):
@@ -120,7 +122,7 @@ def _area(instance: Instance, size: Size) -> int:
     return int(coco_mask.area(run_lengths(instance.segmentation, size))) if instance.segmentation else 0
 
 
-def _drawn(pictures: list[Picture], val: float, seed: int) -> list[str]:
+def _drawn(pictures: list[AnnotatedImage], val: float, seed: int) -> list[str]:
     """The split of each picture: its own, or one drawn; if any is drawn for validation, one is left for training."""
     free = [index for index, picture in enumerate(pictures) if picture.split is None]
     count = min(max(1, round(val * len(free))), len(free) - 1) if val and free else 0
@@ -151,7 +153,7 @@ def _write(plan: _Plan, root: Path, progress: Callable[[str], object]) -> None:
         (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _record(instance: Instance, picture: Picture) -> dict[str, Any]:
+def _record(instance: Instance, picture: AnnotatedImage) -> dict[str, Any]:
     """What COCO says about an instance besides its ids."""
     runs = run_lengths(instance.segmentation, picture.size)
     return {

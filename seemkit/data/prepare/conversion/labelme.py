@@ -17,10 +17,10 @@ from PIL import Image
 
 from seemkit.data.prepare.conversion.annotated_image import (
     NO_CLASSES,
+    AnnotatedImage,
+    ForeignFolder,
     Instance,
-    Picture,
     Segmentation,
-    Source,
     image_files,
     stored_image,
 )
@@ -31,7 +31,7 @@ from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
 
 
-def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Source:
+def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
     """The images that a JSON in the folder or a subfolder describes.
 
     An image is the file at `imagePath`, or of that name beside the JSON, or `imageData`. Polygons, rectangles, circles
@@ -50,10 +50,12 @@ def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> So
     files = sorted(folder.rglob("*.json"))
     if not files:
         raise InputError(f"{folder}: holds no .json; give the folder that labelme saved into")
-    return Source(names, _pictures(folder, files, names, notes))
+    return ForeignFolder(names, _pictures(folder, files, names, notes))
 
 
-def _pictures(folder: Path, files: list[Path], names: tuple[str, ...] | None, notes: Counter[str]) -> Iterator[Picture]:
+def _pictures(
+    folder: Path, files: list[Path], names: tuple[str, ...] | None, notes: Counter[str]
+) -> Iterator[AnnotatedImage]:
     used = set()
     for path in files:
         content = read_json(path)
@@ -67,7 +69,7 @@ def _pictures(folder: Path, files: list[Path], names: tuple[str, ...] | None, no
         _check_size(content, size, path)
         instances = _instances(content, names, size, path, notes)
         place = (path.parent.relative_to(folder) / Path(name).name).as_posix()
-        yield Picture(place, path, size, save, None, instances)
+        yield AnnotatedImage(place, path, size, save, None, instances)
     if without := sum(image.resolve() not in used for image in image_files(folder)):
         notes["images without a JSON: left out"] += without
 

@@ -19,7 +19,13 @@ from seemkit.data.interactive.voc_maps import (
     object_indices,
     read_map,
 )
-from seemkit.data.prepare.conversion.annotated_image import Instance, Picture, Source, image_files, stored_image
+from seemkit.data.prepare.conversion.annotated_image import (
+    AnnotatedImage,
+    ForeignFolder,
+    Instance,
+    image_files,
+    stored_image,
+)
 from seemkit.errors import InputError
 from seemkit.io.image import check_equal_size
 from seemkit.io.text_file import read_entries
@@ -27,7 +33,7 @@ from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
 
 
-def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Source:
+def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
     """The images of ``ImageSets/Segmentation/{train,val}.txt``, or all that have a PNG in ``SegmentationObject``.
 
     An instance is one index of ``SegmentationObject``; its class is the one that most of its pixels have in
@@ -46,10 +52,10 @@ def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> So
         if not (folder / part).is_dir():
             raise InputError(f"{folder}: holds no folder {part}; give the folder that does, for example VOC2012")
     names = names or NAMES
-    return Source(names, _pictures(folder, names, notes))
+    return ForeignFolder(names, _pictures(folder, names, notes))
 
 
-def _pictures(folder: Path, names: tuple[str, ...], notes: Counter[str]) -> Iterator[Picture]:
+def _pictures(folder: Path, names: tuple[str, ...], notes: Counter[str]) -> Iterator[AnnotatedImage]:
     used = set()
     for split, stem in _members(folder):
         image = _image_path(folder / IMAGES, stem)
@@ -60,7 +66,7 @@ def _pictures(folder: Path, names: tuple[str, ...], notes: Counter[str]) -> Iter
         instances = tuple(
             _instance(objects, index, classes, names, f"{path}: object {index}") for index in object_indices(objects)
         )
-        yield Picture(image.name, path, size, save, split, instances)
+        yield AnnotatedImage(image.name, path, size, save, split, instances)
     if without := len(set(image_files(folder / IMAGES)) - used):
         notes["images that no list names, or without masks: left out"] += without
 

@@ -11,9 +11,9 @@ import numpy as np
 import yaml
 
 from seemkit.data.prepare.conversion.annotated_image import (
+    AnnotatedImage,
+    ForeignFolder,
     Instance,
-    Picture,
-    Source,
     check_names,
     image_files,
     stored_image,
@@ -27,7 +27,7 @@ SPLITS = ("train", "val", "test")
 _FAR = 1.0  # of the image's side: a coordinate that far outside is not normalized
 
 
-def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Source:
+def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
     """The images of the splits train, val and test of a data.yaml.
 
     A split is a folder of images, a text file that lists images, or a list of these. The polygons of
@@ -46,7 +46,7 @@ def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> So
     content = _read_yaml(path)
     known = dict(enumerate(names)) if names else _read_names(content, path)
     ordered = tuple(known[index] for index in sorted(known))
-    return Source(ordered, _pictures(content, path, known, notes))
+    return ForeignFolder(ordered, _pictures(content, path, known, notes))
 
 
 def _yaml_path(source: Path) -> Path:
@@ -80,7 +80,9 @@ def _read_names(content: dict[str, Any], path: Path) -> dict[int, str]:
     return dict(zip(names, check_names([str(name) for name in names.values()], f"{path}: 'names'"), strict=True))
 
 
-def _pictures(content: dict[str, Any], path: Path, names: dict[int, str], notes: Counter[str]) -> Iterator[Picture]:
+def _pictures(
+    content: dict[str, Any], path: Path, names: dict[int, str], notes: Counter[str]
+) -> Iterator[AnnotatedImage]:
     if not content.get("train") and not content.get("val"):
         raise InputError(f"{path}: has neither 'train' nor 'val'; name a folder of images")
     has_val = bool(content.get("val"))
@@ -93,7 +95,7 @@ def _pictures(content: dict[str, Any], path: Path, names: dict[int, str], notes:
                 instances = tuple(_instances(label_path, names, size, notes))
             else:
                 notes["images without a label file: kept, without objects"] += 1
-            yield Picture(place, image, size, save, split if has_val or split == "test" else None, instances)
+            yield AnnotatedImage(place, image, size, save, split if has_val or split == "test" else None, instances)
 
 
 def _members(content: dict[str, Any], split: str, path: Path) -> Iterator[tuple[Path, str]]:

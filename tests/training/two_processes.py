@@ -1,7 +1,7 @@
 """Six training steps over four images each, shared by any number of processes; test_processes.py starts it.
 
-Usage: lessons.py OUT STRATEGY, under torchrun or alone. The learning rate is 0: every step sees the first weights. Each
-process leaves the gradients and the loss of each step in OUT/<world>-<strategy>-<rank>.pt.
+Usage: two_processes.py OUT STRATEGY, under torchrun or alone. The learning rate is 0: every step sees the first
+weights. Each process leaves the gradients and the loss of each step in OUT/<world>-<strategy>-<rank>.pt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from seemkit.data.loading.loader import collate
 from seemkit.data.loading.samplers import SeededSampler, rank_and_world
-from seemkit.losses.criterion import Criterion
+from seemkit.losses.criterion import LossWeights
 from seemkit.training.config import Alignment, Optimization, Sampling
 from seemkit.training.module import SeemModule
 from seemkit.types import Phrase, Target, Vocabulary
@@ -89,7 +89,7 @@ def module() -> SeemModule:
         architecture,
         Optimization(learning_rate=0.0, frozen=("backbone",)),
         Sampling(rounds=2, name_classes=False),
-        Criterion(points=64, label=0.5),
+        LossWeights(points=64, label=0.5),
         Alignment(weight=1.0),
     )
 

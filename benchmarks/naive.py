@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from seemkit.losses.criterion import GroupWeights, Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.mask import bce_loss, dice_loss
+from seemkit.losses.weights import GroupWeights
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.attention import Attention

@@ -24,10 +24,11 @@ import torch
 from memory import peak_of, peak_of_process
 from torch import Tensor
 
-from seemkit.losses import criterion as losses
-from seemkit.losses.criterion import LossWeights, Targets
+from seemkit.losses import group_losses
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.matching import choice_cost, class_cost
 from seemkit.losses.term import Term
+from seemkit.losses.weights import LossWeights
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
@@ -156,7 +157,7 @@ def step_naive(problem: Problem, rounds: int) -> Tensor:
             previous = last.masks.gather(1, index[:, :, None, None].expand(-1, -1, *last.masks.shape[2:]))
     found, encoded = naive.decode_all(problem.network, context, problem.prompts, previous)
     total = torch.zeros(())
-    points = objective.criterion.points
+    points = objective.loss_weights.points
     drawn = [torch.rand((1, points, 2), generator=generator) for generator in objective.generators]
     for group, chosen in (
         ("object_query", list(range(SEGMENTS))),
@@ -179,7 +180,7 @@ def _loss(
     objective: SetCriterion,
     drawn: list,
 ) -> Tensor:
-    network, settings = objective.network, objective.criterion
+    network, settings = objective.network, objective.loss_weights
     weights, copies = {
         "object_query": (settings.objects, 0),
         "text_query": (settings.phrases, 0),
@@ -196,9 +197,9 @@ def _loss(
         masks, cost, targets, settings.points, drawn, objective.generators, settings.cost, copies
     )
     choice: Term = (
-        losses.class_choice(logits, queries, targets)
+        group_losses.class_choice(logits, queries, targets)
         if group == "object_query"
-        else losses.query_choice(logits, queries)
+        else group_losses.query_choice(logits, queries)
     )
     count = targets.valid.sum()
     return weights.choice * choice.mean + (weights.bce * bce + weights.dice * dice) / count

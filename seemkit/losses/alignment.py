@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seemkit.losses.criterion import Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.term import Term
 from seemkit.types import Size
 

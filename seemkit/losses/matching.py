@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seemkit.losses.criterion import GroupWeights, Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.hungarian import UNMATCHED, assign, assign_owned
 from seemkit.losses.mask import mask_cost
+from seemkit.losses.weights import GroupWeights
 from seemkit.ops.points import sample_points
 
 

@@ -20,8 +20,9 @@ from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
-from seemkit.losses.criterion import LossWeights, Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.term import Term, means_over_processes
+from seemkit.losses.weights import LossWeights
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
@@ -46,7 +47,7 @@ class SeemModule(lightning.LightningModule):
         architecture: the network's sizes and switches; None takes those of `weights`.
         optimization: optimizer and schedule.
         sampling: what a step asks of each image.
-        criterion: weights of the losses.
+        loss_weights: weights of the losses.
         alignment: the region-text guide for training from scratch.
         weights: where to start from, as `SEEM.from_pretrained` takes it; None starts from scratch.
         seed: seeds the network's first weights and all draws of training.
@@ -57,7 +58,7 @@ class SeemModule(lightning.LightningModule):
         architecture: Architecture | None = None,
         optimization: Optimization = Optimization(),  # noqa: B008 (frozen)
         sampling: Sampling = Sampling(),  # noqa: B008
-        criterion: LossWeights = LossWeights(),  # noqa: B008
+        loss_weights: LossWeights = LossWeights(),  # noqa: B008
         alignment: Alignment = Alignment(),  # noqa: B008
         weights: str | None = None,
         seed: int = 0,
@@ -65,7 +66,7 @@ class SeemModule(lightning.LightningModule):
         super().__init__()
         self.optimization = optimization
         self.sampling = sampling
-        self.criterion = criterion
+        self.loss_weights = loss_weights
         self.alignment = alignment
         self.seed = seed
         self.weights = weights
@@ -144,7 +145,7 @@ class SeemModule(lightning.LightningModule):
         terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)
         if self.aligner is None or self.global_step >= self.alignment.alone:
             decoded = self._decode(context, batch, sampled, shared)
-            terms |= SetCriterion(self.network, self.criterion, classes, generators)(decoded, targets, sampled)
+            terms |= SetCriterion(self.network, self.loss_weights, classes, generators)(decoded, targets, sampled)
         found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
         self._log_losses(found, len(batch))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seemkit.losses import criterion as losses
-from seemkit.losses.criterion import GroupWeights, LossWeights, Targets
+from seemkit.losses import group_losses
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.matching import SharedPoints, choice_cost, class_cost, match, share_points
 from seemkit.losses.term import Term
+from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.heads import Embeddings
@@ -48,13 +49,13 @@ class SetCriterion:
 
     Attributes:
         network: what decoded, for its scores.
-        criterion: weights and points.
+        loss_weights: weights and points.
         classes: [K + 1, C], unit vectors of the classes and the background.
         generators: draw the points, one an image.
     """
 
     network: SEEM
-    criterion: LossWeights
+    loss_weights: LossWeights
     classes: Tensor
     generators: Sequence[torch.Generator]
 
@@ -73,9 +74,9 @@ class SetCriterion:
         if len(decoded.layers) != len(self.network.decoder.layers) + 1:
             raise ValueError("losses compare the predictions of every layer: decode with every_layer=True")
         found: dict[str, Term] = {}
-        features, points = decoded.context.mask_features, self.criterion.points
+        features, points = decoded.context.mask_features, self.loss_weights.points
         for group in self._match(decoded, targets, sampled):
-            bce, dice = losses.mask_terms(
+            bce, dice = group_losses.mask_terms(
                 group.embeddings, features, group.targets, group.queries, points, self.generators
             )
             found |= group.choices
@@ -87,11 +88,11 @@ class SetCriterion:
     def names(self) -> list[str]:
         """The names of all losses."""
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
-        return [*parts, "visual_label"] if self.criterion.label else parts
+        return [*parts, "visual_label"] if self.loss_weights.label else parts
 
     def _match(self, decoded: Decoded, targets: Targets, sampled: SampledPrompts) -> list[MatchedGroup]:
         """The groups that took part."""
-        shared = share_points(decoded.context.mask_features, self.criterion.points, self.generators)
+        shared = share_points(decoded.context.mask_features, self.loss_weights.points, self.generators)
         found = []
         if OBJECT_QUERY.name in decoded.layers[-1]:
             found.append(self._objects(decoded, targets, shared))
@@ -102,37 +103,37 @@ class SetCriterion:
         return found
 
     def _objects(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
-        stacked, weights = _stack(decoded, OBJECT_QUERY.name), self.criterion.objects
+        stacked, weights = _stack(decoded, OBJECT_QUERY.name), self.loss_weights.objects
         logits = self.network.class_logits(stacked, self.classes)
-        queries = match(class_cost(logits, targets), stacked.masks, targets, shared, self.criterion.cost)
-        choice = losses.class_choice(logits, queries, targets).times(weights.choice)
+        queries = match(class_cost(logits, targets), stacked.masks, targets, shared, self.loss_weights.cost)
+        choice = group_losses.class_choice(logits, queries, targets).times(weights.choice)
         return MatchedGroup("object", weights, stacked.masks, targets, queries, {"object_choice": choice})
 
     def _phrases(
         self, decoded: Decoded, targets: Targets, sampled: SampledPrompts, shared: Sequence[SharedPoints]
     ) -> MatchedGroup:
         meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in sampled.phrases])
-        silent = self.criterion.all_or_none and not all(sampled.phrases)
-        stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.criterion.phrases
+        silent = self.loss_weights.all_or_none and not all(sampled.phrases)
+        stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.loss_weights.phrases
         by_text = self.network.text_scores(stacked, decoded.prompts)
         text = _text_of(sampled, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
         scores = by_text.gather(2, text)
-        queries = match(choice_cost(scores), stacked.masks, meant, shared, self.criterion.cost)
-        factors = torch.where(torch.tensor(sampled.named), self.criterion.class_phrases, 1.0).to(scores.device)
-        choice = losses.query_choice(scores, queries, factors).times(weights.choice)
+        queries = match(choice_cost(scores), stacked.masks, meant, shared, self.loss_weights.cost)
+        factors = torch.where(torch.tensor(sampled.named), self.loss_weights.class_phrases, 1.0).to(scores.device)
+        choice = group_losses.query_choice(scores, queries, factors).times(weights.choice)
         return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
 
     def _visual(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
-        stacked, weights = _stack(decoded, VISUAL_QUERY.name), self.criterion.visual
+        stacked, weights = _stack(decoded, VISUAL_QUERY.name), self.loss_weights.visual
         copies = self.network.queries.copies
         scores = self.network.visual_scores(stacked, decoded.prompts)
-        if not self.criterion.padded_queries:
-            scores = losses.hide_absent(scores, targets.valid, copies)
-        queries = match(choice_cost(scores), stacked.masks, targets, shared, self.criterion.visual_cost, copies)
-        choices = {"visual_choice": losses.query_choice(scores, queries).times(weights.choice)}
-        if self.criterion.label:
-            label = losses.label_loss(self.network.class_logits(stacked, self.classes), queries, targets)
-            choices["visual_label"] = label.times(self.criterion.label)
+        if not self.loss_weights.padded_queries:
+            scores = group_losses.hide_absent(scores, targets.valid, copies)
+        queries = match(choice_cost(scores), stacked.masks, targets, shared, self.loss_weights.visual_cost, copies)
+        choices = {"visual_choice": group_losses.query_choice(scores, queries).times(weights.choice)}
+        if self.loss_weights.label:
+            label = group_losses.label_loss(self.network.class_logits(stacked, self.classes), queries, targets)
+            choices["visual_label"] = label.times(self.loss_weights.label)
         return MatchedGroup("visual", weights, stacked.masks, targets, queries, choices)
 
     def _nothing(self, name: str, decoded: Decoded) -> Term:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seemkit.losses.criterion import Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.prompts.encoder import Subject
 from seemkit.prompts.sampler import VisualSampler
 from seemkit.prompts.values import Prompt

@@ -87,7 +87,11 @@ def _fpn(a: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _deformable(a: Architecture) -> dict[str, tuple[int, ...]]:
-    w, widths, hidden = a.embed_dim, [a.backbone_options["embed_dim"] * 2**stage for stage in range(4)], a.encoder_ffn_dim or 0
+    w, widths, hidden = (
+        a.embed_dim,
+        [a.backbone_options["embed_dim"] * 2**stage for stage in range(4)],
+        a.encoder_ffn_dim or 0,
+    )
     found = _pair("mask_features", w, w, 1, 1) | _pair("adapter_1.norm", w) | _pair("layer_1.norm", w)
     found |= {"adapter_1.weight": (w, widths[0], 1, 1), "layer_1.weight": (w, w, 3, 3)}
     found["transformer.level_embed"] = (3, w)

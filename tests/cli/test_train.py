@@ -32,7 +32,7 @@ SMALL = {
             "text_num_heads": 2,
             "click_field": 16,
         },
-        "criterion": {"points": 32},
+        "loss_weights": {"points": 32},
         "alignment": {"weight": 1.0, "alone": 1},
     },
 }

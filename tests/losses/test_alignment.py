@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seemkit.losses.alignment import AlignmentLoss, RegionAlignment, cell_shares
-from seemkit.losses.criterion import Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.types import Size
 
 CLASSES = 5

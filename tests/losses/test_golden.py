@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from seemkit.losses import criterion
-from seemkit.losses.criterion import LossWeights, Targets
+from seemkit.losses import group_losses as criterion
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.hungarian import UNMATCHED
 from seemkit.losses.matching import choice_cost, class_cost, match, share_points
+from seemkit.losses.weights import LossWeights
 from seemkit.nn.heads import cosine_similarity
 
 POINTS = 128

@@ -6,12 +6,13 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from seemkit.losses.criterion import GroupWeights, LossWeights, Targets, class_choice, mask_terms
+from seemkit.losses.group_losses import Targets, class_choice, mask_terms
 from seemkit.losses.hungarian import UNMATCHED
 from seemkit.losses.mask import bce_loss, dice_loss
 from seemkit.losses.matching import choice_cost, class_cost, match, share_points
+from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.ops.points import sample_points, uncertain_points
-from tests.losses.test_criterion import LABELS, TARGETS, VALID, draw, log_softmax
+from tests.losses.test_group_losses import LABELS, TARGETS, VALID, draw, log_softmax
 
 COSTS = LossWeights().cost
 

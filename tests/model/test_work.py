@@ -11,8 +11,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seemkit.inference.session import Session
-from seemkit.losses.criterion import LossWeights, Targets, mask_terms
+from seemkit.losses.group_losses import Targets, mask_terms
 from seemkit.losses.matching import match, share_points
+from seemkit.losses.weights import LossWeights
 from seemkit.model.seem import SEEM
 from seemkit.ops.memory_format import channels_last
 from seemkit.prompts.values import Point, Text

@@ -12,7 +12,8 @@ import torch
 
 from seemkit import SEEM, Point, Session, Subject, Text
 from seemkit.errors import InputError
-from seemkit.losses.criterion import LossWeights, Targets
+from seemkit.losses.group_losses import Targets
+from seemkit.losses.weights import LossWeights
 from seemkit.testing import check_prompt_encoder
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from seemkit.losses.criterion import GroupWeights, LossWeights, Targets
+from seemkit.losses.group_losses import Targets
 from seemkit.losses.matching import match
 from seemkit.losses.term import Term
+from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.heads import mask_logits

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from seemkit.data.loading.loader import collate
 from seemkit.data.loading.samplers import SeededSampler, rank_and_world
-from seemkit.losses.criterion import LossWeights
+from seemkit.losses.weights import LossWeights
 from seemkit.training.config import Alignment, Optimization, Sampling
 from seemkit.training.module import SeemModule
 from seemkit.types import Phrase, Target, Vocabulary

@@ -5,13 +5,7 @@ import math
 import pytest
 import torch
 
-from seemkit.losses.criterion import (
-    Targets,
-    class_choice,
-    hide_absent,
-    label_loss,
-    query_choice,
-)
+from seemkit.losses.group_losses import Targets, class_choice, hide_absent, label_loss, query_choice
 from seemkit.losses.hungarian import UNMATCHED
 
 

@@ -1,0 +1,49 @@
+"""The weights of all losses, as they stand in a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class GroupWeights:
+    """Weights of one group's losses, or of its matching costs.
+
+    Attributes:
+        choice: cross-entropy of the class or of the chosen query; as a cost, minus its probability.
+        bce: binary cross-entropy of the masks.
+        dice: dice loss of the masks.
+    """
+
+    choice: float
+    bce: float
+    dice: float
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weights of all losses and the number of points they look at; defaults are the reference's.
+
+    Attributes:
+        objects: object queries.
+        phrases: text queries; the reference's 0.4 times its factor 2 for phrases.
+        class_phrases: factor on the choice of phrases that are class names (the reference's 0.5 instead of 2).
+        all_or_none: no loss of phrases in a process whose batch has an image without one, as in the reference.
+        visual: visual queries.
+        cost: what assigns targets to queries.
+        visual_cost: the same for visual queries. The reference's configuration says 5, 2, 2, but its code uses `cost`.
+        padded_queries: prompted objects may also choose queries of objects that pad the batch, as in the reference.
+        label: weight of the class of visual queries, so that a clicked mask has a label; 0 in the reference.
+        points: points a mask in losses, and shared points an image in matching.
+    """
+
+    objects: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
+    phrases: GroupWeights = field(default_factory=lambda: GroupWeights(0.8, 1.0, 1.0))
+    class_phrases: float = 0.25
+    all_or_none: bool = False
+    visual: GroupWeights = field(default_factory=lambda: GroupWeights(0.4, 1.0, 1.0))
+    cost: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
+    visual_cost: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))
+    padded_queries: bool = False
+    label: float = 0.0
+    points: int = 12544

@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seemkit import SEEM, Session, Subject
+from seemkit import SEEM, Point, Prompt, RegionOf, Session, Text
 from seemkit.data.scenes.scene import Scene, make_scene
 from seemkit.data.scenes.things import Thing
 from seemkit.interactive.clicker import center_click
-from seemkit.prompts.values import Point, Prompt, RegionOf, Text
+from seemkit.plugin import Subject
 
 Mixes = dict[str, list[Prompt]]
 """Prompts for an object by the name of their mix."""

@@ -128,9 +128,9 @@ class Bench:
     @cached_property
     def previous(self) -> Tensor:
         """What the object's ninth click led to."""
-        answer = self.session._history["ten"].answer
-        assert answer is not None
-        return answer[0].to(self.plain.dtype)
+        result = self.session._history["ten"].result
+        assert result is not None
+        return result.masks[0, 0].to(self.plain.dtype)
 
     @cached_property
     def classes(self) -> Tensor:

@@ -35,7 +35,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
 from seemkit.nn.position import sine_position
 from seemkit.prompts.sampler import ImagePrompts
-from seemkit.prompts.values import Point, Text
+from seemkit.prompts.values import Point, Prompt
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts
 from seemkit.types import Phrase, Size, Vocabulary
@@ -58,8 +58,13 @@ class Problem:
     prompts: list[ImagePrompts]
     previous: Tensor
     targets: Targets
-    sampled: SampledPrompts
+    sampled: list[SampledPrompts]
     classes: Tensor
+
+    @property
+    def clicks(self) -> list[list[list[Prompt]]]:
+        """The first prompts of each image and object."""
+        return [one.first_prompts for one in self.sampled]
 
     @classmethod
     def draw(cls, side: int, batch: int) -> Problem:
@@ -68,8 +73,8 @@ class Problem:
         network = SEEM(FULL_SIZE, Vocabulary(tuple(f"class {k}" for k in range(CLASSES)), (True,) * CLASSES))
         for part in (network.backbone, network.pixel_decoder, network.language):
             part.requires_grad_(False)
-        levels = [torch.randn(batch, (side // stride) ** 2, FULL_SIZE.width) for stride in (32, 16, 8)]
-        features = torch.randn(batch, FULL_SIZE.width, side // 4, side // 4) / FULL_SIZE.width**0.5
+        levels = [torch.randn(batch, (side // stride) ** 2, FULL_SIZE.embed_dim) for stride in (32, 16, 8)]
+        features = torch.randn(batch, FULL_SIZE.embed_dim, side // 4, side // 4) / FULL_SIZE.embed_dim**0.5
         centers = torch.rand(batch, SEGMENTS, 2) * side
         grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"), dim=-1)
         away = (grid[None, None] - centers[:, :, None, None]).norm(dim=-1)
@@ -77,13 +82,10 @@ class Problem:
         valid = torch.ones(batch, SEGMENTS, dtype=torch.bool)
         texts = [f"phrase number {n}" for n in range(PHRASES)]
         clicks = [[[Point(float(x), float(y))] for x, y in image[:OBJECTS]] for image in centers]
-        sampled = SampledPrompts(
-            [list(range(SEGMENTS))] * batch,
-            [list(range(OBJECTS))] * batch,
-            clicks,
-            [[Phrase(text, n) for n, text in enumerate(texts)]] * batch,
-            [False] * batch,
-        )
+        phrases = [Phrase(text, n) for n, text in enumerate(texts)]
+        sampled = [
+            SampledPrompts(list(range(SEGMENTS)), list(range(OBJECTS)), image, phrases, named=False) for image in clicks
+        ]
         with torch.no_grad():
             classes = network.embed_vocabulary(network.vocabulary)
         return cls(
@@ -91,7 +93,7 @@ class Problem:
             levels,
             features,
             features.contiguous(memory_format=torch.channels_last),
-            [[*([Text(text)] for text in texts), *image] for image in clicks],
+            [one.decoded_objects(one.first_prompts) for one in sampled],
             torch.randn(batch, OBJECTS, side // 4, side // 4),
             Targets(masks, valid, torch.randint(CLASSES, (batch, SEGMENTS))),
             sampled,
@@ -137,7 +139,7 @@ def step_seemkit(problem: Problem, rounds: int) -> Tensor:
     network, context, previous = problem.network, problem.context(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
-            previous = network.select(network.decode(context, problem.sampled.first_prompts, previous=previous)).masks()
+            previous = network.select(network.decode(context, problem.clicks, previous=previous)).masks()
     decoded = network.decode(context, problem.prompts, objects=True, previous=previous, every_layer=True)
     terms = problem.objective()(decoded, problem.targets, problem.sampled)
     return torch.stack([term.mean for term in terms.values()]).sum()
@@ -148,7 +150,7 @@ def step_naive(problem: Problem, rounds: int) -> Tensor:
     context, objective, previous = problem.bare_context(), problem.objective(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
-            found, encoded = naive.decode_all(problem.network, context, problem.sampled.first_prompts, previous)
+            found, encoded = naive.decode_all(problem.network, context, problem.clicks, previous)
             last = found[-1]["visual_query"]
             best = problem.network.visual_scores(last.embeddings, encoded)
             copies = problem.network.queries.copies

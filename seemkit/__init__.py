@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from seemkit.inference.session import Session
     from seemkit.inference.tracker import Tracker
     from seemkit.model.seem import SEEM
-    from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, Subject
-    from seemkit.prompts.hooks import hookimpl
-    from seemkit.prompts.values import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
+    from seemkit.plugin import PromptEncoder, RegionPromptEncoder, Subject, TokenPromptEncoder, hookimpl
+    from seemkit.prompts.values import Mask, Point, Prompt, Text
+    from seemkit_prompts.box import Box
+    from seemkit_prompts.circle import Circle
+    from seemkit_prompts.polygon import Polygon
+    from seemkit_prompts.referred_region import RegionOf
+    from seemkit_prompts.scribble import Scribble
 
 __all__ = [
     "SEEM",
@@ -35,23 +39,38 @@ __all__ = [
     "Session",
     "Subject",
     "Text",
+    "TokenPromptEncoder",
     "Tracker",
     "__version__",
     "hookimpl",
 ]
 
-_own, _, _ = lazy_loader.attach(
+_core, _, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "inference.session": ["Session"],
         "inference.tracker": ["Tracker"],
         "model.seem": ["SEEM"],
-        "prompts.encoder": ["PromptEncoder", "RegionPromptEncoder", "Subject"],
-        "prompts.hooks": ["hookimpl"],
-        "prompts.values": ["Box", "Circle", "Mask", "Point", "Polygon", "Prompt", "RegionOf", "Scribble", "Text"],
+        "plugin": ["PromptEncoder", "RegionPromptEncoder", "Subject", "TokenPromptEncoder", "hookimpl"],
+        "prompts.values": ["Mask", "Point", "Prompt", "Text"],
     },
 )
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a module attribute can be anything)
-    return _own(name)
+    """Return a public name of the core, or the value class of an installed prompt kind."""
+    try:
+        return _core(name)
+    except AttributeError:
+        if not name[:1].isupper():
+            raise  # no class; above all, `from seemkit import data` must not load the plugins
+    from seemkit.prompts.registry import installed
+
+    for kind in installed().kinds.values():
+        if kind.encoder.accepts.__name__ == name:
+            return kind.encoder.accepts
+    raise AttributeError(f"module 'seemkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from seemkit import Prompt, PromptEncoder, Subject, hookimpl
-from seemkit.errors import InputError
-from seemkit.nn.tokens import VISUAL_QUERY, Group, Role
-from seemkit.prompts.encoder import PromptContext, PromptTokens
+from seemkit.plugin import (
+    VISUAL_QUERY,
+    Group,
+    InputError,
+    Prompt,
+    PromptContext,
+    PromptTokens,
+    Register,
+    Role,
+    Subject,
+    TokenPromptEncoder,
+    hookimpl,
+)
 
-SEEMKIT_API = 1
+SEEMKIT_API = 2
 LENGTH = 16
 SOUND_PROMPT = Group("sound_prompt", Role.PROMPT, read_by=frozenset({VISUAL_QUERY.name}))
 """Its tokens are read by the queries of the object that makes the sound; no table in seemkit knows it."""
@@ -36,22 +44,22 @@ class Sound(Prompt):
     embedding: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "embedding", tuple(self.embedding))
+        self._normalize(embedding=tuple(self.embedding))
         if len(self.embedding) != LENGTH or not all(math.isfinite(value) for value in self.embedding):
             raise InputError(f"sound: an embedding has {LENGTH} finite numbers")
 
 
-class SoundEncoder(PromptEncoder[Sound]):
+class SoundEncoder(TokenPromptEncoder[Sound]):
     """One token a sound, and a vector that class embeddings are compared with; both are learned."""
 
-    kind: ClassVar[str] = "sound"
-    accepts: ClassVar[type[Sound]] = Sound
-    group: ClassVar[Group] = SOUND_PROMPT
+    kind = "sound"
+    accepts = Sound
+    group = SOUND_PROMPT
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.token = nn.Linear(LENGTH, width)
-        self.pooled = nn.Linear(LENGTH, width)
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__(embed_dim)
+        self.token = nn.Linear(LENGTH, embed_dim)
+        self.pooled = nn.Linear(LENGTH, embed_dim)
 
     def encode(self, prompts: Sequence[Sound], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
         """The token and the vector of each sound; the image does not matter."""
@@ -77,6 +85,6 @@ class SoundEncoder(PromptEncoder[Sound]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
+def seemkit_register_prompts(register: Register) -> None:
     """Brings the kind ``sound``."""
     register(SoundEncoder)

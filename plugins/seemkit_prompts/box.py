@@ -3,26 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from seemkit import Box, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
-from seemkit.ops.region import Region
-from seemkit.prompts.parsing import read_numbers
-from seemkit.types import Size
+from seemkit.plugin import (
+    InputError,
+    Prompt,
+    Region,
+    RegionPromptEncoder,
+    Register,
+    Size,
+    Subject,
+    check_numbers,
+    check_sign,
+    hookimpl,
+    read_numbers,
+)
 
+SEEMKIT_API = 2
 NOISE = 0.1
 MOST_NOISE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Box(Prompt):
+    """A box that the object fills; what lies outside the image is cut off.
+
+    Attributes:
+        x0: left edge.
+        y0: top edge.
+        x1: right edge, greater than `x0`.
+        y1: bottom edge, greater than `y0`.
+        positive: False for a box beside the object.
+
+    Raises:
+        InputError: a coordinate is no number, or the box has no area.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        corners = check_numbers("box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
+        self._normalize(**corners)
+        check_sign("box", self.positive)
+        if not (self.x1 > self.x0 and self.y1 > self.y0):
+            said = ",".join(f"{value:g}" for value in corners.values())
+            raise InputError(
+                f"box {said} has no area: expected left, top, right, bottom with left < right, top < bottom"
+            )
 
 
 class BoxEncoder(RegionPromptEncoder[Box]):
     """All pixels of a box. The reference neither trains boxes nor uses them as such in evaluation."""
 
-    kind: ClassVar[str] = "box"
-    accepts: ClassVar[type[Box]] = Box
+    kind = "box"
+    accepts = Box
 
     def region(self, prompt: Box, size: Size) -> Region:
         """The pixels whose centers lie in the box; of a box that holds none, the pixel at its middle."""
@@ -67,6 +108,6 @@ def _centers(low: float, high: float, length: int) -> np.ndarray:
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``box``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``box``."""
     register(BoxEncoder)

@@ -9,13 +9,19 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from seemkit import Circle, RegionPromptEncoder, Scribble, Subject
-from seemkit.errors import InputError
-from seemkit.interactive.clicker import center_click
-from seemkit.ops.region import Region
-from seemkit.ops.strokes import Brush, Stroke, numpy_generator, paint, random_stroke, random_strokes
-from seemkit.prompts.values import Prompt
-from seemkit.types import Size
+from seemkit.plugin import (
+    InputError,
+    Path2D,
+    Prompt,
+    Region,
+    RegionPromptEncoder,
+    Size,
+    Subject,
+    center_click,
+    numpy_generator,
+    paint,
+)
+from seemkit_prompts.strokes import Brush, Stroke, random_stroke, random_strokes
 
 MOST = 5
 """Most strokes of one simulated prompt (reference: 1 to 5)."""
@@ -61,15 +67,22 @@ class BrushEncoder(RegionPromptEncoder[P]):
         return self._visible([random_stroke((click.x, click.y), brush, self.scale, rng)], mask)
 
     @staticmethod
-    def cover(prompt: Scribble | Circle, width: float, size: Size) -> Region:
-        """The pixels that a brush of some width covers on its way through the prompt's points.
+    def cover(points: Path2D, width: float, inside: Tensor | None, size: Size, *, positive: bool) -> Region:
+        """Return the pixels that a brush covers on its way through some points.
+
+        Args:
+            points: (x, y).
+            width: of the brush, in pixels.
+            inside: bool [H, W]; paint outside this mask does not count.
+            size: of the image.
+            positive: sign of the region.
 
         Raises:
-            InputError: the prompt's limit is of another image.
+            InputError: `inside` belongs to another image.
         """
-        if prompt.inside is not None and tuple(prompt.inside.shape) != tuple(size):
-            raise InputError(f"inside is of shape {[*prompt.inside.shape]}; this image has {[*size]}")
-        return Region.of(paint(prompt.points, width, size, prompt.inside), positive=prompt.positive)
+        if inside is not None and tuple(inside.shape) != tuple(size):
+            raise InputError(f"inside is of shape {[*inside.shape]}; this image has {[*size]}")
+        return Region.of(paint(points, width, size, inside), positive=positive)
 
     def _visible(self, strokes: Sequence[Stroke], mask: Tensor) -> list[P]:
         """The prompts of the strokes that left paint on the mask (a stroke may drift off it)."""

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
+from jaxtyping import Bool
 from torch import Tensor
 
-from seemkit import Circle, PromptEncoder, hookimpl
-from seemkit.ops.region import Region
-from seemkit.ops.strokes import Brush, Stroke
-from seemkit.prompts.parsing import read_numbers
-from seemkit.types import Size
+from seemkit.plugin import (
+    Path2D,
+    Prompt,
+    Region,
+    Register,
+    Size,
+    check_lengths,
+    check_mask,
+    check_path,
+    check_sign,
+    hookimpl,
+    read_numbers,
+)
 from seemkit_prompts.brush import BrushEncoder
+from seemkit_prompts.strokes import Brush, Stroke
+
+SEEMKIT_API = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circle(Prompt):
+    """A disc on the object, or the blob that a disc leaves when it is moved like a brush.
+
+    Attributes:
+        points: where its center is; of several, the path of the center.
+        radius: in pixels.
+        positive: False for a blob beside the object.
+        inside: as for `Scribble`.
+
+    Raises:
+        InputError: there is no center, a coordinate is no number, or the radius is not positive.
+    """
+
+    points: Path2D
+    radius: float
+    positive: bool = True
+    inside: Bool[Tensor, "H W"] | None = None
+
+    def __post_init__(self) -> None:
+        check_sign("circle", self.positive)
+        self._normalize(points=check_path("circle", self.points, 1), **check_lengths("circle", radius=self.radius))
+        if self.inside is not None:
+            self._normalize(inside=check_mask("circle", "inside", self.inside))
 
 
 class CircleEncoder(BrushEncoder[Circle]):
     """The pixels under a disc that may have moved."""
 
-    kind: ClassVar[str] = "circle"
-    accepts: ClassVar[type[Circle]] = Circle
-    brushes: ClassVar[Sequence[Brush]] = (  # three sizes of blobs of the reference's training
+    kind = "circle"
+    accepts = Circle
+    brushes = (  # three sizes of blobs of the reference's training
         Brush((5, 30), speed=15, acceleration=10, turn=1.5, width=(20, 50), jitter=10, drift=10),
         Brush((5, 15), speed=8, acceleration=4, turn=1.5, width=(20, 50), jitter=5, drift=10),
         Brush((5, 20), speed=7, acceleration=3.5, turn=1.5, width=(10, 30), jitter=5, drift=4),
@@ -28,7 +65,7 @@ class CircleEncoder(BrushEncoder[Circle]):
 
     def region(self, prompt: Circle, size: Size) -> Region:
         """The covered pixels."""
-        return self.cover(prompt, 2 * prompt.radius, size)
+        return self.cover(prompt.points, 2 * prompt.radius, prompt.inside, size, positive=prompt.positive)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Circle:
         """The stroke as a moved disc."""
@@ -42,6 +79,6 @@ class CircleEncoder(BrushEncoder[Circle]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``circle``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``circle``."""
     register(CircleEncoder)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
-
 import torch
 
-from seemkit import Mask, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
-from seemkit.errors import InputError
-from seemkit.ops.region import Region
-from seemkit.types import Size
+from seemkit.plugin import InputError, Mask, Region, RegionPromptEncoder, Register, Size, Subject, hookimpl
+
+SEEMKIT_API = 2
 
 
 class MaskEncoder(RegionPromptEncoder[Mask]):
     """All pixels of a mask."""
 
-    kind: ClassVar[str] = "mask"
-    accepts: ClassVar[type[Mask]] = Mask
+    kind = "mask"
+    accepts = Mask
+    exact = True
 
     def region(self, prompt: Mask, size: Size) -> Region:
         """The mask's pixels.
@@ -40,6 +37,6 @@ class MaskEncoder(RegionPromptEncoder[Mask]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``mask``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``mask``."""
     register(MaskEncoder)

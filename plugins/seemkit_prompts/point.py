@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
-
 import torch
 
-from seemkit import Point, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
-from seemkit.errors import InputError
-from seemkit.interactive.clicker import center_click
-from seemkit.ops.region import Region, square
-from seemkit.prompts.parsing import read_numbers
-from seemkit.types import Size
+from seemkit.plugin import (
+    InputError,
+    Point,
+    Region,
+    RegionPromptEncoder,
+    Register,
+    Size,
+    Subject,
+    center_click,
+    hookimpl,
+    read_numbers,
+    square,
+)
+
+SEEMKIT_API = 2
 
 
 class PointEncoder(RegionPromptEncoder[Point]):
@@ -24,8 +30,8 @@ class PointEncoder(RegionPromptEncoder[Point]):
         most: most points that one simulated prompt has (20 in the reference's training).
     """
 
-    kind: ClassVar[str] = "point"
-    accepts: ClassVar[type[Point]] = Point
+    kind = "point"
+    accepts = Point
 
     def __init__(self, embed_dim: int, side: int = 3, most: int = 20) -> None:
         super().__init__(embed_dim)
@@ -44,6 +50,10 @@ class PointEncoder(RegionPromptEncoder[Point]):
             )
         row, column = min(int(prompt.y), size.height - 1), min(int(prompt.x), size.width - 1)
         return Region.of(square(row, column, self.side, size), positive=prompt.positive)
+
+    def dot(self, prompt: Point) -> tuple[float, float]:
+        """Return the point."""
+        return prompt.x, prompt.y
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Point]:
         """1 to `most` random distinct pixels of the mask."""
@@ -66,6 +76,6 @@ class PointEncoder(RegionPromptEncoder[Point]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``point``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``point``."""
     register(PointEncoder)

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 
-from seemkit import Polygon, PromptEncoder, RegionPromptEncoder, Subject, hookimpl
-from seemkit.ops.curve import by_angle, clip, closed_curve
-from seemkit.ops.region import Region
-from seemkit.ops.strokes import numpy_generator
-from seemkit.prompts.parsing import read_path
-from seemkit.types import Size
+from seemkit.plugin import (
+    Path2D,
+    Prompt,
+    Region,
+    RegionPromptEncoder,
+    Register,
+    Size,
+    Subject,
+    check_path,
+    check_sign,
+    hookimpl,
+    numpy_generator,
+    read_path,
+)
+from seemkit_prompts.curve import by_angle, clip, closed_curve
 
+SEEMKIT_API = 2
 MOST = 9
 """Most corners of a simulated polygon (reference)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon(Prompt):
+    """The area within a closed line of straight edges; what lies outside the image is cut off.
+
+    Attributes:
+        points: its corners, at least three; one or two are allowed for a curve.
+        positive: False for an area beside the object.
+        curve: True marks a smooth closed curve through the points in the place of the area (SEEM's training does).
+
+    Raises:
+        InputError: there are too few corners, or a coordinate is no number.
+    """
+
+    points: Path2D
+    positive: bool = True
+    curve: bool = False
+
+    def __post_init__(self) -> None:
+        check_sign("polygon", self.positive)
+        self._normalize(points=check_path("polygon", self.points, 1 if self.curve else 3))
 
 
 class PolygonEncoder(RegionPromptEncoder[Polygon]):
     """The area within the corners as COCO's tools fill it, or the curve through them."""
 
-    kind: ClassVar[str] = "polygon"
-    accepts: ClassVar[type[Polygon]] = Polygon
+    kind = "polygon"
+    accepts = Polygon
 
     def region(self, prompt: Polygon, size: Size) -> Region:
         """The marked pixels."""
@@ -67,6 +98,6 @@ def _curve(prompt: Polygon, size: Size) -> np.ndarray:
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``polygon``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``polygon``."""
     register(PolygonEncoder)

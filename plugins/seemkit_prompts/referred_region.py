@@ -2,61 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from seemkit import PromptEncoder, RegionOf, RegionPromptEncoder, Subject, hookimpl
-from seemkit.errors import InputError
-from seemkit.io.image import check_pixels, read_image
-from seemkit.nn.context import ImageContext
-from seemkit.nn.tokens import VISUAL_PROMPT, Group
-from seemkit.prompts.encoder import EncodeImage, PromptContext, PromptTokens
-from seemkit.prompts.registry import installed, parse_prompt, prompt_from_json, prompt_to_json
-from seemkit.types import Size
+from seemkit.plugin import (
+    VISUAL_PROMPT,
+    EncodedRegion,
+    ImageContext,
+    InputError,
+    OtherImages,
+    Prompt,
+    PromptContext,
+    PromptTokens,
+    Register,
+    Size,
+    Subject,
+    TokenPromptEncoder,
+    hookimpl,
+    load_image,
+    parse_prompt,
+    prompt_from_json,
+    prompt_to_json,
+)
+
+SEEMKIT_API = 2
 
 
-class ReferredRegionEncoder(PromptEncoder[RegionOf]):
-    """The features under a region of another image, in the place of features of this one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionOf(Prompt):
+    """A region of another image that shows what is looked for.
 
-    kind: ClassVar[str] = "referred-region"
-    accepts: ClassVar[type[RegionOf]] = RegionOf
-    group: ClassVar[Group] = VISUAL_PROMPT
+    Attributes:
+        image: the other image: a file, a uint8 tensor [3, H, W], or encoded alone by the same network (the `context`
+            of a session), which saves encoding it again.
+        prompts: what marks the region in it: points, masks, or any other kinds that mark pixels.
+
+    Raises:
+        InputError: no prompt marks a region positively, or the image is nothing of that kind.
+    """
+
+    image: ImageContext | Tensor | str | Path
+    prompts: tuple[Prompt, ...]
+
+    def __post_init__(self) -> None:
+        prompts = (self.prompts,) if isinstance(self.prompts, Prompt) else tuple(self.prompts)
+        self._normalize(prompts=prompts)
+        for prompt in prompts:
+            if not isinstance(prompt, Prompt):
+                raise InputError(
+                    f"referred-region: {str(prompt)[:40]!r} is no prompt; expected Point(40, 30) or the like"
+                )
+        if not any(prompt.positive for prompt in prompts):
+            raise InputError("referred-region: no prompt marks a region in the other image; give one that is positive")
+        if not isinstance(self.image, (ImageContext, Tensor, str, Path)):
+            raise InputError(
+                f"referred-region: image is a {type(self.image).__name__}; expected a file, a tensor or a context"
+            )
+        if isinstance(self.image, ImageContext) and len(self.image) != 1:
+            raise InputError(
+                f"referred-region: encode the other image alone; its context holds {len(self.image)} images"
+            )
+
+
+class ReferredRegionEncoder(TokenPromptEncoder[RegionOf]):
+    """The features under a region of another image, instead of features of this one."""
+
+    kind = "referred-region"
+    accepts = RegionOf
+    group = VISUAL_PROMPT
 
     def encode(self, prompts: Sequence[RegionOf], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
-        """The tokens of each region, sampled in the image that it lies in."""
-        found = [self.prepare(prompt, context.encode_image) for prompt in prompts]
-        return [context.sampler.describe(prompt.prompts, _encoded(prompt)) for prompt in found]
+        """Return the tokens of each region, sampled in its own image."""
+        return [_describe(prompt, context.other) for prompt in prompts]
 
-    def check(self, prompt: RegionOf, size: Size) -> None:
-        """Nothing, if kinds that mark pixels mark the region and, of an encoded image, one that it has."""
-        for part in prompt.prompts:
-            kind = installed()[installed().kind_of(part)].encoder
-            if not issubclass(kind, RegionPromptEncoder):
-                raise InputError(f"referred-region: prompt kind {kind.kind!r} marks no pixels, so it marks no region")
-            if isinstance(prompt.image, ImageContext):
-                kind(self.embed_dim).check(part, prompt.image.frames[0])
-
-    def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
-        """Nothing: a simulated user has one image."""
-        return []
-
-    def prepare(self, prompt: RegionOf, encode_image: EncodeImage) -> RegionOf:
-        """The same region with its image encoded.
+    def prepare(self, prompt: RegionOf, size: Size, other: OtherImages) -> EncodedRegion:
+        """Return the region as tokens, so that its image is encoded once.
 
         Raises:
             InputError: the image cannot be read, or the prompts mark nothing in it.
         """
-        image = prompt.image
-        if not isinstance(image, ImageContext):
-            pixels = check_pixels(image) if isinstance(image, Tensor) else read_image(image, upright=True)
-            prompt = replace(prompt, image=encode_image(pixels))
-            self.check(prompt, _encoded(prompt).frames[0])
-        return prompt
+        return EncodedRegion(_describe(prompt, other))
+
+    def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
+        """Return no prompt: a simulated user has one image."""
+        return []
 
     @classmethod
     def parse(cls, text: str) -> RegionOf:
@@ -86,12 +120,12 @@ class ReferredRegionEncoder(PromptEncoder[RegionOf]):
         raise InputError("referred-region: expected the fields 'image', a file name, and 'prompts', a list")
 
 
-def _encoded(prompt: RegionOf) -> ImageContext:
-    assert isinstance(prompt.image, ImageContext)
-    return prompt.image
+def _describe(prompt: RegionOf, other: OtherImages) -> PromptTokens:
+    image = prompt.image if isinstance(prompt.image, ImageContext) else other.encode(load_image(prompt.image))
+    return other.describe(prompt.prompts, image)
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``referred-region``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``referred-region``."""
     register(ReferredRegionEncoder)

@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
+from jaxtyping import Bool
 from torch import Tensor
 
-from seemkit import PromptEncoder, Scribble, hookimpl
-from seemkit.ops.region import Region
-from seemkit.ops.strokes import Brush, Stroke
-from seemkit.prompts.parsing import read_path
-from seemkit.types import Size
+from seemkit.plugin import (
+    Path2D,
+    Prompt,
+    Region,
+    Register,
+    Size,
+    check_lengths,
+    check_mask,
+    check_path,
+    check_sign,
+    hookimpl,
+    read_path,
+)
 from seemkit_prompts.brush import BrushEncoder
+from seemkit_prompts.strokes import Brush, Stroke
+
+SEEMKIT_API = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scribble(Prompt):
+    """A line drawn on the object, or beside it.
+
+    Attributes:
+        points: its vertices; one makes a dot.
+        width: of the brush, in pixels.
+        positive: False for a line beside the object.
+        inside: bool [H, W]; paint outside of it does not count. For simulated users, who stay within the object.
+
+    Raises:
+        InputError: there is no vertex, a coordinate is no number, or the width is not positive.
+    """
+
+    points: Path2D
+    width: float = 3.0
+    positive: bool = True
+    inside: Bool[Tensor, "H W"] | None = None
+
+    def __post_init__(self) -> None:
+        check_sign("scribble", self.positive)
+        self._normalize(points=check_path("scribble", self.points, 1), **check_lengths("scribble", width=self.width))
+        if self.inside is not None:
+            self._normalize(inside=check_mask("scribble", "inside", self.inside))
 
 
 class ScribbleEncoder(BrushEncoder[Scribble]):
     """The pixels under a line."""
 
-    kind: ClassVar[str] = "scribble"
-    accepts: ClassVar[type[Scribble]] = Scribble
-    brushes: ClassVar[Sequence[Brush]] = (  # long and short lines of the reference's training
+    kind = "scribble"
+    accepts = Scribble
+    brushes = (  # long and short lines of the reference's training
         Brush((10, 30), speed=20, acceleration=15, turn=0.5, width=(3, 10), jitter=3, drift=6),
         Brush((6, 22), speed=12, acceleration=8, turn=0.5, width=(2.5, 5), jitter=1.5, drift=3),
     )
 
     def region(self, prompt: Scribble, size: Size) -> Region:
         """The painted pixels."""
-        return self.cover(prompt, prompt.width, size)
+        return self.cover(prompt.points, prompt.width, prompt.inside, size, positive=prompt.positive)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Scribble:
         """The stroke as a scribble."""
@@ -41,6 +78,6 @@ class ScribbleEncoder(BrushEncoder[Scribble]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``scribble``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``scribble``."""
     register(ScribbleEncoder)

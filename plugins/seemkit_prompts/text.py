@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 import torch
 
-from seemkit import PromptEncoder, Subject, Text, hookimpl
-from seemkit.nn.tokens import TEXT_PROMPT, Group
-from seemkit.prompts.encoder import PromptContext, PromptTokens
+from seemkit.plugin import (
+    TEXT_PROMPT,
+    PromptContext,
+    PromptTokens,
+    Register,
+    Subject,
+    Text,
+    TokenPromptEncoder,
+    hookimpl,
+)
+
+SEEMKIT_API = 2
 
 
-class TextEncoder(PromptEncoder[Text]):
+class TextEncoder(TokenPromptEncoder[Text]):
     """Texts through the text tower: one token a word piece, and the sentence vector to choose the query by."""
 
-    kind: ClassVar[str] = "text"
-    accepts: ClassVar[type[Text]] = Text
-    group: ClassVar[Group] = TEXT_PROMPT
+    kind = "text"
+    accepts = Text
+    group = TEXT_PROMPT
 
     def encode(self, prompts: Sequence[Text], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
         """The tokens of each text, start and end tokens included; the image does not matter."""
@@ -26,6 +34,10 @@ class TextEncoder(PromptEncoder[Text]):
             PromptTokens([tokens[valid]], sentence)
             for tokens, valid, sentence in zip(features.tokens, features.valid, features.sentence, strict=True)
         ]
+
+    def label(self, prompt: Text) -> str:
+        """Return the text."""
+        return prompt.text
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Text]:
         """One of the object's phrases or its class name, all as likely; none if nothing is known."""
@@ -39,6 +51,6 @@ class TextEncoder(PromptEncoder[Text]):
 
 
 @hookimpl
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
-    """Brings the kind ``text``."""
+def seemkit_register_prompts(register: Register) -> None:
+    """Register the kind ``text``."""
     register(TextEncoder)

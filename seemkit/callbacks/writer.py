@@ -18,7 +18,6 @@ from seemkit.errors import InputError
 from seemkit.io.atomic import replacing
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
-from seemkit.postprocess.resize import restore
 from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Panoptic, Vocabulary
 
@@ -81,7 +80,7 @@ class PanopticWriter(Callback):
                 module.vocabulary.things,
                 self.score_threshold,
                 self.overlap_threshold,
-                partial(restore, padded=context.padded, size=context.sizes[index], original=target.size),
+                partial(context.restore, image=index),
             )
             name = _png_name(target.name, {annotation["file_name"] for annotation in self._annotations})
             (_folder(trainer) / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -17,14 +18,13 @@ from torch import Tensor
 
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.errors import InputError
-from seemkit.inference.drawing import dots, outlines, overlay, to_pil
+from seemkit.inference.drawing import draw_prompts, overlay, to_pil
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.io.image import read_image
 from seemkit.model.seem import SEEM
-from seemkit.prompts.encoder import RegionPromptEncoder
 from seemkit.prompts.registry import prompt_to_json
-from seemkit.prompts.values import Point, Prompt
+from seemkit.prompts.values import Prompt
 
 
 @dataclass(frozen=True)
@@ -141,21 +141,11 @@ def write(out: Path, result: Result) -> None:
 
 
 def _picture(result: Result) -> Tensor:
-    """The image with the masks and with what the prompts mark."""
+    """Return the image with the masks and with what the prompts mark."""
     session, found = result.session, [prediction.mask for _, prediction in result.found]
     masks = torch.stack(found) if found else torch.zeros((0, *session.size), dtype=torch.bool)
-    prompts = [prompt for described in result.prompts.values() for prompt in described]
-    points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
-    regions = []
-    for prompt in prompts:
-        encoder = session.network.sampler.encoder(prompt)
-        if isinstance(encoder, RegionPromptEncoder) and not isinstance(prompt, Point):
-            region = encoder.region(prompt, session.size)
-            for marked, positive in ((region.positive, True), (region.negative, False)):
-                mask = torch.zeros(tuple(session.size), dtype=torch.bool)
-                mask[tuple(torch.from_numpy(marked).T)] = True
-                regions.append((mask, positive))
-    return dots(outlines(overlay(result.pixels, masks), regions), points)
+    prompts = itertools.chain.from_iterable(result.prompts.values())
+    return draw_prompts(overlay(result.pixels, masks), prompts, session.network.sampler)
 
 
 def _line(name: str | None, prediction: Prediction) -> str:

@@ -14,7 +14,6 @@ from seemkit.nn.heads import Embeddings, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY
 from seemkit.postprocess.instance import instances
 from seemkit.postprocess.panoptic import panoptic_parts
-from seemkit.postprocess.resize import restore
 from seemkit.postprocess.semantic import semantic_map
 from seemkit.types import Vocabulary
 
@@ -30,13 +29,6 @@ class AutomaticSegmenter:
     def __init__(self, network: SEEM, context: ImageContext) -> None:
         self.network = network
         self.context = context
-        self._vectors: dict[tuple[str, ...], Tensor] = {}
-
-    def embed(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
-        """The vectors of the class names and of the background."""
-        if vocabulary.names not in self._vectors:
-            self._vectors[vocabulary.names] = self.network.embed_vocabulary(vocabulary)
-        return self._vectors[vocabulary.names]
 
     def panoptic(self, vocabulary: Vocabulary, threshold: float, overlap_threshold: float) -> list[Prediction]:
         """All segments, which do not overlap, largest first; see `Session.panoptic`."""
@@ -81,7 +73,7 @@ class AutomaticSegmenter:
         return mask_logits(self._found.masks, self.context.mask_features)[0]
 
     def _enlarge(self, masks: Float[Tensor, "N h w"]) -> Float[Tensor, "N H W"]:
-        return restore(masks, self.context.padded, self.context.sizes[0], self.context.frames[0])
+        return self.context.restore(masks)
 
     def _probabilities(self, vocabulary: Vocabulary) -> Float[Tensor, "Q K1"]:
-        return self.network.class_logits(self._found, self.embed(vocabulary))[0].softmax(dim=-1)
+        return self.network.class_logits(self._found, self.network.embed_vocabulary(vocabulary))[0].softmax(dim=-1)

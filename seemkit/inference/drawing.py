@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from seemkit.types import Panoptic
+from seemkit.ops.region import as_mask
+from seemkit.prompts.encoder import RegionPromptEncoder
+from seemkit.prompts.sampler import VisualSampler
+from seemkit.prompts.values import Prompt
+from seemkit.types import Panoptic, Size
 
 EDGE = (255, 255, 255)
 POSITIVE, NEGATIVE = (40, 200, 60), (230, 40, 40)
@@ -51,8 +55,32 @@ def panoptic_picture(image: Tensor, found: Panoptic) -> Tensor:
     return picture.round().clamp(0, 255).byte()
 
 
-def dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
-    """The image with a green dot at each positive point and a red one at each negative point."""
+def draw_prompts(image: Tensor, prompts: Iterable[Prompt], sampler: VisualSampler) -> Tensor:
+    """Return the image with what the prompts mark: green where positive, red where negative.
+
+    A prompt is drawn as a dot or as the outline of its region, as its kind asks; kinds that mark no pixels are omitted.
+
+    Args:
+        image: uint8 [3, H, W].
+        prompts: of any kinds.
+        sampler: holds their encoders.
+    """
+    size = Size(image.shape[-2], image.shape[-1])
+    points: list[tuple[float, float, bool]] = []
+    regions: list[tuple[Tensor, bool]] = []
+    for prompt in prompts:
+        encoder = sampler.encoder(prompt)
+        if not isinstance(encoder, RegionPromptEncoder):
+            continue
+        if (dot := encoder.dot(prompt)) is not None:
+            points.append((*dot, prompt.positive))
+            continue
+        region = encoder.region(prompt, size)
+        regions += [(as_mask(region.positive, size), True), (as_mask(region.negative, size), False)]
+    return _dots(outlines(image, regions), points)
+
+
+def _dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
     picture = to_pil(image)
     draw = ImageDraw.Draw(picture)
     radius = max(2.0, min(image.shape[1:]) / 80)
@@ -63,7 +91,7 @@ def dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
 
 
 def outlines(image: Tensor, regions: Sequence[tuple[Tensor, bool]]) -> Tensor:
-    """The image with the border of each positive region in green and of each negative one in red.
+    """Return the image with the border of each positive region in green and of each negative one in red.
 
     Args:
         image: uint8 [3, H, W].

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
 from seemkit.errors import InputError
+from seemkit.interactive.rounds import RoundResult
 from seemkit.prompts.values import Prompt
 
 
@@ -17,21 +16,21 @@ class Round:
 
     Attributes:
         prompts: all prompts of the object so far, as they were given.
-        prepared: the same with what they need loaded, as `PromptEncoder.prepare` returns them.
-        before: the round before it.
-        answer: mask logits [H_m, W_m] and class embedding [C], once somebody asked for them.
+        prepared: the same prompts, ready for the network; see `PromptEncoder.prepare`.
+        before: the round before this one; None for the first.
+        result: what the network found; None until the round is played.
     """
 
     prompts: tuple[Prompt, ...]
     prepared: tuple[Prompt, ...]
     before: Round | None = None
-    answer: tuple[Tensor, Tensor] | None = None
+    result: RoundResult | None = None
 
-    def unanswered(self) -> list[Round]:
-        """The rounds up to this one that nobody asked for yet, first one first."""
+    def unplayed(self) -> list[Round]:
+        """Return the rounds up to this one that are not played yet, in order."""
         waiting: list[Round] = []
         step: Round | None = self
-        while step is not None and step.answer is None:
+        while step is not None and step.result is None:
             waiting.append(step)
             step = step.before
         return waiting[::-1]
@@ -42,7 +41,7 @@ class History:
     """The last round of every object by name.
 
     Attributes:
-        now: as it stands.
+        now: the current state.
         past: states that `undo` returns to, the latest last.
         future: states that `redo` returns to, the next one last.
     """
@@ -52,18 +51,22 @@ class History:
     future: list[dict[str, Round]] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Round:
-        """The last round of an object.
+        """Return the last round of an object.
 
         Raises:
-            InputError: there is no object of that name.
+            InputError: no object has that name.
         """
+        self.require(name)
+        return self.now[name]
+
+    def require(self, name: str) -> None:
+        """Raise InputError unless an object has that name; the message lists the names."""
         if name not in self.now:
             known = ", ".join(repr(key) for key in self.now) or "none"
             raise InputError(f"there is no object {name!r}; there are: {known}")
-        return self.now[name]
 
     def add(self, prompts: Sequence[Prompt], prepared: Sequence[Prompt], name: str) -> None:
-        """A further round of an object, or its first. It becomes the last of the objects."""
+        """Add a round of an object, which becomes the latest of all objects."""
         before = self.now.get(name)
         last = Round((), ()) if before is None else before
         rest = {key: value for key, value in self.now.items() if key != name}
@@ -71,24 +74,28 @@ class History:
         self._change({**rest, name: new})
 
     def drop(self, name: str | None) -> None:
-        """Forgets an object, or all."""
+        """Forget an object, or all of them if `name` is None.
+
+        Raises:
+            InputError: no object has that name.
+        """
         if name is not None:
-            self[name]
+            self.require(name)
         self._change({} if name is None else {key: value for key, value in self.now.items() if key != name})
 
     def undo(self) -> None:
-        """Returns to the state before the last change.
+        """Return to the state before the last change.
 
         Raises:
-            InputError: there is none.
+            InputError: nothing was changed.
         """
         self.now = self._step("undo", self.past, self.future)
 
     def redo(self) -> None:
-        """Returns to the state before the last `undo`.
+        """Return to the state before the last `undo`.
 
         Raises:
-            InputError: there is none, or something was changed since.
+            InputError: nothing was undone since the last change.
         """
         self.now = self._step("redo", self.future, self.past)
 

@@ -16,13 +16,13 @@ from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.io.image import check_pixels, read_image
+from seemkit.interactive.rounds import RoundResult, play_round
+from seemkit.io.image import load_image
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import cosine_similarity
-from seemkit.postprocess.resize import restore
-from seemkit.prompts.values import Mask, Prompt, Text
+from seemkit.prompts.values import Mask, Prompt
 from seemkit.types import Size, Vocabulary
 
 Classes = Vocabulary | Sequence[str] | None
@@ -47,7 +47,7 @@ class Session:
     """
 
     def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
-        pixels = read_image(image, upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
+        pixels = load_image(image)
         _check_arguments(network, seed)
         with torch.inference_mode():
             context = network.encode_image([pixels])
@@ -94,7 +94,7 @@ class Session:
         """
         if not prompts:
             raise InputError("add: give at least one prompt")
-        self._history.add(prompts, self._prepared(prompts), name)
+        self._history.add(prompts, self._prepare(prompts), name)
         return self
 
     def undo(self) -> Self:
@@ -136,7 +136,7 @@ class Session:
             InputError: there is no prompt, all prompts are negative, or one is bad.
         """
         if prompts:
-            return self._predict("predict", Round(prompts, self._prepared(prompts)))
+            return self._predict("predict", Round(prompts, self._prepare(prompts)))
         if name is None and not self._history.now:
             raise InputError("predict: add a prompt first")
         if name is None:
@@ -188,9 +188,9 @@ class Session:
         Raises:
             InputError: the mask is empty or of another size, or there are no class names.
         """
-        asked = (Mask(mask),)
-        _, embedding = self._ask(Round(asked, self._prepared(asked)))
-        return self._name(embedding, self._vocabulary(classes))
+        prompts = (Mask(mask),)
+        result = self._play(Round(prompts, self._prepare(prompts)))
+        return self._name(result.selected.queries.classes[0, 0], self._vocabulary(classes))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
         """What a simulated user gets who wants the mask `truth` and corrects the deepest error each time.
@@ -201,58 +201,50 @@ class Session:
         Raises:
             InputError: the truth is empty or of another size.
         """
-        self._prepared((Mask(truth),))
+        self._prepare((Mask(truth),))
         rollout = Rollout(self.network, self.context, [truth[None]], [[[center_click(truth)]]], self._draws)
         for _ in range(rounds):
-            answer = rollout.predict()
+            predicted = rollout.predict()
             prompts = tuple(rollout.prompts[0][0])
-            assert rollout.found is not None
-            yield self._prediction(answer[0][0], rollout.found.queries.classes[0, 0], prompts), prompts
-            rollout.correct(answer)
+            assert rollout.result is not None
+            yield self._prediction(predicted[0][0], rollout.result.selected.queries.classes[0, 0], prompts), prompts
+            rollout.correct(predicted)
 
-    def _prepared(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-        """The prompts, checked, with what they need loaded."""
-        made = []
-        with torch.inference_mode():
-            for prompt in prompts:
-                encoder = self.network.sampler.encoder(prompt)
-                encoder.check(prompt, self.size)
-                made.append(encoder.prepare(prompt, self.network.encode_alone))
-        return tuple(made)
+    @torch.inference_mode()
+    def _prepare(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+        """Return the prompts checked, drawn and loaded, once for all rounds."""
+        return self.network.prepare(prompts, self.size)
 
     def _predict(self, name: str, last: Round) -> Prediction:
-        if not any(getattr(prompt, "positive", True) for prompt in last.prompts):
+        if not any(prompt.positive for prompt in last.prompts):
             raise InputError(f"{name}: all prompts are negative; add one that says where or what the object is")
-        masks, embedding = self._ask(last)
-        logits = restore(masks[None], self.context.padded, self.context.sizes[0], self.size, mode="bilinear")[0]
-        return self._prediction(logits, embedding, last.prompts)
+        result = self._play(last)
+        logits = self.context.restore(result.masks[0], mode="bilinear")[0]
+        return self._prediction(logits, result.selected.queries.classes[0, 0], last.prompts)
 
-    def _ask(self, last: Round) -> tuple[Tensor, Tensor]:
-        """The answer to a round, after those before it."""
-        for step in last.unanswered():
-            previous = None
-            if step.before is not None and step.before.answer is not None:
-                previous = step.before.answer[0][None, None]
-            decoded = self.network.decode(self.context, [[step.prepared]], previous=previous, draws=self._draws)
-            answer = self.network.select(decoded)
-            step.answer = (answer.masks()[0, 0], answer.queries.classes[0, 0])
-        assert last.answer is not None
-        return last.answer
+    def _play(self, last: Round) -> RoundResult:
+        """Return the result of a round, after playing those before it."""
+        for step in last.unplayed():
+            memory = None if step.before is None or step.before.result is None else step.before.result.masks
+            step.result = play_round(self.network, self.context, [[step.prepared]], memory, self._draws)
+        assert last.result is not None
+        return last.result
 
     @torch.inference_mode()
     def _prediction(self, logits: Float[Tensor, "H W"], embedding: Tensor, prompts: Sequence[Prompt]) -> Prediction:
         mask = logits > 0
         sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
-        texts = [prompt.text for prompt in prompts if isinstance(prompt, Text)]
-        if texts:
-            label = texts[-1]
+        labels = [self.network.sampler.encoder(prompt).label(prompt) for prompt in prompts]
+        given = [label for label in labels if label is not None]
+        if given:
+            label = given[-1]
         else:
             label = "object" if self.vocabulary is None else self._name(embedding, self.vocabulary)[0][0]
         return Prediction(mask.cpu(), logits.cpu(), label, float(sure))
 
     def _name(self, embedding: Tensor, vocabulary: Vocabulary) -> list[tuple[str, float]]:
         """The names, likeliest first, with probabilities."""
-        vectors = self._automatic.embed(vocabulary)[:-1]
+        vectors = self.network.embed_vocabulary(vocabulary)[:-1]
         found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
         return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
 

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
+from seemkit.interactive.rounds import play_round
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.ops.region import Region, as_mask
 from seemkit.postprocess.object_ids import object_ids, object_masks
-from seemkit.postprocess.resize import restore
-from seemkit.prompts.encoder import EncodedRegion, RegionPromptEncoder
+from seemkit.prompts.encoder import RegionPromptEncoder
+from seemkit.prompts.prepared import EncodedRegion
 from seemkit.prompts.sampler import ImagePrompts, ObjectPrompts
 from seemkit.prompts.values import Mask, Prompt
+from seemkit.types import Size
 
 SURE = 10.0
 """The logit of a mask that was given, not found."""
@@ -54,7 +57,7 @@ class Tracker:
         self.click = click
         self.masks: Float[Tensor, "N H W"] = torch.zeros((0, 0, 0), device=network.device)
         self._regions: list[EncodedRegion] = []
-        self._previous: Float[Tensor, "N h w"] = self.masks
+        self._memory: Float[Tensor, "N 1 h w"] = self.masks
 
     @torch.no_grad()
     def add(self, context: ImageContext, objects: ImagePrompts) -> list[int]:
@@ -73,15 +76,16 @@ class Tracker:
         """
         self._check(context)
         for prompts in objects:
-            if not any(getattr(prompt, "positive", True) for prompt in prompts):
+            if not any(prompt.positive for prompt in prompts):
                 raise InputError("track: no prompt of an object is positive; add one that says where or what it is")
         if not objects:
             return []
-        previous, masks = self._ask(context, objects)
-        masks = torch.stack([_as_given(mask, prompts) for mask, prompts in zip(masks, objects, strict=True)])
+        memory, masks = self._play(context, objects)
+        pairs = zip(masks, objects, strict=True)
+        masks = torch.stack([self._given(prompts, context.frames[0], mask) for mask, prompts in pairs])
         pairs = zip(masks > 0, objects, strict=True)
         self._regions += [self._refer(context, mask, prompts) for mask, prompts in pairs]
-        self._previous, self.masks = _append(self._previous, previous), _append(self.masks, masks)
+        self._memory, self.masks = _append(self._memory, memory), _append(self.masks, masks)
         return list(range(len(self.masks) - len(objects) + 1, len(self.masks) + 1))
 
     @torch.no_grad()
@@ -98,7 +102,7 @@ class Tracker:
         if self._regions:
             found = object_masks(object_ids(self.masks), len(self.masks))
             prompts = [[region, *self._click(mask)] for region, mask in zip(self._regions, found, strict=True)]
-            self._previous, self.masks = self._ask(context, prompts, self._previous)
+            self._memory, self.masks = self._play(context, prompts, self._memory)
         else:
             self.masks = context.mask_features.new_zeros((0, *context.frames[0]))
         return self.masks
@@ -113,15 +117,13 @@ class Tracker:
                 f"track: a frame of {size.width} x {size.height} pixels; the one before had {width} x {height}"
             )
 
-    def _ask(
-        self, context: ImageContext, objects: ImagePrompts, previous: Float[Tensor, "N h w"] | None = None
-    ) -> tuple[Float[Tensor, "N h w"], Float[Tensor, "N H W"]]:
-        """The mask of each object, asked for alone: at the network's resolution, and at the size of the frame."""
+    def _play(
+        self, context: ImageContext, objects: ImagePrompts, memory: Float[Tensor, "N 1 h w"] | None = None
+    ) -> tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N H W"]]:
+        """Return the mask of each object, decoded alone: as the memory of the next frame, and at the frame's size."""
         views = context.repeat(0, len(objects))
-        memory = None if previous is None else previous[:, None]
-        decoded = self.network.decode(views, [[prompts] for prompts in objects], previous=memory)
-        found = self.network.select(decoded).masks()[:, 0]
-        return found, restore(found, context.padded, context.sizes[0], context.frames[0], mode="bilinear")
+        masks = play_round(self.network, views, [[prompts] for prompts in objects], memory).masks
+        return masks, context.restore(masks[:, 0], mode="bilinear")
 
     def _refer(self, context: ImageContext, mask: Bool[Tensor, "H W"], prompts: ObjectPrompts) -> EncodedRegion:
         """The object as it is in its first frame."""
@@ -133,22 +135,24 @@ class Tracker:
         return EncodedRegion(self.network.sampler.describe(seen, context))
 
     def _marking(self, prompts: ObjectPrompts) -> list[Prompt]:
-        """Those prompts that mark pixels, if one of them is positive."""
-        marking = [
-            prompt for prompt in prompts if isinstance(self.network.sampler.encoder(prompt), RegionPromptEncoder)
-        ]
-        return marking if any(getattr(prompt, "positive", True) for prompt in marking) else []
+        """Return the prompts that mark pixels, if one of them is positive."""
+        sampler = self.network.sampler
+        marking = [prompt for prompt in prompts if isinstance(sampler.encoder(prompt), RegionPromptEncoder)]
+        return marking if any(prompt.positive for prompt in marking) else []
+
+    def _given(self, prompts: ObjectPrompts, size: Size, found: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+        """Return the mask that the prompts state, if all of them state one exactly; otherwise `found`."""
+        parts = []
+        for prompt in prompts:
+            encoder = self.network.sampler.encoder(prompt)
+            if not (isinstance(encoder, RegionPromptEncoder) and encoder.exact and prompt.positive):
+                return found
+            parts.append(encoder.mark(prompt, size))
+        given = as_mask(Region.union(parts).positive, size)
+        return torch.where(given.to(found.device), SURE, -SURE).to(found)
 
     def _click(self, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
         return [center_click(mask)] if self.click and bool(mask.any()) else []
-
-
-def _as_given(found: Float[Tensor, "H W"], prompts: ObjectPrompts) -> Float[Tensor, "H W"]:
-    """The mask that is given, if nothing else is; else the one that is found."""
-    given = [prompt.mask for prompt in prompts if isinstance(prompt, Mask) and prompt.positive]
-    if len(given) < len(prompts):
-        return found
-    return torch.where(torch.stack(given).any(dim=0).to(found.device), SURE, -SURE).to(found)
 
 
 def _append(rows: Float[Tensor, "N h w"], more: Float[Tensor, "M h w"]) -> Float[Tensor, "NM h w"]:

@@ -71,6 +71,15 @@ def check_pixels(image: Tensor) -> Tensor:
     return image
 
 
+def load_image(image: str | Path | Tensor) -> Tensor:
+    """Return a user's image as uint8 [3, H, W], RGB: a file, turned as its EXIF orientation says, or such a tensor.
+
+    Raises:
+        InputError: the file is not a readable image, or the tensor has another type or shape.
+    """
+    return read_image(str(image), upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
+
+
 def open_image(path: str | StoredFile) -> Image.Image:
     """The decoded image in a file, in the mode in which it is stored.
 

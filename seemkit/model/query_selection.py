@@ -1,16 +1,18 @@
-"""Which query answers for an object: every prompt of the object has a say.
+"""Query selection: which query becomes the result for an object. Every prompt of the object takes part.
 
-Visual prompts are matched by mask embedding, texts by class embedding; an object that has both is answered by the query
-that both together like best, be it a visual or a text query. Source: SEEM (arXiv 2304.06718), section 3.2,
-"compositional".
+Visual prompts are compared with mask embeddings, texts with class embeddings. For an object that has both, the query
+with the best combined score is selected, whether it is a visual or a text query. Source: SEEM (arXiv 2304.06718),
+section 3.2, "compositional".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -20,18 +22,18 @@ from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QU
 from seemkit.prompts.groups import EncodedGroup, spread, unite
 
 Family = Sequence[EncodedGroup]
-"""Groups of prompts that the same queries answer, with the same `owners`."""
+"""Groups of prompts that select among the same queries; they have the same `owners`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedQueries:
-    """The chosen query of every prompted object.
+    """The selected query of every prompted object.
 
     Attributes:
         owners: int64 [B, P], the objects, ascending; `ABSENT` for padding.
-        choice: int64 [B, P], the chosen query, counted over the visual queries and behind them the text queries; of the
-            composed table, over the object queries.
-        queries: the chosen queries' embeddings, [B, P, C].
+        choice: int64 [B, P], the index of the selected query among the visual queries followed by the text queries; in
+            the composed table, among the object queries.
+        queries: the embeddings of the selected queries, [B, P, C].
         context: what was decoded.
     """
 
@@ -41,24 +43,27 @@ class SelectedQueries:
     context: ImageContext
 
     def masks(self) -> Float[Tensor, "B P H W"]:
-        """Mask logits of the chosen queries, at the resolution of the mask features; no other mask is computed."""
+        """Return the mask logits of the selected queries, at the resolution of the mask features.
+
+        No other mask is computed.
+        """
         return mask_logits(self.queries.masks, self.context.mask_features)
 
 
 def family(prompts: Mapping[str, EncodedGroup], by: Group) -> Family:
-    """The groups of prompts that queries of the group `by` answer."""
+    """Return the groups of prompts that select among queries of the group `by`."""
     return [group for group in prompts.values() if answered_by(group.tokens.group) == by]
 
 
 def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, "*L B P N"]:
-    """How well each query fits each object, summed over the groups of prompts.
+    """Return how well each query fits each object, summed over the groups of prompts.
 
-    For visual prompts it is the dot product of mask embedding and the features under the region, for all others the
-    cosine of class embedding and the prompt's vector.
+    The score of a visual prompt is the dot product of the mask embedding and the features under the region. The score
+    of any other prompt is the cosine of the class embedding and the prompt's vector.
 
     Args:
         queries: N queries.
-        groups: a family that is not empty.
+        groups: a family, not empty.
         scale: factor on the cosine.
     """
     anything = _present(groups)
@@ -79,69 +84,104 @@ def select(
     scale: Tensor,
     copies: int,
 ) -> SelectedQueries:
-    """The best query for each object.
+    """Return the best query for each object.
 
-    Its own visual queries answer for an object with visual prompts, all text queries for one with texts. Of those that
-    may answer, the one with the largest sum of log-probabilities is chosen; each family of prompts gives one. Visual
-    prompts that are all negative have no say if there is a text.
+    The candidates are the object's own visual queries if it has visual prompts, and all text queries if it has texts;
+    the composed table has object queries only. The candidate with the largest sum of log-probabilities wins; each
+    family of prompts contributes one. Visual prompts that are all negative do not count if there is a text.
 
     Args:
-        layer: embeddings by query group; if there are neither visual nor text queries, object queries answer.
+        layer: embeddings by query group.
         prompts: at least one group.
         context: what was decoded.
         scale: of the cosine between class embeddings and texts.
-        copies: visual queries an object.
+        copies: visual queries for each object.
     """
-    answering = [by for by in (VISUAL_QUERY, TEXT_QUERY) if by.name in layer]
-    found = [layer[by.name] for by in answering or (OBJECT_QUERY,)]
-    queries = Embeddings(*(torch.cat(parts, dim=1) for parts in zip(*found, strict=True)))
-    asked = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
-    owners = unite([groups[0].owners for groups in asked.values()])
-    exact = _exactly(queries.masks).dtype
-    places = {by: spread(groups[0].owners, owners, exact) for by, groups in asked.items()}
-    split = layer[VISUAL_QUERY.name].masks.shape[1] if VISUAL_QUERY.name in layer else 0
-    allowed = torch.zeros(*owners.shape, queries.masks.shape[1], dtype=torch.bool, device=owners.device)
-    for by, place in places.items():
-        may = _may_answer(by, place.shape[2], split, queries.masks.shape[1], copies) if answering else None
-        allowed |= (place.sum(dim=2, keepdim=True) if may is None else place @ may.to(place)) > 0
-    fits = {by: place @ scores(queries, asked[by], scale) for by, place in places.items()}
-    total = next(iter(fits.values())) if len(fits) == 1 else _sum(fits, asked, places, allowed)
-    choice = total.masked_fill(~allowed, float("-inf")).argmax(dim=2)
+    families = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
+    owners = unite([groups[0].owners for groups in families.values()])
+    queries = _candidates(layer)
+    votes = []
+    for by, groups in families.items():
+        place = spread(groups[0].owners, owners, _exactly(queries.masks).dtype)
+        votes.append(
+            Vote(
+                scores=place @ scores(queries, groups, scale),
+                allowed=_allowed(by, layer, place, copies),
+                speaks=(place @ _present(groups)[..., None].to(place)) > 0,
+            )
+        )
+    choice = _choose(votes)
     chosen = (part.gather(1, choice[..., None].expand(-1, -1, part.shape[2])) for part in queries)
     return SelectedQueries(owners, choice, Embeddings(*chosen), context)
 
 
+class Vote(NamedTuple):
+    """What one family of prompts says about the queries.
+
+    Attributes:
+        scores: how well each query fits each object, [B, W, N].
+        allowed: which queries are candidates for each object, [B, W, N].
+        speaks: [B, W, 1], whether the family says anything about the object.
+    """
+
+    scores: Tensor
+    allowed: Tensor
+    speaks: Tensor
+
+
+def _candidates(layer: Mapping[str, Embeddings]) -> Embeddings:
+    """Return the visual queries followed by the text queries; the object queries if there are neither."""
+    groups = [layer[by.name] for by in (VISUAL_QUERY, TEXT_QUERY) if by.name in layer] or [layer[OBJECT_QUERY.name]]
+    return Embeddings(*(torch.cat(parts, dim=1) for parts in zip(*groups, strict=True)))
+
+
+def _allowed(
+    by: Group, layer: Mapping[str, Embeddings], place: Float[Tensor, "B W P"], copies: int
+) -> Bool[Tensor, "B W N"]:
+    """Return the candidates of each object among all queries, for a family that queries of the group `by` answer.
+
+    Args:
+        by: the query group.
+        layer: embeddings by query group.
+        place: 1 where an object of the family (column) is the object of the result (row).
+        copies: visual queries for each object.
+    """
+    if by.name not in layer:  # the composed table
+        return (place.sum(dim=2, keepdim=True) > 0).expand(-1, -1, layer[OBJECT_QUERY.name].masks.shape[1])
+    visual, text = (layer[g.name].masks.shape[1] if g.name in layer else 0 for g in (VISUAL_QUERY, TEXT_QUERY))
+    objects = place.shape[2]
+    own = _own_visual_queries(objects, copies, text) if by == VISUAL_QUERY else _all_text_queries(objects, visual, text)
+    return (place @ own.to(place)) > 0
+
+
+def _own_visual_queries(objects: int, copies: int, text: int) -> Bool[Tensor, "P N"]:
+    """Return each object's own `copies` queries; `text` further queries follow those of all objects."""
+    return F.pad(torch.eye(objects, dtype=torch.bool).repeat_interleave(copies, dim=1), (0, text))
+
+
+def _all_text_queries(objects: int, visual: int, text: int) -> Bool[Tensor, "P N"]:
+    """Return all text queries for each object, after `visual` other queries."""
+    return (torch.arange(visual + text) >= visual).expand(objects, -1)
+
+
+def _choose(votes: Sequence[Vote]) -> Int[Tensor, "B W"]:
+    """Return the index of the best candidate for each object."""
+    allowed = torch.stack([vote.allowed for vote in votes]).any(dim=0)
+    if len(votes) == 1:
+        return votes[0].scores.masked_fill(~allowed, float("-inf")).argmax(dim=2)
+    silent = ~torch.stack([vote.speaks for vote in votes]).any(dim=0)
+    total = torch.stack([
+        vote.scores.masked_fill(~allowed, float("-inf")).log_softmax(dim=2).where(vote.speaks | silent, 0.0)
+        for vote in votes
+    ]).sum(dim=0)  # fmt: skip
+    return total.masked_fill(~allowed, float("-inf")).argmax(dim=2)
+
+
 def _exactly(vectors: Tensor) -> Tensor:
-    """In float32 at least: a choice between queries that are alike is lost in half precision."""
+    """Return the vectors in float32 or better: half precision cannot choose between similar queries."""
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
 
 
-def _may_answer(by: Group, objects: int, split: int, total: int, copies: int) -> Bool[Tensor, "P N"]:
-    """Which queries may answer for each object of a family: its own visual ones, or all text queries behind them."""
-    may = torch.zeros(objects, total, dtype=torch.bool)
-    if by == TEXT_QUERY:
-        may[:, split:] = True
-    else:
-        may[:, :split] = torch.eye(objects, dtype=torch.bool).repeat_interleave(copies, dim=1)
-    return may
-
-
-def _sum(
-    fits: Mapping[Group, Float[Tensor, "B W N"]],
-    asked: Mapping[Group, Family],
-    places: Mapping[Group, Float[Tensor, "B W P"]],
-    allowed: Bool[Tensor, "B W N"],
-) -> Float[Tensor, "B W N"]:
-    """The sum of the log-probabilities of all families that say something about an object; if none does, of all."""
-    says = {by: (place @ _present(asked[by])[..., None].to(place)) > 0 for by, place in places.items()}
-    silent = ~torch.stack(list(says.values())).any(dim=0)
-    parts = [
-        fit.masked_fill(~allowed, float("-inf")).log_softmax(dim=2).where(says[by] | silent, 0.0)
-        for by, fit in fits.items()
-    ]
-    return torch.stack(parts).sum(dim=0)
-
-
 def _present(groups: Family) -> Bool[Tensor, "B P"]:
-    """The objects that a family says something about."""
+    """Return which objects a family says something about."""
     return torch.stack([group.present for group in groups]).any(dim=0)

@@ -41,10 +41,11 @@ from seemkit.nn.tokens import (
     VISUAL_QUERY,
     Tokens,
 )
-from seemkit.prompts.encoder import PromptContext
+from seemkit.prompts.encoder import OtherImages, PromptContext
 from seemkit.prompts.groups import EncodedGroup, spread
 from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import ImagePrompts, VisualSampler
+from seemkit.prompts.values import Prompt
 from seemkit.types import Size, Vocabulary
 
 
@@ -206,8 +207,16 @@ class SEEM(nn.Module):
         return Decoded(layers, encoded, context)
 
     def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:
-        """The prompts as token groups, by group name; see `decode` for what is given."""
-        return self.sampler(prompts, PromptContext(context, self.language, self.sampler, self.encode_alone))
+        """Return the prompts as token groups, by group name; see `decode` for the arguments."""
+        return self.sampler(prompts, PromptContext(context, self.language, self.other_images))
+
+    def prepare(self, prompts: Sequence[Prompt], size: Size) -> tuple[Prompt, ...]:
+        """Return prompts checked, drawn and loaded, ready for any number of rounds on an image of `size`.
+
+        Raises:
+            InputError: a prompt makes no sense for this image, or its kind is not installed.
+        """
+        return self.sampler.prepare(prompts, size, self.other_images)
 
     def select(self, decoded: Decoded) -> SelectedQueries:
         """The chosen query for every object that prompts describe; see `seemkit.model.query_selection`."""
@@ -281,9 +290,10 @@ class SEEM(nn.Module):
             return self.queries.deal_memory(owners >= 0)
         return draws.memory[:, None].expand(-1, len(owners), -1)
 
-    def encode_alone(self, image: Tensor) -> ImageContext:
-        """One image as a context of its own."""
-        return self.encode_image([image])
+    @property
+    def other_images(self) -> OtherImages:
+        """What prompts that refer to other images need."""
+        return OtherImages(lambda image: self.encode_image([image]), self.sampler.describe)
 
     @property
     def device(self) -> torch.device:

@@ -1,22 +1,23 @@
-"""An encoded image, as every later decode reads it."""
+"""Encoded images, as every later decode reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 from jaxtyping import Float
 from torch import Tensor
 
 from seemkit.nn.attention import KeysValues
 from seemkit.nn.position import sine_position
+from seemkit.postprocess.resize import restore
 from seemkit.types import Size
 
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """B encoded images. Decoding never changes it, so it can be reused for any number of rounds.
+    """B encoded images. Decoding never changes them, so they can be reused for any number of rounds.
 
     Attributes:
         levels: three token lists [B, H_l W_l, C], coarsest first, level embedding included.
@@ -24,10 +25,10 @@ class ImageContext:
         mask_features: [B, C_mask, H_m, W_m].
         level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l, W_l].
         region_features: `mask_features` as the region head reads them, [B, C_mask, H, W], at stride 4 or coarser.
-        keys_values: one a decoder layer, for its cross-attention.
+        keys_values: for the cross-attention of each decoder layer.
         padded: height and width of the network's input.
-        sizes: height and width of each image in the top left of it.
-        frames: height and width in whose pixels prompts for each image are given (the original image's).
+        sizes: height and width of each image, which is at the top left of that input.
+        frames: height and width of each original image, in whose pixels prompts are given.
     """
 
     levels: list[Tensor]
@@ -43,8 +44,21 @@ class ImageContext:
     def __len__(self) -> int:
         return self.mask_features.shape[0]
 
+    def restore(
+        self, masks: Float[Tensor, "N h w"], image: int = 0, mode: Literal["bicubic", "bilinear"] = "bicubic"
+    ) -> Float[Tensor, "N H W"]:
+        """Return mask logits of one image at the size in which its prompts are given; see `postprocess.resize.restore`.
+
+        Args:
+            masks: at the resolution of the mask features.
+            image: its index.
+            mode: of the last step: "bicubic" for panoptic, instance, semantic and referring results, "bilinear" for
+                interactive ones.
+        """
+        return restore(masks, self.padded, self.sizes[image], self.frames[image], mode)
+
     def repeat(self, index: int, count: int) -> Self:
-        """`count` views of image `index`; no memory is copied."""
+        """Return `count` views of image `index`; no memory is copied."""
 
         def view(tensor: Tensor) -> Tensor:
             return tensor[index : index + 1].expand(count, *tensor.shape[1:])
@@ -64,7 +78,7 @@ class ImageContext:
 def level_tokens(
     pyramid: Sequence[Float[Tensor, "B C H W"]], marks: Float[Tensor, "levels C"]
 ) -> tuple[list[Tensor], list[Tensor], list[Size]]:
-    """The levels as tokens [B, H W, C], each marked with its level, their positions [1, H W, C], and their sizes."""
+    """Return the levels as tokens [B, H W, C] marked with their level, positions [1, H W, C], and sizes."""
     tokens = [level.flatten(2).transpose(1, 2) + mark for level, mark in zip(pyramid, marks, strict=True)]
     shapes = [Size(level.shape[2], level.shape[3]) for level in pyramid]
     grids = [sine_position(*shape, marks.shape[1], device=marks.device, dtype=tokens[0].dtype) for shape in shapes]

@@ -16,3 +16,8 @@ def seeded(*numbers: int) -> torch.Generator:
     """
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """Return a NumPy generator that is seeded by the torch generator."""
+    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))

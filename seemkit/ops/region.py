@@ -52,6 +52,13 @@ class Region:
         return cls(_unite([r.positive for r in regions]), _unite([r.negative for r in regions]))
 
 
+def as_mask(pixels: Pixels, size: Size) -> Bool[Tensor, "H W"]:
+    """Return the mask that is True at the pixels."""
+    mask = torch.zeros(tuple(size), dtype=torch.bool)
+    mask[tuple(torch.from_numpy(pixels).T)] = True
+    return mask
+
+
 def _unite(parts: Sequence[Pixels]) -> Pixels:
     rows = np.concatenate(parts)
     code = np.unique(rows[:, 0] * _MOST_COLUMNS + rows[:, 1])

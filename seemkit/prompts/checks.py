@@ -38,11 +38,7 @@ def check_numbers(kind: str, **values: Any) -> dict[str, float]:  # noqa: ANN401
 
 
 def check_sign(kind: str, positive: object) -> None:
-    """Nothing, if it is True or False.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Raise InputError unless `positive` is True or False."""
     if not isinstance(positive, bool):
         raise InputError(f"{kind}: positive is {positive!r}; expected True or False")
 

@@ -1,11 +1,14 @@
-"""The interface of a prompt kind."""
+"""The interface of a prompt kind.
+
+A kind either marks pixels (`RegionPromptEncoder`) or makes tokens (`TokenPromptEncoder`).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,61 +18,40 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.language import LanguageTower
 from seemkit.nn.tokens import VISUAL_PROMPT, Group
 from seemkit.ops.region import Region
+from seemkit.prompts.prepared import DrawnRegion, PromptTokens
 from seemkit.prompts.serialization import from_fields, to_fields
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
-if TYPE_CHECKING:
-    from seemkit.prompts.sampler import VisualSampler
-
 P = TypeVar("P", bound=Prompt)
 
-EncodeImage = Callable[[Tensor], ImageContext]
-"""Encodes one image, [3, H, W], RGB, 0..255."""
+
+@dataclass(frozen=True, slots=True)
+class OtherImages:
+    """What a prompt that refers to another image needs.
+
+    Attributes:
+        encode: encodes one image, [3, H, W], RGB, 0..255.
+        describe: returns the tokens of the region that prompts mark in an encoded image; see `VisualSampler.describe`.
+    """
+
+    encode: Callable[[Tensor], ImageContext]
+    describe: Callable[[Sequence[Prompt], ImageContext], PromptTokens]
 
 
 @dataclass(frozen=True, slots=True)
 class PromptContext:
-    """What a prompt encoder may look at.
+    """What a prompt encoder can use.
 
     Attributes:
         images: the encoded images.
         language: the text tower.
-        sampler: samples features under regions, of these images or of another.
-        encode_image: encodes another image.
+        other: encodes and describes other images.
     """
 
     images: ImageContext
     language: LanguageTower
-    sampler: VisualSampler
-    encode_image: EncodeImage
-
-
-@dataclass(frozen=True, slots=True)
-class PromptTokens:
-    """The tokens of one prompt.
-
-    Attributes:
-        values: one [n, C], or one a level where the group's tokens are fresh at each; they are also the positions.
-        pooled: the one vector that queries are compared with to choose the answer: of a visual prompt [C_mask],
-            compared with mask embeddings; of any other [C_text], compared with class embeddings.
-    """
-
-    values: list[Tensor]
-    pooled: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedRegion(Prompt):
-    """A region of this image or another whose tokens are made already: a prompt that no kind has to encode.
-
-    It keeps nothing else of the image that it was seen in.
-
-    Attributes:
-        tokens: as `VisualSampler.describe` returns them.
-    """
-
-    tokens: PromptTokens
+    other: OtherImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +75,9 @@ class Subject:
 
 
 class PromptEncoder(nn.Module, ABC, Generic[P]):
-    """A prompt kind: what it accepts, the tokens it makes, how a user is simulated, and how it is read and written.
+    """What all prompt kinds share: the value they accept, how a user is simulated, how a prompt is read and written.
 
-    Subclass this for a kind with tokens of its own (text, a sound); subclass `RegionPromptEncoder` for one that marks
-    pixels.
-    `seemkit.testing.check_prompt_encoder` tests that a subclass keeps to what is said here.
+    Subclass `RegionPromptEncoder` or `TokenPromptEncoder`. `seemkit.testing.check_prompt_encoder` tests a subclass.
 
     An encoder with weights takes part only in networks whose architecture names its kind under ``prompts``.
 
@@ -107,7 +87,7 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
     Class attributes:
         kind: the name in YAML, on the command line and in reports, for example ``"scribble"``.
         accepts: the frozen dataclass that it takes.
-        group: the token group that its tokens join; a new one says in `read_by` which queries read it.
+        group: the token group that its tokens join. A new group names in `read_by` the queries that read it.
     """
 
     kind: ClassVar[str]
@@ -119,18 +99,8 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         self.embed_dim = embed_dim
 
     @abstractmethod
-    def encode(self, prompts: Sequence[P], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
-        """The tokens of each prompt.
-
-        Args:
-            prompts: all prompts of this kind in the batch.
-            images: for each prompt, the index of its image.
-            context: the encoded images and the text tower.
-        """
-
-    @abstractmethod
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """Prompts of a user in training who wants an object; none if this kind cannot say that.
+        """Return the prompts of a user in training who wants an object; none if this kind cannot express it.
 
         Args:
             subject: the object.
@@ -138,62 +108,86 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         """
 
     def start(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """The prompts with which a user in evaluation starts; the same as in training unless a kind says otherwise."""
+        """Return the prompts with which a user in evaluation starts. By default they are the same as in training."""
         return self.simulate(subject, generator)
 
     @classmethod
     @abstractmethod
     def parse(cls, text: str) -> P:
-        """The prompt that a command-line word says.
+        """Return the prompt that a command-line word describes.
 
         Raises:
-            InputError: the word does not say one.
+            InputError: the word does not describe one.
         """
 
     @classmethod
     def to_json(cls, prompt: P) -> dict[str, Any]:
-        """The prompt as plain data: its fields that are not at their defaults, masks run-length encoded as in COCO."""
+        """Return the prompt as plain data: the fields that differ from their defaults, masks run-length encoded."""
         return to_fields(prompt)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> P:
-        """The prompt that `to_json` wrote.
+        """Return the prompt that `to_json` wrote.
 
         Raises:
             InputError: a field is unknown, missing or wrong.
         """
         return cast(P, from_fields(cls.kind, cls.accepts, values))
 
-    def prepare(self, prompt: P, encode_image: EncodeImage) -> P:
-        """The prompt with everything loaded that would otherwise be loaded in each round, such as another image."""
-        return prompt
+    def label(self, prompt: P) -> str | None:
+        """Return the name that the prompt gives its object; None if this kind gives none."""
+        return None
 
     def check(self, prompt: P, size: Size) -> None:
-        """Nothing, if the prompt makes sense for an image of `size`.
+        """Raise InputError unless the prompt makes sense for an image of `size`."""
+
+    def prepare(self, prompt: P, size: Size, other: OtherImages) -> Prompt:
+        """Return the prompt ready for any number of rounds on an image of `size`: checked, and loaded or drawn.
 
         Raises:
-            InputError: it does not.
+            InputError: the prompt makes no sense for this image.
+        """
+        self.check(prompt, size)
+        return prompt
+
+
+class TokenPromptEncoder(PromptEncoder[P]):
+    """A prompt kind that makes its own tokens, such as a text or a sound."""
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[P], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
+        """Return the tokens of each prompt.
+
+        Args:
+            prompts: all prompts of this kind in the batch.
+            images: for each prompt, the index of its image.
+            context: the encoded images and the text tower.
         """
 
 
 class RegionPromptEncoder(PromptEncoder[P]):
-    """A prompt kind that marks pixels; `VisualSampler` makes the tokens from the features under them."""
+    """A prompt kind that marks pixels. `VisualSampler` makes the tokens from the features under them.
+
+    Class attributes:
+        exact: True if the pixels of a positive prompt are the object's mask itself, which tracking then follows.
+    """
 
     group: ClassVar[Group] = VISUAL_PROMPT
+    exact: ClassVar[bool] = False
 
     @abstractmethod
     def region(self, prompt: P, size: Size) -> Region:
-        """The pixels that the prompt marks in an image of `size`; none if it lies beside the image.
+        """Return the pixels that the prompt marks in an image of `size`; none if it is outside the image.
 
         Raises:
-            InputError: the prompt is of another image, for example a mask of another size.
+            InputError: the prompt belongs to another image, for example a mask of another size.
         """
 
     def mark(self, prompt: P, size: Size) -> Region:
-        """The pixels that the prompt marks, at least one.
+        """Return the pixels that the prompt marks, at least one.
 
         Raises:
-            InputError: it marks none, or is of another image.
+            InputError: it marks none, or belongs to another image.
         """
         region = self.region(prompt, size)
         if not len(region.positive) and not len(region.negative):
@@ -202,10 +196,18 @@ class RegionPromptEncoder(PromptEncoder[P]):
             raise InputError(f"{self.kind} {said} marks no pixel: the image has {size.width} x {size.height} pixels")
         return region
 
+    def dot(self, prompt: P) -> tuple[float, float] | None:
+        """Return the point (x, y) at which pictures show the prompt as a dot; None shows the outline of its region."""
+        return None
+
     def check(self, prompt: P, size: Size) -> None:
-        """Nothing, if the prompt marks a pixel of the image."""
+        """Raise InputError unless the prompt marks a pixel of the image."""
         self.mark(prompt, size)
 
-    def encode(self, prompts: Sequence[P], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
-        """Not used: regions of one object are united whatever kinds drew them, which `VisualSampler` does."""
-        raise TypeError(f"prompt kind {self.kind!r} marks pixels; its tokens come from VisualSampler")
+    def prepare(self, prompt: P, size: Size, other: OtherImages) -> Prompt:
+        """Return the prompt as a drawn region.
+
+        Raises:
+            InputError: it marks no pixel, or belongs to another image.
+        """
+        return DrawnRegion(self.mark(prompt, size), size)

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.tokens import ABSENT, Group, Tokens, answered_by
-from seemkit.prompts.encoder import PromptTokens
+from seemkit.prompts.prepared import PromptTokens
 
 
 @dataclass(frozen=True, slots=True)

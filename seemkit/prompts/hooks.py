@@ -1,14 +1,15 @@
-"""The plugin interface: what a package implements to add prompt kinds.
+"""The plugin interface: the hook that a package implements to add prompt kinds.
 
-A package names its module under the entry-point group ``seemkit``; the module implements this hook::
+A package names its module under the entry-point group ``seemkit``. The module states the version of the interface that
+it is written for, and implements the hook::
 
-    from seemkit import hookimpl
+    from seemkit.plugin import hookimpl
+
+    SEEMKIT_API = 2
 
     @hookimpl
     def seemkit_register_prompts(register):
         register(ScribbleEncoder)
-
-and may say with ``SEEMKIT_API = 1`` which version of the interface it is written for.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ import pluggy
 from seemkit.prompts.encoder import PromptEncoder
 
 PROJECT = "seemkit"
-API = 1
-"""Version of the plugin interface: it grows when plugins have to be changed."""
+API = 2
+"""Version of the plugin interface, `seemkit.plugin`. It grows when existing plugins must be changed."""
+
+Register = Callable[[type[PromptEncoder[Any]]], None]
+"""Takes in one prompt encoder class."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def seemkit_register_prompts(register: Callable[[type[PromptEncoder[Any]]], None]) -> None:
+def seemkit_register_prompts(register: Register) -> None:
     """Call `register` with each prompt encoder class of the package."""

@@ -9,9 +9,9 @@ from seemkit.prompts.checks import Path2D
 
 
 def read_numbers(kind: str, text: str, form: str, fits: Callable[[int], bool]) -> tuple[bool, list[float]]:
-    """Whether the word is positive (it does not start with ``-``), and its numbers, which commas separate.
+    """Return whether the word is positive (it does not start with ``-``), and its numbers, which commas separate.
 
-    A ``+`` says that what follows is no sign of the prompt: ``"+-5,20"`` starts with the number -5.
+    A leading ``+`` makes the next sign part of the first number: ``"+-5,20"`` starts with the number -5.
 
     Args:
         kind: for the message.
@@ -31,12 +31,20 @@ def read_numbers(kind: str, text: str, form: str, fits: Callable[[int], bool]) -
     return not text.startswith("-"), numbers
 
 
-def read_path(kind: str, text: str, least: int) -> tuple[bool, Path2D]:
-    """Whether the word is positive, and its points X,Y,X,Y… of which there are at least `least`.
+def read_path(kind: str, text: str, least: int, *, signed: bool = True) -> tuple[bool, Path2D]:
+    """Return whether the word is positive, and its points X,Y,X,Y…, at least `least` of them.
+
+    Args:
+        kind: for the message.
+        text: the word.
+        least: least number of points.
+        signed: False for a kind without negative prompts.
 
     Raises:
-        InputError: a number is unreadable, or there are too few.
+        InputError: a number is unreadable, there are too few, or the word has a sign that this kind does not know.
     """
+    if not signed and text.startswith("-"):
+        raise InputError(f"{kind} {text!r}: this kind has no sign; write the points without - before them")
     form = f"X,Y,X,Y,… of at least {least} points"
     positive, numbers = read_numbers(kind, text, form, lambda n: n % 2 == 0 and n >= 2 * least)
     return positive, tuple(zip(numbers[::2], numbers[1::2], strict=True))

@@ -17,7 +17,7 @@ from torch import nn
 from seemkit.errors import InputError
 from seemkit.nn.tokens import Group, answered_by
 from seemkit.prompts import hooks
-from seemkit.prompts.encoder import PromptEncoder
+from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
 from seemkit.prompts.values import Prompt
 
 DISABLE = "SEEMKIT_DISABLE_PLUGINS"
@@ -77,14 +77,18 @@ class Registry:
         self._names[encoder.accepts] = encoder.kind
 
     def __getitem__(self, name: str) -> Kind:
-        """The kind of that name.
+        """Return the kind of that name.
 
         Raises:
-            InputError: there is none; the message lists those that are installed.
+            InputError: no such kind is installed; the message lists those that are.
         """
+        self.require(name)
+        return self.kinds[name]
+
+    def require(self, name: str) -> None:
+        """Raise InputError unless a kind of that name is installed; the message lists those that are."""
         if name not in self.kinds:
             raise InputError(f"prompt kind {name!r} is not installed; installed: {', '.join(sorted(self.kinds))}")
-        return self.kinds[name]
 
     def kind_of(self, prompt: Prompt) -> str:
         """The name of the kind that takes this prompt value.
@@ -193,7 +197,13 @@ def _load(point: EntryPoint, package: str, version: str) -> object:
         raise InputError(
             f"plugin {point.name!r} of package {package!r} {version} does not load: {one_line(error)}; {_advice(point)}"
         ) from error
-    wanted = getattr(module, "SEEMKIT_API", hooks.API)
+    wanted = getattr(module, "SEEMKIT_API", None)
+    if wanted is None:
+        raise InputError(
+            f"plugin {point.name!r} of package {package!r} {version} does not state the version of the plugin "
+            f"interface that it is written for; add SEEMKIT_API = {hooks.API} to its module, or set "
+            f"{DISABLE}={point.name}"
+        )
     if wanted != hooks.API:
         raise InputError(
             f"plugin {point.name!r} of package {package!r} {version} is written for version {wanted} of the plugin "
@@ -212,8 +222,10 @@ def one_line(error: Exception) -> str:
 
 
 def _refuse_incomplete(encoder: object, package: str) -> None:
-    if not (isinstance(encoder, type) and issubclass(encoder, PromptEncoder)):
-        raise InputError(f"package {package!r} registers {encoder!r}, which is no subclass of PromptEncoder")
+    families = (RegionPromptEncoder, TokenPromptEncoder)
+    if not (isinstance(encoder, type) and issubclass(encoder, families)):
+        names = " or ".join(family.__name__ for family in families)
+        raise InputError(f"package {package!r} registers {encoder!r}, which is no subclass of {names}")
     kind = getattr(encoder, "kind", None)
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
         raise InputError(f"package {package!r}: {encoder.__name__}.kind is {kind!r}; expected a lower-case name")

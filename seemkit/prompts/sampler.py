@@ -21,16 +21,30 @@ from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
-from seemkit.prompts.encoder import EncodedRegion, PromptContext, PromptEncoder, PromptTokens, RegionPromptEncoder
+from seemkit.prompts.encoder import OtherImages, PromptContext, PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
 from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, number_objects, pack
+from seemkit.prompts.prepared import DrawnRegion, EncodedRegion, PromptTokens
 from seemkit.prompts.registry import Kind, Registry
 from seemkit.prompts.values import Prompt
+from seemkit.types import Size
 
 ObjectPrompts = Sequence[Prompt]
 """The prompts that describe one object."""
 
 ImagePrompts = Sequence[ObjectPrompts]
 """The objects of one image."""
+
+Place = tuple[int, int]
+"""Image and object."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPrompt:
+    """A prompt, the index of its image, and the index of the object in this image that it describes."""
+
+    prompt: Prompt
+    image: int
+    object: int
 
 
 class VisualSampler(nn.Module):
@@ -44,7 +58,7 @@ class VisualSampler(nn.Module):
         unmarked: every component of the vector of an object without positive points (the reference: -1, in v0 0).
 
     Raises:
-        InputError: options are given for a kind that is not installed, or are not those of its encoder.
+        InputError: options are given for a kind that is not installed, or an encoder does not have such options.
     """
 
     def __init__(
@@ -57,7 +71,7 @@ class VisualSampler(nn.Module):
     ) -> None:
         super().__init__()
         for name in options:
-            registry[name]
+            registry.require(name)
         self.registry = registry
         self.most = most
         self.unmarked = unmarked
@@ -69,16 +83,16 @@ class VisualSampler(nn.Module):
             nn.init.trunc_normal_(projection, std=embed_dim**-0.5)
 
     def encoder(self, prompt: Prompt) -> PromptEncoder[Any]:
-        """The encoder that takes this prompt."""
+        """Return the encoder that takes this prompt."""
         return self.kind(self.registry.kind_of(prompt))
 
     def kind(self, name: str) -> PromptEncoder[Any]:
-        """The encoder of that name.
+        """Return the encoder of that name.
 
         Raises:
-            InputError: there is none, or it has weights of its own and the network was made without them.
+            InputError: no such kind is installed, or it has weights and the network was built without them.
         """
-        self.registry[name]
+        self.registry.require(name)
         if name not in self.encoders:
             raise InputError(
                 f"prompt kind {name!r} has weights of its own, which this network was made without; to train one with "
@@ -88,81 +102,106 @@ class VisualSampler(nn.Module):
         assert isinstance(found, PromptEncoder)
         return found
 
+    def prepare(self, prompts: Sequence[Prompt], size: Size, other: OtherImages) -> tuple[Prompt, ...]:
+        """Return the prompts ready for any number of rounds on an image of `size`; see `PromptEncoder.prepare`.
+
+        Raises:
+            InputError: a prompt makes no sense for this image, or its kind is not installed.
+        """
+        return tuple(self.encoder(prompt).prepare(prompt, size, other) for prompt in prompts)
+
     def forward(self, prompts: Sequence[ImagePrompts], context: PromptContext) -> dict[str, EncodedGroup]:
-        """The prompts of B images as token groups, by group name; only groups that have prompts.
+        """Return the prompts of B images as token groups, by group name; only groups that have prompts.
 
         Args:
             prompts: for each image its objects, for each object its prompts.
             context: the encoded images and the text tower.
 
         Raises:
-            InputError: a prompt lies outside its image, is empty, or is of a kind that is not installed.
+            InputError: a prompt is outside its image, is empty, or its kind is not installed.
         """
         if len(prompts) != len(context.images):
             raise InputError(f"prompts are given for {len(prompts)} images, but {len(context.images)} are encoded")
-        regions: dict[tuple[int, int], list[Region]] = defaultdict(list)
-        others: dict[str, list[tuple[Prompt, int, int]]] = defaultdict(list)
-        made: list[tuple[PromptTokens, int, int]] = []
-        for image, objects in enumerate(prompts):
-            for index, described in enumerate(objects):
-                for prompt in described:
-                    if isinstance(prompt, EncodedRegion):
-                        made.append((prompt.tokens, image, index))
-                        continue
-                    encoder = self.encoder(prompt)
-                    size = context.images.frames[image]
-                    if isinstance(encoder, RegionPromptEncoder):
-                        regions[image, index].append(encoder.mark(prompt, size))
-                    else:
-                        encoder.check(prompt, size)
-                        others[encoder.kind].append((prompt, image, index))
-        groups = self._own_tokens(others, made, context)
+        placed = [
+            PlacedPrompt(prompt, image, index)
+            for image, objects in enumerate(prompts)
+            for index, described in enumerate(objects)
+            for prompt in described
+        ]
+        regions, others = self._draw(placed, context.images)
+        groups = self._encode(others, context)
         if regions:
-            united = {place: Region.union(parts) for place, parts in regions.items()}
-            sampled = self._sample(united, context.images)
+            sampled = self._sample(regions, context.images)
             own = groups.get(VISUAL_PROMPT.name)
             groups[VISUAL_PROMPT.name] = sampled if own is None else join(sampled, own)
         return bring_into_line(groups)
 
     def describe(self, prompts: Sequence[Prompt], image: ImageContext) -> PromptTokens:
-        """The tokens of one region, to be used in any image.
+        """Return the tokens of one region, to be used in any image.
 
         Args:
             prompts: what marks the region.
-            image: the one encoded image that it lies in.
+            image: the one encoded image that contains it.
 
         Raises:
-            InputError: a prompt lies outside the image, or is of a kind that marks no pixels.
+            InputError: a prompt is outside the image, or its kind marks no pixels.
         """
         parts = []
         for prompt in prompts:
-            encoder = self.encoder(prompt)
-            if not isinstance(encoder, RegionPromptEncoder):
-                raise InputError(f"prompt kind {encoder.kind!r} marks no pixels, so it describes no region of an image")
-            parts.append(encoder.mark(prompt, image.frames[0]))
+            region = self._region(prompt, image.frames[0])
+            if region is None:
+                kind = self.registry.kind_of(prompt)
+                raise InputError(f"prompt kind {kind!r} marks no pixels, so it describes no region of an image")
+            parts.append(region)
         sampled = self._sample({(0, 0): Region.union(parts)}, image)
         return PromptTokens([values[0] for values in sampled.tokens.values], sampled.pooled[0, 0])
 
-    def _own_tokens(
-        self,
-        found: Mapping[str, Sequence[tuple[Prompt, int, int]]],
-        made: Sequence[tuple[PromptTokens, int, int]],
-        context: PromptContext,
-    ) -> dict[str, EncodedGroup]:
-        """The groups of kinds that make their own tokens, and of regions whose tokens are made already."""
-        placed: dict[Group, list[tuple[PromptTokens, int, int]]] = defaultdict(list)
-        if made:
-            placed[VISUAL_PROMPT] += made
-        for kind, entries in found.items():
-            encoder = self.kind(kind)
-            values = [prompt for prompt, _, _ in entries]
-            encoded = encoder.encode(values, [image for _, image, _ in entries], context)
-            for tokens, (_, image, index) in zip(encoded, entries, strict=True):
-                placed[encoder.group].append((tokens, image, index))
-        return {group.name: pack(group, entries, len(context.images)) for group, entries in placed.items()}
+    def _draw(
+        self, placed: Sequence[PlacedPrompt], images: ImageContext
+    ) -> tuple[dict[Place, Region], list[PlacedPrompt]]:
+        """Return the united region of each object that has one, and the prompts that mark no pixels."""
+        parts: dict[Place, list[Region]] = defaultdict(list)
+        others = []
+        for one in placed:
+            region = self._region(one.prompt, images.frames[one.image])
+            if region is None:
+                others.append(one)
+            else:
+                parts[one.image, one.object].append(region)
+        return {place: Region.union(regions) for place, regions in parts.items()}, others
 
-    def _sample(self, regions: Mapping[tuple[int, int], Region], images: ImageContext) -> EncodedGroup:
-        """The visual prompt group: features of every level under the regions."""
+    def _region(self, prompt: Prompt, size: Size) -> Region | None:
+        """Return the pixels that a prompt marks in an image of `size`; None if its kind makes tokens instead."""
+        if isinstance(prompt, EncodedRegion):
+            return None
+        if isinstance(prompt, DrawnRegion):
+            if prompt.size != size:
+                raise InputError(f"a region drawn for an image of {[*prompt.size]} does not fit one of {[*size]}")
+            return prompt.region
+        encoder = self.encoder(prompt)
+        if isinstance(encoder, RegionPromptEncoder):
+            return encoder.mark(prompt, size)
+        encoder.check(prompt, size)
+        return None
+
+    def _encode(self, placed: Sequence[PlacedPrompt], context: PromptContext) -> dict[str, EncodedGroup]:
+        """Return the groups of prompts that make tokens of their own, one kind after another."""
+        made: dict[Group, list[tuple[PromptTokens, int, int]]] = defaultdict(list)
+        by_kind: dict[str, list[PlacedPrompt]] = defaultdict(list)
+        for one in placed:
+            if isinstance(one.prompt, EncodedRegion):
+                made[VISUAL_PROMPT].append((one.prompt.tokens, one.image, one.object))
+            else:
+                by_kind[self.registry.kind_of(one.prompt)].append(one)
+        for name, entries in by_kind.items():
+            encoder = self.kind(name)
+            assert isinstance(encoder, TokenPromptEncoder)
+            encoded = encoder.encode([one.prompt for one in entries], [one.image for one in entries], context)
+            made[encoder.group] += [(t, one.image, one.object) for t, one in zip(encoded, entries, strict=True)]
+        return {group.name: pack(group, rows, len(context.images)) for group, rows in made.items()}
+
+    def _sample(self, regions: Mapping[Place, Region], images: ImageContext) -> EncodedGroup:
+        """Return the visual prompt group: features of every level under the regions."""
         device = images.mask_features.device
         owners = number_objects(list(regions), len(images)).to(device)
         points = _gather_points(regions, len(images), self.most)
@@ -202,7 +241,7 @@ class _Points:
     positive: Tensor
 
 
-def _gather_points(regions: Mapping[tuple[int, int], Region], batch: int, budget: int) -> _Points:
+def _gather_points(regions: Mapping[Place, Region], batch: int, budget: int) -> _Points:
     """The points of all regions, positives first, each image's budget shared by its objects."""
     rows: list[list[tuple[Pixels, int, bool]]] = [[] for _ in range(batch)]
     for image in range(batch):

@@ -29,7 +29,6 @@ from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
-from seemkit.prompts.values import Prompt, Text
 from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
@@ -140,7 +139,7 @@ class SeemModule(lightning.LightningModule):
         shared, generators = self._generators(len(batch))
         context = self.network.encode_image(batch.images)
         sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
-        targets = pad_targets(batch.targets, sampled.segments, context.padded)
+        targets = pad_targets(batch.targets, [one.segments for one in sampled], context.padded)
         classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
         terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)
         if self.aligner is None or self.global_step >= self.alignment.alone:
@@ -218,13 +217,13 @@ class SeemModule(lightning.LightningModule):
         aligner: RegionAlignment,
         context: ImageContext,
         targets: Targets,
-        sampled: SampledPrompts,
+        sampled: Sequence[SampledPrompts],
         classes: Tensor,
     ) -> dict[str, Term]:
         """The guide's losses."""
         head = self.network.decoder.region_head
         assert head is not None
-        phrases = [(image, phrase) for image, asked in enumerate(sampled.phrases) for phrase in asked]
+        phrases = [(image, phrase) for image, one in enumerate(sampled) for phrase in one.phrases]
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
         image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
         region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
@@ -243,22 +242,19 @@ class SeemModule(lightning.LightningModule):
         }
 
     def _decode(
-        self, context: ImageContext, batch: Batch, sampled: SampledPrompts, generator: torch.Generator
+        self, context: ImageContext, batch: Batch, sampled: Sequence[SampledPrompts], generator: torch.Generator
     ) -> Decoded:
         """Some rounds of clicks without gradient, then one decode of everything with it."""
         masks = [
-            target.masks[[rows[place] for place in places]]
-            for target, rows, places in zip(batch.targets, sampled.segments, sampled.objects, strict=True)
+            target.masks[[one.segments[place] for place in one.objects]]
+            for target, one in zip(batch.targets, sampled, strict=True)
         ]
-        rollout = Rollout(self.network, context, masks, sampled.first_prompts)
+        rollout = Rollout(self.network, context, masks, [one.first_prompts for one in sampled])
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
-        for _ in range(rounds if any(sampled.first_prompts) else 0):
+        for _ in range(rounds if any(one.first_prompts for one in sampled) else 0):
             rollout.correct(rollout.predict())
-        # texts come first: those of clicked objects are not learned from and stand behind as if they were padding
-        prompts: list[list[list[Prompt]]] = [
-            [*_ask(texts), *described] for described, texts in zip(rollout.prompts, sampled.texts, strict=True)
-        ]
-        return self.network.decode(context, prompts, objects=True, previous=rollout.previous, every_layer=True)
+        prompts = [one.decoded_objects(clicked) for one, clicked in zip(sampled, rollout.prepared, strict=True)]
+        return self.network.decode(context, prompts, objects=True, previous=rollout.memory, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
         """Logs the losses of all processes."""
@@ -277,7 +273,3 @@ class SeemModule(lightning.LightningModule):
             return 0.0
         touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
         return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
-
-
-def _ask(texts: Sequence[str]) -> list[list[Prompt]]:
-    return [[Text(text)] for text in texts]

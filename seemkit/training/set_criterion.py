@@ -1,4 +1,4 @@
-"""The objective: from what the network decoded to weighted losses, one name each."""
+"""The set criterion: from what the network decoded to weighted losses by name."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class SetCriterion:
     """The losses of one decode.
 
     Attributes:
-        network: what decoded, for its scores.
-        loss_weights: weights and points.
+        network: the network that decoded, for its scores.
+        loss_weights: weights and number of points.
         classes: [K + 1, C], unit vectors of the classes and the background.
-        generators: draw the points, one an image.
+        generators: draw the points; one for each image.
     """
 
     network: SEEM
@@ -59,14 +59,14 @@ class SetCriterion:
     classes: Tensor
     generators: Sequence[torch.Generator]
 
-    def __call__(self, decoded: Decoded, targets: Targets, sampled: SampledPrompts) -> dict[str, Term]:
-        """Weighted losses by name, always the same ones; those of a group that took no part are zero.
+    def __call__(self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts]) -> dict[str, Term]:
+        """Return weighted losses by name, always the same names; the losses of a group that took no part are zero.
 
         Args:
             decoded: the decode, of every layer.
             targets: all trained segments of the images.
-            sampled: which of them the prompts meant. In each image texts stand before visually prompted objects;
-                further texts, of such objects, are not learned from.
+            sampled: for each image which of its segments the prompts meant. Texts of visually prompted objects do not
+                train.
 
         Raises:
             ValueError: the decode was of the last layer alone.
@@ -90,16 +90,16 @@ class SetCriterion:
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
         return [*parts, "visual_label"] if self.loss_weights.label else parts
 
-    def _match(self, decoded: Decoded, targets: Targets, sampled: SampledPrompts) -> list[MatchedGroup]:
+    def _match(self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts]) -> list[MatchedGroup]:
         """The groups that took part."""
         shared = share_points(decoded.context.mask_features, self.loss_weights.points, self.generators)
         found = []
         if OBJECT_QUERY.name in decoded.layers[-1]:
             found.append(self._objects(decoded, targets, shared))
-        if TEXT_PROMPT.name in decoded.prompts and any(sampled.phrases):
+        if TEXT_PROMPT.name in decoded.prompts and any(one.phrases for one in sampled):
             found.append(self._phrases(decoded, targets, sampled, shared))
         if VISUAL_QUERY.name in decoded.layers[-1]:
-            found.append(self._visual(decoded, choose_targets(targets, sampled.objects), shared))
+            found.append(self._visual(decoded, choose_targets(targets, [one.objects for one in sampled]), shared))
         return found
 
     def _objects(self, decoded: Decoded, targets: Targets, shared: Sequence[SharedPoints]) -> MatchedGroup:
@@ -110,16 +110,18 @@ class SetCriterion:
         return MatchedGroup("object", weights, stacked.masks, targets, queries, {"object_choice": choice})
 
     def _phrases(
-        self, decoded: Decoded, targets: Targets, sampled: SampledPrompts, shared: Sequence[SharedPoints]
+        self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts], shared: Sequence[SharedPoints]
     ) -> MatchedGroup:
-        meant = choose_targets(targets, [[phrase.segment for phrase in phrases] for phrases in sampled.phrases])
-        silent = self.loss_weights.all_or_none and not all(sampled.phrases)
+        meant = choose_targets(targets, [[phrase.segment for phrase in one.phrases] for one in sampled])
+        silent = self.loss_weights.all_or_none and not all(one.phrases for one in sampled)
         stacked, weights = _stack(decoded, TEXT_QUERY.name), SILENT if silent else self.loss_weights.phrases
         by_text = self.network.text_scores(stacked, decoded.prompts)
         text = _text_of(sampled, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
         scores = by_text.gather(2, text)
         queries = match(choice_cost(scores), stacked.masks, meant, shared, self.loss_weights.cost)
-        factors = torch.where(torch.tensor(sampled.named), self.loss_weights.class_phrases, 1.0).to(scores.device)
+        factors = torch.where(torch.tensor([one.named for one in sampled]), self.loss_weights.class_phrases, 1.0).to(
+            scores.device
+        )
         choice = group_losses.query_choice(scores, queries, factors).times(weights.choice)
         return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
 
@@ -142,11 +144,11 @@ class SetCriterion:
         return Term(zeros, zeros)
 
 
-def _text_of(sampled: SampledPrompts, meant: Targets) -> Tensor:
-    """int64 [B, N], the place of each phrase's text among its image's texts; 0 for padding."""
+def _text_of(sampled: Sequence[SampledPrompts], meant: Targets) -> Tensor:
+    """Return int64 [B, N], the place of each phrase's text among its image's texts; 0 for padding."""
     found = torch.zeros(meant.valid.shape, dtype=torch.int64)
-    for image, (phrases, texts) in enumerate(zip(sampled.phrases, sampled.texts, strict=True)):
-        found[image, : len(phrases)] = torch.tensor([texts.index(phrase.text) for phrase in phrases], dtype=torch.int64)
+    for image, one in enumerate(sampled):
+        found[image, : len(one.phrases)] = torch.tensor(one.text_places, dtype=torch.int64)
     return found.to(meant.valid.device)
 
 

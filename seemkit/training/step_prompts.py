@@ -12,8 +12,8 @@ from torch import Tensor
 
 from seemkit.losses.group_losses import Targets
 from seemkit.prompts.encoder import Subject
-from seemkit.prompts.sampler import VisualSampler
-from seemkit.prompts.values import Prompt
+from seemkit.prompts.sampler import ObjectPrompts, VisualSampler
+from seemkit.prompts.values import Prompt, Text
 from seemkit.training.config import Sampling
 from seemkit.types import Phrase, Size, Target, Vocabulary
 
@@ -22,26 +22,42 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SampledPrompts:
-    """What a step asks of each image of a batch.
+    """What a step asks of one image.
 
     Attributes:
-        segments: for each image the rows of its target that are trained on (crowds are not).
-        objects: for each image the visually prompted objects, as places in `segments`.
-        first_prompts: for each of these its first prompts.
-        phrases: for each image the phrases; `Phrase.segment` is a place in `segments`. Several may have one text.
-        named: for each image whether its phrases are class names, for want of others.
+        segments: the rows of its target that are trained on (crowds are not).
+        objects: the visually prompted objects, as places in `segments`.
+        first_prompts: the first prompts of each of them.
+        phrases: the phrases; `Phrase.segment` is a place in `segments`. Several can have the same text.
+        named: whether the phrases are class names because the image has no others.
     """
 
-    segments: list[list[int]]
-    objects: list[list[int]]
-    first_prompts: list[list[list[Prompt]]]
-    phrases: list[list[Phrase]]
-    named: list[bool]
+    segments: list[int]
+    objects: list[int]
+    first_prompts: list[list[Prompt]]
+    phrases: list[Phrase]
+    named: bool
 
     @property
-    def texts(self) -> list[list[str]]:
-        """For each image the different texts of its phrases, in order."""
-        return [list(dict.fromkeys(phrase.text for phrase in phrases)) for phrases in self.phrases]
+    def texts(self) -> list[str]:
+        """The different texts of the phrases, in order."""
+        return list(dict.fromkeys(phrase.text for phrase in self.phrases))
+
+    @property
+    def text_places(self) -> list[int]:
+        """For each phrase, the place of its text among the objects of `decoded_objects` that have a text."""
+        texts = self.texts
+        return [texts.index(phrase.text) for phrase in self.phrases]
+
+    def decoded_objects(self, clicked: Sequence[ObjectPrompts]) -> list[ObjectPrompts]:
+        """Return all objects to decode: one for each text, then the clicked ones.
+
+        Texts come first, so that `text_places` holds whether clicked objects have texts of their own or not.
+
+        Args:
+            clicked: the prompts of each visually prompted object.
+        """
+        return [*([Text(text)] for text in self.texts), *clicked]
 
 
 def sample_prompts(
@@ -50,35 +66,41 @@ def sample_prompts(
     sampling: Sampling,
     sampler: VisualSampler,
     generators: Sequence[torch.Generator],
-) -> SampledPrompts:
-    """Random things that can be prompted, and random phrases, for each image of a batch.
+) -> list[SampledPrompts]:
+    """Return random things that can be prompted, and random phrases, for each image of a batch.
 
     Args:
         targets: of the images.
         vocabulary: of the data.
         sampling: how much is asked.
         sampler: holds the prompt kinds.
-        generators: one an image.
+        generators: one for each image.
     """
-    sampled = SampledPrompts([], [], [], [], [])
-    for target, generator in zip(targets, generators, strict=True):
-        rows = [row for row, crowd in enumerate(target.crowd.tolist()) if not crowd]
-        place = {row: index for index, row in enumerate(rows)}
-        prompts = _first_prompts(target, rows, vocabulary, sampling, sampler, generator)
-        phrases = _draw_phrases(target, rows, sampling.phrases, generator)
-        named = sampling.name_classes and not phrases
-        if named:
-            phrases = _name_classes(target, rows, vocabulary, sampling.phrases, generator)
-        sampled.segments.append(rows)
-        sampled.objects.append([place[row] for row in prompts])
-        sampled.first_prompts.append(list(prompts.values()))
-        sampled.phrases.append([replace(phrase, segment=place[phrase.segment]) for phrase in phrases])
-        sampled.named.append(named)
-    return sampled
+    pairs = zip(targets, generators, strict=True)
+    return [_sample_image(target, vocabulary, sampling, sampler, generator) for target, generator in pairs]
+
+
+def _sample_image(
+    target: Target, vocabulary: Vocabulary, sampling: Sampling, sampler: VisualSampler, generator: torch.Generator
+) -> SampledPrompts:
+    rows = [row for row, crowd in enumerate(target.crowd.tolist()) if not crowd]
+    place = {row: index for index, row in enumerate(rows)}
+    prompts = _first_prompts(target, rows, vocabulary, sampling, sampler, generator)
+    phrases = _draw_phrases(target, rows, sampling.phrases, generator)
+    named = sampling.name_classes and not phrases
+    if named:
+        phrases = _name_classes(target, rows, vocabulary, sampling.phrases, generator)
+    return SampledPrompts(
+        segments=rows,
+        objects=[place[row] for row in prompts],
+        first_prompts=list(prompts.values()),
+        phrases=[replace(phrase, segment=place[phrase.segment]) for phrase in phrases],
+        named=named,
+    )
 
 
 def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size) -> Targets:
-    """The chosen segments of each image as one padded batch over the padded image area."""
+    """Return the chosen segments of each image as one padded batch over the padded image area."""
     most = max(1, *(len(rows) for rows in segments))
     masks, labels = [], []
     for target, rows in zip(targets, segments, strict=True):
@@ -92,7 +114,7 @@ def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], pa
 
 
 def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
-    """For each image the targets at `places` (which may repeat), padded to at least one."""
+    """Return for each image the targets at `places`, which can repeat, padded to at least one."""
     most = max(1, *(len(rows) for rows in places))
     index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
     image = torch.arange(len(index), device=index.device)[:, None]
@@ -108,7 +130,7 @@ def _first_prompts(
     sampler: VisualSampler,
     generator: torch.Generator,
 ) -> dict[int, list[Prompt]]:
-    """The first prompts of random things, by row."""
+    """Return the first prompts of random things, by row."""
     things = [row for row in rows if vocabulary.things[int(target.labels[row])]]
     found: dict[int, list[Prompt]] = {}
     for row in _shuffled(things, generator):
@@ -121,7 +143,7 @@ def _first_prompts(
 
 
 def _draw_phrases(target: Target, rows: Sequence[int], most: int, generator: torch.Generator) -> list[Phrase]:
-    """One random phrase each of a random number of segments that have any."""
+    """Return one random phrase for each of a random number of segments that have phrases."""
     by_row: dict[int, list[Phrase]] = {}
     for phrase in target.phrases:
         if phrase.segment in rows:
@@ -133,7 +155,7 @@ def _draw_phrases(target: Target, rows: Sequence[int], most: int, generator: tor
 def _name_classes(
     target: Target, rows: Sequence[int], vocabulary: Vocabulary, most: int, generator: torch.Generator
 ) -> list[Phrase]:
-    """Names of some classes of the image, each a phrase for every segment of its class."""
+    """Return names of some classes of the image, each as a phrase for every segment of its class."""
     present = sorted({int(target.labels[row]) for row in rows})
     count = int(torch.randint(1, most + 1, (1,), generator=generator))
     return [

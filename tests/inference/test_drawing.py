@@ -5,13 +5,14 @@ import torch
 from seemkit.inference.drawing import (
     captioned_grid,
     color,
-    dots,
+    draw_prompts,
     from_pil,
     outlines,
     overlay,
     panoptic_picture,
     to_pil,
 )
+from seemkit.prompts.values import Mask, Point, Text
 from seemkit.types import Panoptic, Segment
 from tests.networks import picture
 
@@ -48,13 +49,23 @@ def test_colors_of_neighbors_differ():
         assert sum(abs(a - b) for a, b in zip(color(index), color(index + 1), strict=True)) > 100
 
 
-def test_dots_are_green_where_the_object_is_and_red_beside_it():
+def test_points_are_green_on_the_object_and_red_outside(tiny_network):
     image = torch.zeros(3, 40, 50, dtype=torch.uint8)
-    found = dots(image, [(10.5, 20.5, True), (40.5, 5.5, False)]).int()
+    prompts = [Point(10.5, 20.5), Point(40.5, 5.5, positive=False), Text("star")]
+    found = draw_prompts(image, prompts, tiny_network.sampler).int()
     assert found[1, 20, 10] > 2 * found[0, 20, 10]
     assert found[0, 5, 40] > 2 * found[1, 5, 40]
     assert not found[:, 30:, 20:].any()
     assert not image.any()
+
+
+def test_other_prompts_are_drawn_as_the_outline_of_their_region(tiny_network):
+    image, mask = torch.zeros(3, 40, 50, dtype=torch.uint8), torch.zeros(40, 50, dtype=torch.bool)
+    mask[10:20, 10:30] = True
+    found = draw_prompts(image, [Mask(mask), Mask(~mask, positive=False)], tiny_network.sampler)
+    expected = outlines(image, [(mask, True), (~mask, False)])
+    assert torch.equal(found, expected)
+    assert found.any()
 
 
 def test_pictures_survive_pillow():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from seemkit import Box, Mask, Point, Polygon, Prompt, Scribble, Text
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
@@ -15,7 +16,6 @@ from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.postprocess.resize import restore
-from seemkit.prompts.values import Box, Mask, Point, Polygon, Prompt, Scribble, Text
 from seemkit.types import Size, Vocabulary
 from tests.networks import TINY, VOCABULARY, build, picture
 
@@ -90,7 +90,7 @@ def test_a_later_round_remembers_the_answer_before(session, network):
     found = session.add(HERE).add(THERE).predict()
     rollout = Rollout(network, session.context, [torch.zeros(1, 60, 90, dtype=torch.bool)], [[[HERE]]])
     rollout.predict()
-    rollout.prompts[0][0].append(THERE)
+    rollout.add(0, 0, [THERE])
     assert torch.equal(found.mask, rollout.predict()[0][0] > 0)
     assert not torch.equal(found.logits, session.predict(HERE, THERE).logits)
 

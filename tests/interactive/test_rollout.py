@@ -35,31 +35,31 @@ def truth(masks) -> list[torch.Tensor]:
     return [torch.where(rows, 5.0, -5.0) for rows in (masks[0][:2], masks[1])]
 
 
-def test_answers_have_the_size_of_the_prompts(rollout):
-    answer = rollout.predict()
-    assert [tuple(a.shape) for a in answer] == [(2, 30, 45), (1, 64, 70)]
-    assert rollout.previous.shape[:2] == (2, 2)
+def test_masks_have_the_size_of_the_prompts(rollout):
+    found = rollout.predict()
+    assert [tuple(masks.shape) for masks in found] == [(2, 30, 45), (1, 64, 70)]
+    assert rollout.memory.shape[:2] == (2, 2)
 
 
-def test_the_answer_is_what_the_network_says(rollout):
+def test_the_masks_are_those_of_the_network(rollout):
     answer, prompts = rollout.predict(), [[list(d) for d in image] for image in rollout.prompts]
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, prompts)
         masks = rollout.network.select(decoded).masks()
     expected = restore(masks[0], rollout.context.padded, Size(60, 90), FRAMES[0], mode="bilinear")
     torch.testing.assert_close(answer[0], expected)
-    torch.testing.assert_close(rollout.previous, masks)
+    torch.testing.assert_close(rollout.memory, masks)
 
 
-def test_the_next_answer_remembers_this_one(rollout):
+def test_the_next_round_remembers_this_one(rollout):
     rollout.predict()
-    first = rollout.previous
+    first = rollout.memory
     rollout.predict()
     with torch.no_grad():
         decoded = rollout.network.decode(rollout.context, rollout.prompts, previous=first)
         expected = rollout.network.select(decoded).masks()
-    torch.testing.assert_close(rollout.previous, expected)
-    assert (rollout.previous - first)[0].abs().max() > 1e-3
+    torch.testing.assert_close(rollout.memory, expected)
+    assert (rollout.memory - first)[0].abs().max() > 1e-3
 
 
 def test_clicks_land_where_the_answer_is_wrong(rollout, masks):

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit import Scribble, Subject, Text
+from seemkit import Scribble, Text
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.user import SimulatedUser
+from seemkit.plugin import Subject
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seemkit.ops.curve import by_angle, clip, closed_curve
 from seemkit.types import Size
+from seemkit_prompts.curve import by_angle, clip, closed_curve
 
 
 def test_it_is_the_reference_s(golden_folder):

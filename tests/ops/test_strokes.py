@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seemkit.ops.strokes import Brush, numpy_generator, paint, random_stroke, random_strokes
+from seemkit.plugin import numpy_generator, paint
 from seemkit.types import Size
+from seemkit_prompts.strokes import Brush, random_stroke, random_strokes
 
 SIZE = Size(40, 50)
 BRUSH = Brush((10, 30), speed=20, acceleration=15, turn=0.5, width=(3, 10), jitter=3, drift=6)

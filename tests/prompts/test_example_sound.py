@@ -10,10 +10,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from seemkit import SEEM, Point, Session, Subject, Text
+from seemkit import SEEM, Point, Session, Text
 from seemkit.errors import InputError
 from seemkit.losses.group_losses import Targets
 from seemkit.losses.weights import LossWeights
+from seemkit.plugin import Subject
 from seemkit.testing import check_prompt_encoder
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts
@@ -93,7 +94,7 @@ def test_it_trains(example):
     losses = []
     for step in range(60):
         prompts = [[sound(example, name, seed=step)] for name in names]
-        sampled = SampledPrompts([[0, 1]], [[0, 1]], [prompts], [[]], [False])
+        sampled = [SampledPrompts([0, 1], [0, 1], prompts, [], named=False)]
         decoded = network.decode(network.encode_image([image]), [prompts], every_layer=True)
         generators = [torch.Generator().manual_seed(step)]
         found = SetCriterion(network, LossWeights(points=200), network.embed_vocabulary(VOCABULARY), generators)(

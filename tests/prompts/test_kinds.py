@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from seemkit import Box, Circle, Mask, Point, Polygon, RegionOf, Scribble, Subject, Text
+from seemkit import Box, Circle, Mask, Point, Polygon, RegionOf, Scribble, Text
 from seemkit.errors import InputError
 from seemkit.inference.drawing import to_pil
 from seemkit.ops.region import Region
+from seemkit.plugin import Subject
 from seemkit.prompts.registry import installed, parse_prompt, prompt_from_json, prompt_to_json
 from seemkit.testing import check_prompt_encoder, same
 from seemkit.types import Size

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from seemkit import Mask, Subject
+from seemkit import Mask
 from seemkit.errors import InputError
+from seemkit.plugin import Subject
 from seemkit.types import Size
 
 

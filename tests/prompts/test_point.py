@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit import Subject
 from seemkit.errors import InputError
+from seemkit.plugin import Subject
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Point
 from seemkit.types import Size

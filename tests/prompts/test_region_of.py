@@ -8,7 +8,7 @@ from PIL import Image
 from seemkit import Point, RegionOf, Session, Text
 from seemkit.errors import InputError
 from seemkit.nn.tokens import ABSENT
-from seemkit.prompts.encoder import EncodedRegion
+from seemkit.prompts.prepared import EncodedRegion
 from seemkit.prompts.registry import installed
 from tests.networks import decode, every_layer, picture
 

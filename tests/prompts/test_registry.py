@@ -15,9 +15,9 @@ from tests.networks import TINY
 
 LASSO = """
 from dataclasses import dataclass
-from seemkit import RegionPromptEncoder, hookimpl
-from seemkit.ops.region import Region, square
-from seemkit.prompts.values import Prompt
+from seemkit.plugin import Prompt, Region, RegionPromptEncoder, hookimpl, square
+
+SEEMKIT_API = 2
 
 @dataclass(frozen=True)
 class Lasso(Prompt):
@@ -122,8 +122,15 @@ def test_a_misspelt_hook(install):
 
 def test_a_plugin_for_another_interface(install):
     source = LASSO.format(kind="lasso", hook="seemkit_register_prompts")
-    install("seemkit-lasso", f"{source}\nSEEMKIT_API = 2\n")
-    with pytest.raises(InputError, match=r"'seemkit-lasso' 2.5 is written for version 2 .* has version 1; uninstall"):
+    install("seemkit-lasso", source.replace("SEEMKIT_API = 2", "SEEMKIT_API = 1"))
+    with pytest.raises(InputError, match=r"'seemkit-lasso' 2.5 is written for version 1 .* has version 2; uninstall"):
+        fresh()
+
+
+def test_a_plugin_that_forgets_its_version(install):
+    source = LASSO.format(kind="lasso", hook="seemkit_register_prompts")
+    install("seemkit-lasso", source.replace("SEEMKIT_API = 2", ""))
+    with pytest.raises(InputError, match=r"'seemkit-lasso' 2.5 does not state .* add SEEMKIT_API = 2 to its module"):
         fresh()
 
 
@@ -146,7 +153,7 @@ def test_plugins_can_be_disabled(install, monkeypatch, blocked):
         (("(register):", "(recorder):"), "recorder"),
         (("register(LassoEncoder)", "1 / 0"), "does not register: ZeroDivisionError"),
         (("accepts = Lasso", "accepts = int"), "accepts is <class 'int'>, no subclass of Prompt"),
-        (("register(LassoEncoder)", "register(Lasso)"), "no subclass of PromptEncoder"),
+        (("register(LassoEncoder)", "register(Lasso)"), "no subclass of RegionPromptEncoder or TokenPromptEncoder"),
     ],
 )
 def test_incomplete_kinds(install, change, message):

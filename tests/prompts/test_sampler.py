@@ -23,7 +23,7 @@ def sample(network, context, prompts, side: int = 1) -> dict[str, EncodedGroup]:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         sampler = VisualSampler(network.sampler.level_projection[0].shape[0], installed(), {"point": {"side": side}})
-        return sampler(prompts, PromptContext(context, network.language, network.sampler, network.encode_alone))
+        return sampler(prompts, PromptContext(context, network.language, network.other_images))
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def pair(network):
 def test_tokens_are_the_features_under_the_points(network, context):
     points = [Point(40.5, 12.5), Point(3.5, 50.5), Point(80.5, 7.5, positive=False)]
     with torch.no_grad():
-        found = network.sampler(
-            [[points]], PromptContext(context, network.language, network.sampler, network.encode_alone)
-        )["visual_prompt"]
+        found = network.sampler([[points]], PromptContext(context, network.language, network.other_images))[
+            "visual_prompt"
+        ]
         places = [(12, 40), (50, 3), (7, 80)]  # positives in raster order, then negatives
         for level in range(3):
             cells = (context.levels[level] @ network.sampler.level_projection[level])[0]
@@ -128,7 +128,7 @@ def test_the_number_of_points_is_an_option(network, context):
     small = VisualSampler(network.architecture.embed_dim, installed(), {"point": {"side": 9}}, most=20)
     prompts = [[[Point(30, 30)], [Point(60, 30), Point(20, 50, positive=False)]]]
     with torch.no_grad():
-        found = small(prompts, PromptContext(context, network.language, small, network.encode_alone))["visual_prompt"]
+        found = small(prompts, PromptContext(context, network.language, network.other_images))["visual_prompt"]
     assert found.regions.counts[0].tolist() == [[10, 0], [10, 10]]
 
 
@@ -173,8 +173,20 @@ def test_no_prompts_make_no_group(network, context):
     assert sample(network, context, [[]]) == {}
 
 
-def test_a_kind_that_marks_pixels_makes_no_tokens_alone(network, context):
-    with pytest.raises(TypeError, match="'point' marks pixels"):
-        network.sampler.kind("point").encode(
-            [Point(1, 1)], [0], PromptContext(context, network.language, network.sampler, network.encode_alone)
-        )
+def test_a_prepared_prompt_is_not_drawn_again(network, context, monkeypatch):
+    prompts = [Point(20.5, 20.5), Point(30.5, 20.5, positive=False), Text("star")]
+    expected = sample(network, context, [[prompts]], side=3)
+    prepared = network.sampler.prepare(prompts, context.frames[0], network.other_images)
+    encoder = type(network.sampler.kind("point"))
+    monkeypatch.setattr(encoder, "region", None)
+    found = network.sampler([[prepared]], PromptContext(context, network.language, network.other_images))
+    with pytest.raises(TypeError):
+        network.sampler([[prompts]], PromptContext(context, network.language, network.other_images))
+    assert found["visual_prompt"].tokens.count == len(prepared[0].region.positive) + len(prepared[1].region.negative)
+    assert found.keys() == expected.keys()
+
+
+def test_a_region_drawn_for_another_image(network, context):
+    prepared = network.sampler.prepare([Point(20.5, 20.5)], Size(60, 91), network.other_images)
+    with pytest.raises(InputError, match=r"drawn for an image of \[60, 91\] does not fit one of \[60, 90\]"):
+        sample(network, context, [[prepared]])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seemkit import Subject
 from seemkit.errors import InputError
+from seemkit.plugin import Subject
 from seemkit.prompts.encoder import PromptContext
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Text
@@ -30,9 +30,7 @@ def test_a_text_stays_as_it_is(encoder):
 def test_tokens_are_those_of_the_text_without_padding(encoder, network, context):
     texts = [Text("star"), Text("the small ring left of the star")]
     with torch.no_grad():
-        short, long = encoder.encode(
-            texts, [0, 0], PromptContext(context, network.language, network.sampler, network.encode_alone)
-        )
+        short, long = encoder.encode(texts, [0, 0], PromptContext(context, network.language, network.other_images))
         alone = network.language(["star"])
     assert (len(short.values[0]), len(long.values[0])) == (3, 9)  # start, words, end
     torch.testing.assert_close(short.values[0], alone.tokens[0], atol=1e-5, rtol=0)
@@ -52,7 +50,7 @@ def test_of_a_long_text_the_beginning_counts(encoder, network, context):
     texts = [Text("star " * 75), Text("star " * 500), Text("star " * 74)]
     with torch.no_grad():
         first, second, shorter = encoder.encode(
-            texts, [0, 0, 0], PromptContext(context, network.language, network.sampler, network.encode_alone)
+            texts, [0, 0, 0], PromptContext(context, network.language, network.other_images)
         )
     assert len(second.values[0]) == 77
     assert torch.equal(first.pooled, second.pooled)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,13 +22,22 @@ from seemkit.types import Phrase
 from tests.networks import TINY, VOCABULARY, build, picture
 
 POINTS = 64
-SAMPLED = SampledPrompts(
-    segments=[[0, 1, 2], [0, 1]],
-    objects=[[2, 0], [1]],
-    first_prompts=[[[Point(60.5, 20.5)], [Point(10.5, 30.5)]], [[Point(40.5, 30.5)]]],
-    phrases=[[Phrase("the star", 2)], [Phrase("the grass", 0), Phrase("the red star", 1)]],
-    named=[False, False],
-)
+SAMPLED = [
+    SampledPrompts(
+        segments=[0, 1, 2],
+        objects=[2, 0],
+        first_prompts=[[Point(60.5, 20.5)], [Point(10.5, 30.5)]],
+        phrases=[Phrase("the star", 2)],
+        named=False,
+    ),
+    SampledPrompts(
+        segments=[0, 1],
+        objects=[1],
+        first_prompts=[[Point(40.5, 30.5)]],
+        phrases=[Phrase("the grass", 0), Phrase("the red star", 1)],
+        named=False,
+    ),
+]
 NAMES = [f"{group}_{kind}" for group in ("object", "phrase", "visual") for kind in ("choice", "bce", "dice")]
 
 
@@ -39,12 +49,9 @@ def targets() -> Targets:
     return Targets(masks, torch.tensor([[True] * 3, [True, True, False]]), torch.tensor([[0, 1, 2], [1, 2, 0]]))
 
 
-def decode(network: SEEM, sampled: SampledPrompts = SAMPLED, objects: bool = True, times: int = 1) -> Decoded:
+def decode(network: SEEM, sampled: Sequence[SampledPrompts] = SAMPLED, objects: bool = True, times: int = 1) -> Decoded:
     context = network.encode_image([picture(64, 96), picture(64, 96, seed=1)] * times)
-    prompts = [
-        [*([Text(text)] for text in texts), *first]
-        for first, texts in zip(sampled.first_prompts, sampled.texts, strict=True)
-    ]
+    prompts = [one.decoded_objects(one.first_prompts) for one in sampled]
     asked = any(any(described) for described in prompts)
     return network.decode(context, prompts if asked else None, objects=objects, every_layer=True)
 
@@ -80,8 +87,8 @@ def test_losses_of_all_groups(network, targets):
 
 
 def test_only_groups_that_took_part(network, targets):
-    clicks = replace(SAMPLED, phrases=[[], []])
-    words = replace(SAMPLED, objects=[[], []], first_prompts=[[], []])
+    clicks = [replace(one, phrases=[]) for one in SAMPLED]
+    words = [replace(one, objects=[], first_prompts=[]) for one in SAMPLED]
     with torch.no_grad():
         assert present(objective(network)(decode(network, clicks, objects=False), targets, clicks)) == NAMES[6:]
         assert present(objective(network)(decode(network, words, objects=False), targets, words)) == NAMES[3:6]
@@ -124,7 +131,7 @@ def test_prompted_objects_are_compared_with_their_own_masks(network, targets, mo
 
 def test_masks_count_by_the_number_of_targets(network, targets):
     """The same images and targets twice: sums double, so the mean stays."""
-    pair = SampledPrompts(*(getattr(SAMPLED, part.name) * 2 for part in fields(SAMPLED)))
+    pair = SAMPLED * 2
     twice = Targets(*(torch.cat([part, part]) for part in targets))
     with torch.no_grad():
         decoded = decode(network)
@@ -158,7 +165,7 @@ def test_nothing_to_find_is_finite(network):
         torch.zeros(2, 1, dtype=torch.bool),
         torch.zeros(2, 1, dtype=torch.int64),
     )
-    sampled = SampledPrompts([[], []], [[], []], [[], []], [[], []], [True, True])
+    sampled = [SampledPrompts([], [], [], [], named=True)] * 2
     with torch.no_grad():
         found = means(objective(network)(decode(network, sampled), nothing, sampled))
     assert [name for name, value in found.items() if value] == ["object_choice"]
@@ -166,12 +173,9 @@ def test_nothing_to_find_is_finite(network):
 
 
 def test_an_image_without_prompts_beside_one_with(network, targets):
-    sampled = replace(
-        SAMPLED,
-        objects=[[2, 0], []],
-        first_prompts=[SAMPLED.first_prompts[0], []],
-        phrases=[[], [Phrase("the grass", 0)]],
-    )
+    clicked = replace(SAMPLED[0], phrases=[])
+    named = replace(SAMPLED[1], objects=[], first_prompts=[], phrases=[Phrase("the grass", 0)])
+    sampled = [clicked, named]
     with torch.no_grad():
         found = means(objective(network)(decode(network, sampled), targets, sampled))
         official = means(objective(network, all_or_none=True)(decode(network, sampled), targets, sampled))
@@ -181,10 +185,9 @@ def test_an_image_without_prompts_beside_one_with(network, targets):
 
 
 def test_segments_of_one_name_share_a_text_and_have_a_query_each(network, targets):
-    sampled = replace(
-        SAMPLED, phrases=[[Phrase("star", 2), Phrase("star", 0)], [Phrase("grass", 0)]], named=[True, True]
-    )
-    assert sampled.texts == [["star"], ["grass"]]
+    phrases = [[Phrase("star", 2), Phrase("star", 0)], [Phrase("grass", 0)]]
+    sampled = [replace(one, phrases=own, named=True) for one, own in zip(SAMPLED, phrases, strict=True)]
+    assert [one.texts for one in sampled] == [["star"], ["grass"]]
     with torch.no_grad():
         decoded = decode(network, sampled)
         found = objective(network)(decoded, targets, sampled)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from seemkit.interactive.user import MIN_AREA, SimulatedUser
-from seemkit.prompts.values import Point
+from seemkit.prompts.values import Point, Text
 from seemkit.training.config import Sampling
-from seemkit.training.step_prompts import choose_targets, pad_targets, sample_prompts
+from seemkit.training.step_prompts import SampledPrompts, choose_targets, pad_targets, sample_prompts
 from seemkit.types import Phrase, Size, Target
-from tests.networks import VOCABULARY
+from tests.networks import VOCABULARY, picture
 
 SKY, GRASS, STAR = range(3)
 
@@ -53,28 +53,28 @@ def draw(targets, network, seed: int = 0, **sampling):
 def test_crowds_are_never_asked(first, second, tiny_network):
     for seed in range(20):
         sampled = draw([first, second], tiny_network, seed)
-        assert sampled.segments == [[1, 2, 3, 4], [0, 1]]
-        assert "the crowd" not in [phrase.text for phrase in sampled.phrases[0]]
+        assert [one.segments for one in sampled] == [[1, 2, 3, 4], [0, 1]]
+        assert "the crowd" not in [phrase.text for phrase in sampled[0].phrases]
 
 
 def test_large_things_are_clicked_and_nothing_else(first, second, tiny_network):
     sampled = draw([first, second], tiny_network)
-    assert sorted(sampled.objects[0]) == [1, 3]  # rows 2 and 4 of the target
-    assert sampled.objects[1] == [1]
+    assert sorted(sampled[0].objects) == [1, 3]  # rows 2 and 4 of the target
+    assert sampled[1].objects == [1]
 
 
 def test_an_object_of_the_least_area_is_clicked(tiny_network):
     assert MIN_AREA == 10
     enough, small = (target((STAR, box(5, 5, 1, width), False)) for width in (10, 9))
     sampled = draw([enough, small], tiny_network)
-    assert sampled.objects == [[0], []]
+    assert [one.objects for one in sampled] == [[0], []]
 
 
 def test_first_prompts_lie_on_their_objects(first, tiny_network):
     for seed in range(10):
         sampled = draw([first], tiny_network, seed, user=SimulatedUser(center=0.5, kinds={"point": 1}))
-        for place, prompts in zip(sampled.objects[0], sampled.first_prompts[0], strict=True):
-            mask = first.masks[sampled.segments[0][place]]
+        for place, prompts in zip(sampled[0].objects, sampled[0].first_prompts, strict=True):
+            mask = first.masks[sampled[0].segments[place]]
             assert prompts
             assert all(isinstance(p, Point) and p.positive and mask[int(p.y), int(p.x)] for p in prompts)
 
@@ -83,10 +83,10 @@ def test_phrases_mean_places_of_the_sample(first, tiny_network):
     seen, counts = set(), set()
     for seed in range(40):
         sampled = draw([first], tiny_network, seed, phrases=2)
-        phrases = sampled.phrases[0]
+        phrases = sampled[0].phrases
         counts.add(len(phrases))
         for phrase in phrases:
-            row = sampled.segments[0][phrase.segment]
+            row = sampled[0].segments[phrase.segment]
             assert (phrase.text, row) in {("the left star", 2), ("the sky", 1), ("the tiny star", 3)}
             seen.add(phrase.text)
     assert len(seen) == 3
@@ -99,7 +99,7 @@ def test_one_phrase_a_segment(tiny_network):
         (STAR, box(20, 20), False),
         phrases=(Phrase("left", 0), Phrase("red", 0), Phrase("right", 1)),
     )
-    chosen = [draw([several], tiny_network, seed).phrases[0] for seed in range(30)]
+    chosen = [draw([several], tiny_network, seed)[0].phrases for seed in range(30)]
     assert all(len({phrase.segment for phrase in phrases}) == len(phrases) for phrases in chosen)
     assert {phrase.text for phrases in chosen for phrase in phrases} == {"left", "red", "right"}
 
@@ -109,31 +109,29 @@ def test_images_without_phrases_are_asked_for_their_classes(first, tiny_network)
     seen = set()
     for seed in range(20):
         sampled = draw([silent, first], tiny_network, seed)
-        assert sampled.named == [True, False]
+        assert [one.named for one in sampled] == [True, False]
         by_name = {}
-        for phrase in sampled.phrases[0]:
-            by_name.setdefault(phrase.text, []).append(sampled.segments[0][phrase.segment])
+        for phrase in sampled[0].phrases:
+            by_name.setdefault(phrase.text, []).append(sampled[0].segments[phrase.segment])
         assert all(rows == {"star": [2, 3, 4], "sky": [1]}[name] for name, rows in by_name.items())
-        assert sampled.texts[0] == list(by_name)
+        assert sampled[0].texts == list(by_name)
         seen |= set(by_name)
     assert seen == {"star", "sky"}
-    nothing = draw([silent], tiny_network, name_classes=False)
-    assert (nothing.phrases, nothing.named) == ([[]], [False])
+    (nothing,) = draw([silent], tiny_network, name_classes=False)
+    assert (nothing.phrases, nothing.named) == ([], False)
 
 
 def test_what_an_image_is_asked_does_not_depend_on_the_batch(first, second, tiny_network):
     both = draw([first, second], tiny_network, seed=3)
     alone = draw([first], tiny_network, seed=3)
-    assert both.objects[:1] == alone.objects
-    assert both.first_prompts[:1] == alone.first_prompts
-    assert both.phrases[:1] == alone.phrases
+    assert both[:1] == alone
 
 
 def test_not_more_objects_than_asked_for(tiny_network):
     crowded = target(*((STAR, box(6 * n, 6 * n), False) for n in range(6)))
     chosen = set()
     for seed in range(10):
-        objects = draw([crowded], tiny_network, seed, objects=2).objects[0]
+        objects = draw([crowded], tiny_network, seed, objects=2)[0].objects
         assert len(set(objects)) == 2
         chosen |= set(objects)
     assert chosen == set(range(6))
@@ -150,9 +148,9 @@ def test_the_same_generator_draws_the_same_prompts(first, second, tiny_network):
 
 def test_an_image_of_crowds_only(tiny_network):
     only = target((STAR, box(0, 0, 20, 20), True), phrases=(Phrase("the crowd", 0),))
-    sampled = draw([only], tiny_network)
-    assert (sampled.segments, sampled.objects, sampled.phrases) == ([[]], [[]], [[]])
-    targets = pad_targets([only], sampled.segments, Size(64, 64))
+    (sampled,) = draw([only], tiny_network)
+    assert (sampled.segments, sampled.objects, sampled.phrases) == ([], [], [])
+    targets = pad_targets([only], [sampled.segments], Size(64, 64))
     assert targets.masks.shape == (1, 1, 64, 64)
     assert not targets.valid.any()
 
@@ -180,3 +178,17 @@ def test_choose_targets(first, second):
     nobody = choose_targets(targets, [[], []])
     assert nobody.masks.shape[:2] == (2, 1)
     assert not nobody.valid.any()
+
+
+def test_texts_come_before_clicked_objects_whatever_texts_those_have(tiny_network):
+    """So the rows of text scores are the texts of the phrases, in order; see `SampledPrompts.text_places`."""
+    phrases = [Phrase("star", 0), Phrase("sky", 1), Phrase("star", 2)]
+    sampled = SampledPrompts([0, 1, 2], [0], [[Point(5, 5)]], phrases, named=False)
+    clicked = [[Point(5, 5), Text("the left star")]]
+    objects = sampled.decoded_objects(clicked)
+    assert objects == [[Text("star")], [Text("sky")], *clicked]
+    assert sampled.text_places == [0, 1, 0]
+    with torch.no_grad():
+        context = tiny_network.encode_image([picture(64, 64)])
+        owners = tiny_network.encode_prompts(context, [objects])["text_prompt"].owners
+    assert owners.tolist() == [[0, 1, 2]]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from seemkit_lasso import Lasso, LassoEncoder
 
-from seemkit import Subject
 from seemkit.errors import InputError
+from seemkit.plugin import Subject
 from seemkit.testing import check_prompt_encoder
 from seemkit.types import Size
 

@@ -12,7 +12,6 @@ from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
 from seemkit.metrics.average_precision import AveragePrecision
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.instance import instances
-from seemkit.postprocess.resize import restore
 from seemkit.training.module import SeemModule
 from seemkit.types import Batch
 
@@ -37,7 +36,7 @@ class InstanceEvaluation(Evaluation):
         """Adds the instances of each image at its original size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
-            enlarge = partial(restore, padded=context.padded, size=context.sizes[index], original=target.size)
+            enlarge = partial(context.restore, image=index)
             with about(target.name):
                 check_finite(masks[index])
                 found = instances(probabilities[index], masks[index], module.vocabulary.things, self.limit, enlarge)

@@ -15,7 +15,6 @@ from seemkit.metrics.miou import IGNORED, MeanIoU
 from seemkit.metrics.panoptic import PanopticQuality
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
-from seemkit.postprocess.resize import restore
 from seemkit.postprocess.semantic import semantic_map
 from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Panoptic, Target
@@ -44,7 +43,7 @@ class PanopticEvaluation(Evaluation):
         """Compares the maps of each image at its original size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
-            full = restore(masks[index], context.padded, context.sizes[index], target.size)
+            full = context.restore(masks[index], index)
             with about(target.name):
                 check_finite(full)
                 found = panoptic_map(

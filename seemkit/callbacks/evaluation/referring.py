@@ -12,7 +12,6 @@ from seemkit.callbacks.evaluation.first_prompts import first_prompts
 from seemkit.callbacks.evaluation.worst_cases import found_and_true
 from seemkit.metrics.referring import ReferringIoU, overlaps
 from seemkit.nn.context import ImageContext
-from seemkit.postprocess.resize import restore
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Text
 from seemkit.training.module import SeemModule
@@ -73,12 +72,12 @@ class ReferringEvaluation(Evaluation):
             ]
             for target, phrases in zip(batch.targets, asked, strict=True)
         ]
-        answer = module.network.select(module.network.decode(context, prompts))
-        masks, owners = answer.masks(), answer.owners
+        selected = module.network.select(module.network.decode(context, prompts))
+        masks, owners = selected.masks(), selected.owners
         for index, (target, phrases) in enumerate(zip(batch.targets, asked, strict=True)):
             if not phrases:
                 continue
-            logits = restore(masks[index][owners[index] >= 0], context.padded, context.sizes[index], target.size)
+            logits = context.restore(masks[index][owners[index] >= 0], index)
             truth = target.masks[torch.tensor([phrase.segment for phrase in phrases])]
             with about(target.name):
                 check_finite(logits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,13 +10,12 @@ from torch import Tensor
 
 from seemkit.callbacks.evaluation.base import encoded, like_a_step, seem
 from seemkit.callbacks.evaluation.worst_cases import image_at
-from seemkit.inference.drawing import captioned_grid, dots, overlay, panoptic_picture
+from seemkit.inference.drawing import captioned_grid, draw_prompts, overlay, panoptic_picture
 from seemkit.inference.session import Session
 from seemkit.io.atomic import replacing
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
-from seemkit.postprocess.resize import restore
-from seemkit.prompts.values import Point, Text
+from seemkit.prompts.values import Text
 from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Panoptic, Target
 
@@ -71,14 +69,14 @@ class PictureGrid(Callback):
         target = batch.targets[index].to("cpu")
         image = image_at(batch.images[index], target.size)
         row = [(image, target.name), (panoptic_picture(image, Panoptic.from_target(target)), "truth")]
-        row.append((panoptic_picture(image, self._panoptic(module, context, target)), "predicted"))
+        row.append((panoptic_picture(image, self._panoptic(module, context)), "predicted"))
         session = Session.of(module.network, context)
         if target.phrases:
             phrase = target.phrases[0].text
             row.append((overlay(image, session.predict(Text(phrase)).mask[None]), phrase))
         return row + self._clicks(module, session, image, target)
 
-    def _panoptic(self, module: SeemModule, context: ImageContext, target: Target) -> Panoptic:
+    def _panoptic(self, module: SeemModule, context: ImageContext) -> Panoptic:
         network = module.network
         probabilities, masks = network.panoptic_inputs(context, network.embed_vocabulary(module.vocabulary))
         found = panoptic_map(
@@ -87,7 +85,7 @@ class PictureGrid(Callback):
             module.vocabulary.things,
             self.score_threshold,
             self.overlap_threshold,
-            partial(restore, padded=context.padded, size=context.sizes[0], original=target.size),
+            context.restore,
         )
         return Panoptic(found.ids.cpu(), found.segments)
 
@@ -99,7 +97,6 @@ class PictureGrid(Callback):
         truth = target.masks[max(things, key=lambda i: int(target.masks[i].sum()))]
         cells: list[Cell] = []
         for prediction, prompts in session.simulate(truth, rounds=5):
-            points = [(p.x, p.y, p.positive) for p in prompts if isinstance(p, Point)]
-            picture = dots(overlay(image, prediction.mask[None]), points)
-            cells.append((picture, f"{len(points)} click{'s'[: len(points) > 1]}: {prediction.label}"))
+            picture = draw_prompts(overlay(image, prediction.mask[None]), prompts, module.network.sampler)
+            cells.append((picture, f"{len(prompts)} click{'s'[: len(prompts) > 1]}: {prediction.label}"))
         return [cells[0], cells[-1]]

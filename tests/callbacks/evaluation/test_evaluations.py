@@ -14,7 +14,7 @@ from seemkit.inference.session import Session
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.prompts.values import Text
-from seemkit.types import Batch
+from seemkit.types import Batch, Size
 
 
 def run(evaluation, module, context, batch):
@@ -134,10 +134,10 @@ def test_predictions_that_are_not_finite_are_refused_by_name(evaluation, module,
         run(evaluation, module, replace(context, mask_features=broken), batch)
 
 
-def test_masks_of_another_size_are_refused_by_name(module, context, batch, monkeypatch):
-    monkeypatch.setattr("seemkit.callbacks.evaluation.instances.restore", lambda masks, **_: masks)
+def test_masks_of_another_size_are_refused_by_name(module, context, batch):
+    other = replace(context, frames=[Size(64, 64)] * len(context))
     with pytest.raises(InputError, match=rf"^{batch.targets[0].name}: masks differ: predicted \[64, 64\]"):
-        run(InstanceEvaluation(), module, context, batch)
+        run(InstanceEvaluation(), module, other, batch)
 
 
 def test_the_worst_cases_are_kept(module, context, batch):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from seemkit.types import Size
+from seemkit.plugin import Size
 
 Points = NDArray[np.float64]
 

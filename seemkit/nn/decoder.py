@@ -17,20 +17,18 @@ from seemkit.nn.attention import Attention, FeedForward, KeysValues
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
 from seemkit.nn.region_head import RegionHead
-from seemkit.nn.tokens import Role, Tokens, visibility
+from seemkit.nn.token_sequence import TokenSequence
+from seemkit.nn.tokens import Tokens
 
 LEVELS = 3
-
-ORDER = (Role.QUERY, Role.MEMORY, Role.PROMPT)
-"""How tokens stand in the sequence; those whose value is set anew at each level come last."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousMasks:
-    """The masks of the previous round, which the memory tokens look at the image through.
+    """The masks of the previous round, through which the memory tokens look at the image.
 
     Attributes:
-        logits: [B, P, H_m, W_m], one mask an object, at the resolution of the mask features.
+        logits: [B, P, H_m, W_m], one mask for each object, at the resolution of the mask features.
         slot: int64 [L or 1, B, M], the index in `logits` of the mask that each memory token uses.
     """
 
@@ -56,13 +54,13 @@ class DecoderLayer(nn.Module):
         image: KeysValues,
         allowed: Bool[Tensor, "B N M"],
     ) -> Float[Tensor, "B N C"]:
-        """The tokens after reading the image where `allowed`."""
+        """Return the tokens after reading the image where `allowed`."""
         return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
 
     def self_attend(
         self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B R N"]
     ) -> Float[Tensor, "B R C"]:
-        """The first R tokens after reading all where `allowed`, and the feed-forward layer."""
+        """Return the first R tokens after reading all tokens where `allowed`, and after the feed-forward layer."""
         placed, rows = tokens + positions, allowed.shape[1]
         read = self.self_attention(placed[:, :rows], self.self_attention.project(placed, tokens), allowed)
         return self.feed_forward(self.self_norm(tokens[:, :rows] + read))
@@ -102,7 +100,7 @@ class Decoder(nn.Module):
         self.values_carry_position = values_carry_position
 
     def read_image(self, levels: Sequence[Tensor], positions: Sequence[Tensor]) -> list[KeysValues]:
-        """Keys and values of every layer's cross-attention.
+        """Return keys and values for the cross-attention of every layer.
 
         Args:
             levels: three [B, M_l, C], coarsest first.
@@ -114,7 +112,7 @@ class Decoder(nn.Module):
             layer.cross_attention.project(placed[index % LEVELS], values[index % LEVELS])
             for index, layer in enumerate(self._stages())
         ]
-        # a step of training reads them once, and its backward pass would copy them again
+        # a training step reads them once, and its backward pass would copy them again
         return found if torch.is_grad_enabled() else [read.packed() for read in found]
 
     def forward(
@@ -126,36 +124,32 @@ class Decoder(nn.Module):
         *,
         every_layer: bool = False,
     ) -> list[dict[str, Embeddings]]:
-        """Predictions of each query group after the last layer, as a list of one.
+        """Return the predictions of each query group after the last layer, as a list of one.
 
         Args:
             context: the encoded images.
             tokens: the groups that take part.
-            previous: needed if a memory group takes part.
+            previous: required if a memory group takes part.
             mask_bias: for some query groups, a term [B, N, C_mask] added to each of their mask embeddings.
-            every_layer: True for those of the initial queries and after each layer, L + 1 in all, in place of the last.
+            every_layer: also return those of the initial queries and after each other layer, L + 1 in all.
         """
-        tokens = sorted(tokens, key=lambda t: (ORDER.index(t.group.role), t.group.fresh))
-        carried, fresh = ([t for t in tokens if t.group.fresh is wanted] for wanted in (False, True))
-        queries = [t for t in carried if t.group.role is Role.QUERY]
-        memory = [t for t in carried if t.group.role is Role.MEMORY]
-        if memory and previous is None:
+        sequence = TokenSequence(tokens)
+        if sequence.memory and previous is None:
             raise ValueError("memory takes part but no previous masks were given")
-        rows = sum(t.count for t in (*queries, *memory))
-        dealt_anew = any(len(t.owner) > 1 for t in tokens)
-        state = torch.cat([t.values[0] for t in carried], dim=1)
+        looking, queries = sequence.looking, sequence.queries
+        state = sequence.state()
         masks, predictions = self._masks(queries, state, mask_bias), []
         for index, layer in enumerate(self._stages()):
             if every_layer:
                 predictions.append(self._predict(context, queries, state, masks))
             level = index % LEVELS
-            position = torch.cat([t.positions[level if t.group.fresh else 0] for t in tokens], dim=1)
-            allowed = self._attention_mask(context, masks, previous if memory else None, index)
-            attended = layer.cross_attend(state[:, :rows], position[:, :rows], context.keys_values[index], allowed)
-            sequence = torch.cat((attended, state[:, rows:], *(t.values[level] for t in fresh)), dim=1)
-            if index == 0 or dealt_anew:
-                visible = visibility(tokens, index)[:, : state.shape[1]]
-            state = layer.self_attend(sequence, position, visible)
+            position = sequence.positions(level)
+            allowed = attention_mask(context, masks, previous if sequence.memory else None, index)
+            attended = layer.cross_attend(
+                state[:, :looking], position[:, :looking], context.keys_values[index], allowed
+            )
+            values = sequence.extend(torch.cat((attended, state[:, looking:]), dim=1), level)
+            state = layer.self_attend(values, position, sequence.visible(index))
             masks = self._masks(queries, state, mask_bias)
         return [*predictions, self._predict(context, queries, state, masks)]
 
@@ -167,7 +161,7 @@ class Decoder(nn.Module):
     def _masks(
         self, queries: Sequence[Tokens], state: Tensor, bias: dict[str, Tensor] | None
     ) -> Float[Tensor, "B N C_mask"]:
-        """The mask embeddings of all queries, with which `state` begins."""
+        """Return the mask embeddings of all queries, the first tokens of `state`."""
         sizes = [t.count for t in queries]
         masks = self.heads.masks(state[:, : sum(sizes)])
         if not bias:
@@ -178,7 +172,7 @@ class Decoder(nn.Module):
     def _predict(
         self, context: ImageContext, queries: Sequence[Tokens], state: Tensor, masks: Float[Tensor, "B N C_mask"]
     ) -> dict[str, Embeddings]:
-        """What is known of each group of queries; `masks` are those of `state`."""
+        """Return the predictions of each query group; `masks` are the mask embeddings of `state`."""
         sizes = [t.count for t in queries]
         classes = self.heads.classes(state[:, : sum(sizes)])
         if self.region_head is not None:
@@ -188,30 +182,28 @@ class Decoder(nn.Module):
 
     @staticmethod
     def _regions(context: ImageContext, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """The maps that the region head reads, cells in a row, and the queries' mask logits on them."""
+        """Return the maps that the region head reads, flattened, and the queries' mask logits on them."""
         features = [level.transpose(1, 2) for level in context.levels]
         maps = [*context.level_mask_features, context.region_features]
         return [*features, maps[-1].flatten(2)], [mask_logits(masks, of_map).flatten(2) for of_map in maps]
 
-    @staticmethod
-    @torch.no_grad()
-    def _attention_mask(
-        context: ImageContext, masks: Float[Tensor, "B N C_mask"], previous: PreviousMasks | None, layer: int
-    ) -> Bool[Tensor, "B R M"]:
-        """Where each query, and each memory token if there is any, may look: inside its own mask, or everywhere if
-        that is empty.
-        """
-        level = layer % LEVELS
-        sight = _inside_or_all(mask_logits(masks, context.level_mask_features[level]))
-        if previous is None:
-            return sight
-        logits = F.interpolate(previous.logits, size=tuple(context.shapes[level]), mode="bilinear", align_corners=False)
-        slot = previous.slot[min(layer, len(previous.slot) - 1)]
-        image = torch.arange(len(slot), device=slot.device)[:, None]
-        return torch.cat((sight, _inside_or_all(logits)[image, slot]), dim=1)
+
+@torch.no_grad()
+def attention_mask(
+    context: ImageContext, masks: Float[Tensor, "B N C_mask"], previous: PreviousMasks | None, layer: int
+) -> Bool[Tensor, "B R M"]:
+    """Return where each query, then each memory token, looks: inside its mask, or everywhere if that is empty."""
+    level = layer % LEVELS
+    inside = _inside_or_all(mask_logits(masks, context.level_mask_features[level]))
+    if previous is None:
+        return inside
+    logits = F.interpolate(previous.logits, size=tuple(context.shapes[level]), mode="bilinear", align_corners=False)
+    slot = previous.slot[min(layer, len(previous.slot) - 1)]
+    image = torch.arange(len(slot), device=slot.device)[:, None]
+    return torch.cat((inside, _inside_or_all(logits)[image, slot]), dim=1)
 
 
 def _inside_or_all(logits: Float[Tensor, "B N H W"]) -> Bool[Tensor, "B N H*W"]:
-    """The cells inside each mask, or all cells if there are none."""
+    """Return the cells inside each mask, or all cells if the mask is empty."""
     inside = (logits.flatten(2) >= 0).contiguous()
     return inside | ~inside.any(dim=2, keepdim=True)

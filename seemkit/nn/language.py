@@ -1,12 +1,11 @@
-"""The text tower: sentences to token vectors and one vector a sentence, in the space of class embeddings.
+"""The text tower: sentences to token vectors and one vector for each sentence, in the space of class embeddings.
 
-The tower trims padding, which is exact because attention is causal and everything is read at or before the first
-end-of-text token.
+The tower trims padding. This is exact: attention is causal, and nothing after the first end-of-text token is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple, Self
 
@@ -18,18 +17,18 @@ from seemkit.nn.text_transformer import Norm, TextTransformer
 from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
 
 BACKGROUND = "background"
-"""The name of the no-object class, which is always the last one."""
+"""Name of the no-object class, which is always the last one."""
 
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
-"""Parts of COCO's stuff names that say nothing about how the class looks."""
+"""Parts of COCO's stuff names that do not describe the class."""
 
 
 class TextFeatures(NamedTuple):
     """T encoded texts.
 
     Attributes:
-        tokens: [T, L, C], one vector a token, start and end tokens included, not normalized.
-        valid: bool [T, L], False behind the end of a text.
+        tokens: [T, L, C], one vector for each token, start and end tokens included, not normalized.
+        valid: bool [T, L], False after the end of a text.
         sentence: [T, C], the vector at the end token, not normalized.
     """
 
@@ -40,8 +39,8 @@ class TextFeatures(NamedTuple):
 
 @cache
 def imagenet_templates() -> tuple[str, ...]:
-    """The 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
-    from open_clip import OPENAI_IMAGENET_TEMPLATES  # takes seconds to import, and not every model asks for it
+    """Return 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
+    from open_clip import OPENAI_IMAGENET_TEMPLATES  # takes seconds to import, and not every model needs it
 
     return ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
 
@@ -54,7 +53,7 @@ class LanguageTower(nn.Module):
         layers: its depth.
         num_heads: its attention heads.
         output_dim: C, channels of text embeddings.
-        context_length: most tokens of a text, start and end included.
+        context_length: maximum number of tokens of a text, start and end included.
         logit_scale: initial logarithm of the scale of cosine similarities.
     """
 
@@ -75,25 +74,25 @@ class LanguageTower(nn.Module):
         self.final_norm = Norm(embed_dim)
         self.projection = nn.Parameter(torch.empty(embed_dim, output_dim))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
-        self._known: dict[tuple[Hashable, ...], Tensor] = {}  # class vectors
+        self._classes: dict[tuple[tuple[str, ...], tuple[str, ...]], Tensor] = {}  # vectors by names and templates
         self._sentences: dict[str, Tensor] = {}  # unit vectors of single sentences while the tower is frozen
-        self.register_load_state_dict_post_hook(lambda tower, _: tower.forget())  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(lambda tower, _: tower._forget())  # type: ignore[no-untyped-call]
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
         nn.init.normal_(self.projection, std=embed_dim**-0.5)
 
     @property
     def scale(self) -> Tensor:
-        """The factor on cosine similarities with class names; not clamped."""
+        """Factor on cosine similarities with class names; not clamped."""
         return self.logit_scale.exp()
 
     @property
     def phrase_scale(self) -> Tensor:
-        """The factor on cosine similarities with phrases; at most 100."""
+        """Factor on cosine similarities with phrases; at most 100."""
         return self.logit_scale.exp().clamp(max=100)
 
     def forward(self, texts: Sequence[str]) -> TextFeatures:
-        """The features of the texts."""
+        """Return the features of the texts."""
         ids = tokenize(texts, self.context_length).to(self.projection.device)
         length = ids.shape[1]
         hidden = self.token_embedding(ids) + self.positional_embedding[:length]
@@ -103,19 +102,21 @@ class LanguageTower(nn.Module):
         return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends])
 
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
-        """Unit vectors of K class names and, last, of the background.
+        """Return unit vectors of K class names and, last, of the background.
 
         Each is the mean over the templates of the normalized sentence vectors, normalized. In evaluation mode and
-        without gradient they are computed once for the same names, until weights, mode, device or type change.
+        without gradient they are computed once for the same names. Loading weights, changing mode, device or type, and
+        `forget_classes` discard them; call that after changing weights in place in evaluation mode.
         """
-        remembers = not self.training and not torch.is_grad_enabled()
-        key = self._key(names, templates)
-        if remembers and key in self._known:
-            return self._known[key]
-        vectors = torch.stack([self._embed_class(name, templates) for name in (*names, BACKGROUND)])
-        if remembers:
-            self._known[key] = vectors
-        return vectors
+        key = (tuple(names), tuple(templates))
+        if self.training or torch.is_grad_enabled():
+            return self._embed_classes(*key)
+        if key not in self._classes:
+            self._classes[key] = self._embed_classes(*key)
+        return self._classes[key]
+
+    def _embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
+        return torch.stack([self._embed_class(name, templates) for name in (*names, BACKGROUND)])
 
     def _embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
         sentences = self([template.format(_bare(name)) for template in templates]).sentence
@@ -123,31 +124,30 @@ class LanguageTower(nn.Module):
         return mean / mean.norm()
 
     def remember(self, names: Sequence[str], templates: Sequence[str], vectors: Float[Tensor, "K1 C"]) -> None:
-        """Takes class vectors that were computed earlier with the same weights, as `embed_classes` returns them."""
-        self._known[self._key(names, templates)] = vectors.to(self.projection)
+        """Keep class vectors that were computed earlier with the same weights, as `embed_classes` returns them."""
+        self._classes[tuple(names), tuple(templates)] = vectors.to(self.projection)
 
-    def _key(self, names: Sequence[str], templates: Sequence[str]) -> tuple[Hashable, ...]:
-        """Names, templates and a mark of the weights, which averaging swaps without a word."""
-        return tuple(names), tuple(templates), float(self.projection.detach().sum())
-
-    def forget(self) -> None:
-        """Drops all remembered vectors, because something that they depend on changes."""
-        self._known.clear()
-        self._sentences.clear()
+    def forget_classes(self) -> None:
+        """Discard the class vectors, because the weights have changed."""
+        self._classes.clear()
 
     def train(self, mode: bool = True) -> Self:
-        """As in every module; class vectors are forgotten."""
-        self._known.clear()
+        """Set the mode, as every module does, and discard the class vectors."""
+        self.forget_classes()
         return super().train(mode)
 
+    def _forget(self) -> None:
+        self.forget_classes()
+        self._sentences.clear()
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.forget()
+        self._forget()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def embed_classes_once(
         self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str]
     ) -> Float[Tensor, "K1 C"]:
-        """Unit vectors of K class names and the background, each in one random template (as in training).
+        """Return unit vectors of K class names and the background, each in one random template, as in training.
 
         A frozen tower computes each sentence once.
         """

@@ -159,6 +159,10 @@ class SeemModule(lightning.LightningModule):
         """Gathers sharded weights, as in `on_validation_start`."""
         self.on_validation_start()
 
+    def on_validation_epoch_end(self) -> None:
+        """Discards the class vectors: weight averaging has just put the weights in training back in place."""
+        self.network.language.forget_classes()
+
     def validation_step(self, batch: Batch, index: int) -> Encoded:
         """The encoded images; evaluation callbacks decode from them what they need."""
         return self._encode(batch)

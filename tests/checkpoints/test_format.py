@@ -187,7 +187,7 @@ def test_class_vectors_of_other_names_are_not_used(folder):
     loaded = SEEM.from_pretrained(folder)
     with torch.no_grad():
         found = loaded.embed_vocabulary(loaded.vocabulary)
-        loaded.language.forget()
+        loaded.language.forget_classes()
         torch.testing.assert_close(found, loaded.embed_vocabulary(loaded.vocabulary))
 
 

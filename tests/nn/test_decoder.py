@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seemkit.nn.context import ImageContext
-from seemkit.nn.decoder import Decoder, PreviousMasks
+from seemkit.nn.decoder import Decoder, PreviousMasks, attention_mask
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import (
     MEMORY,
@@ -196,11 +196,11 @@ def test_where_a_query_looks():
     masks = torch.zeros(1, 5, WIDTH)
     masks[0, 0, 0] = masks[0, 1, 1] = 1
     masks[0, 2, 0] = -1
-    sight = scene.decoder._attention_mask(context, masks, None, 0)[0]
-    assert sight[0].nonzero().flatten().tolist() == [2, 4]  # inside its mask, where a logit of 0 still is
-    assert sight[1].all()  # its mask is empty
-    assert sight[2].nonzero().flatten().tolist() == [0, 1, 3, 4, 5]
-    assert sight[3].all()  # all logits are 0
+    allowed = attention_mask(context, masks, None, 0)[0]
+    assert allowed[0].nonzero().flatten().tolist() == [2, 4]  # inside its mask, where a logit of 0 still is
+    assert allowed[1].all()  # its mask is empty
+    assert allowed[2].nonzero().flatten().tolist() == [0, 1, 3, 4, 5]
+    assert allowed[3].all()  # all logits are 0
 
 
 @pytest.mark.parametrize("region_head", [False, True])

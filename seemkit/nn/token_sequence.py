@@ -1,0 +1,60 @@
+"""The order of the tokens in a decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from seemkit.nn.tokens import Role, Tokens, visibility
+
+ORDER = (Role.QUERY, Role.MEMORY, Role.PROMPT)
+
+
+class TokenSequence:
+    """The tokens of all groups, one after another: queries, memory, prompts that layers carry on, fresh prompts.
+
+    So the tokens that look at the image come first, and the state that layers carry on is followed by the tokens whose
+    value is set anew at each level.
+
+    Args:
+        tokens: the groups that take part, in any order.
+
+    Attributes:
+        queries: the query groups, in order.
+        memory: the memory groups.
+    """
+
+    def __init__(self, tokens: Sequence[Tokens]) -> None:
+        self._all = sorted(tokens, key=lambda t: (ORDER.index(t.group.role), t.group.fresh))
+        self._carried = [t for t in self._all if not t.group.fresh]
+        self._fresh = [t for t in self._all if t.group.fresh]
+        self.queries = [t for t in self._carried if t.group.role is Role.QUERY]
+        self.memory = [t for t in self._carried if t.group.role is Role.MEMORY]
+        self._visible: Tensor | None = None
+
+    @property
+    def looking(self) -> int:
+        """Number of tokens that look at the image: the queries and the memory."""
+        return sum(t.count for t in (*self.queries, *self.memory))
+
+    def state(self) -> Float[Tensor, "B S C"]:
+        """Return the initial values of the S tokens that layers carry on."""
+        return torch.cat([t.values[0] for t in self._carried], dim=1)
+
+    def extend(self, state: Float[Tensor, "B S C"], level: int) -> Float[Tensor, "B N C"]:
+        """Return the values of all N tokens: the state, then the fresh values of a level."""
+        return torch.cat((state, *(t.values[level] for t in self._fresh)), dim=1)
+
+    def positions(self, level: int) -> Float[Tensor, "B N C"]:
+        """Return the positions of all tokens at a level."""
+        return torch.cat([t.positions[level if t.group.fresh else 0] for t in self._all], dim=1)
+
+    def visible(self, layer: int) -> Bool[Tensor, "B S N"]:
+        """Return which tokens (columns) each carried token (row) reads at a layer."""
+        owners_change = any(len(t.owner) > 1 for t in self._all)
+        if self._visible is None or owners_change:
+            self._visible = visibility(self._all, layer)[:, : sum(t.count for t in self._carried)]
+        return self._visible

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from seemkit.checkpoints import format as weights
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
+from seemkit.checkpoints.format import (
+    ARCHITECTURE,
+    WEIGHTS,
+    ClassVectors,
+    read_architecture,
+    read_classes,
+    read_weights,
+)
 from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
 from seemkit.checkpoints.variants import OFFICIAL, PUBLISHED
 from seemkit.errors import InputError
@@ -36,7 +43,7 @@ class Pretrained:
     architecture: Architecture
     vocabulary: Vocabulary | None
     tensors: dict[str, Tensor]
-    classes: weights.ClassVectors | None
+    classes: ClassVectors | None
     source: str
 
 
@@ -61,14 +68,14 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
     if path.exists():
         if variant is not None:
             raise InputError(f"{path}: a variant ({variant}) is only for checkpoints of the official code")
-        architecture, vocabulary = weights.read_architecture(path)
-        tensors, classes = weights.read_weights(path), weights.read_classes(path)
-        return Pretrained(architecture, vocabulary, tensors, classes, str(path / weights.WEIGHTS))
+        architecture, vocabulary = read_architecture(path)
+        tensors, classes = read_weights(path), read_classes(path)
+        return Pretrained(architecture, vocabulary, tensors, classes, str(path / WEIGHTS))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         return _from_hub(str(source), variant)
     raise InputError(
         f"{source}: no such folder or file, no shipped model ({', '.join(SHIPPED)}) and no name of a repository like "
-        f"'organization/name'; a model is a folder with {weights.ARCHITECTURE} and {weights.WEIGHTS}, as `seemkit fit` "
+        f"'organization/name'; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` "
         "and `seemkit convert` leave it"
     )
 
@@ -102,8 +109,8 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
     if variant is None and repository == OFFICIAL:
         raise InputError(f"{repository}: holds several models: give a variant, one of {', '.join(PUBLISHED)}")
     if variant is None:
-        folder = fetch(weights.ARCHITECTURE).parent
-        fetch(weights.WEIGHTS)
+        folder = fetch(ARCHITECTURE).parent
+        fetch(WEIGHTS)
         return find(folder)
     if variant not in PUBLISHED:
         raise InputError(f"{repository}: no file of variant {variant!r} is published; there are {', '.join(PUBLISHED)}")

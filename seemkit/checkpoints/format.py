@@ -1,23 +1,24 @@
 """seemkit's own weight format: a folder with ``architecture.yaml`` and ``model.safetensors``.
 
-Beside them lie the class vectors of the model's own vocabulary, in ``classes.safetensors``: with the 81 sentences of
-each of COCO's 133 classes they take minutes to compute on a CPU.
+A third file, ``classes.safetensors``, holds the class vectors of the model's own vocabulary. With 81 sentences for each
+of COCO's 133 classes they take minutes to compute on a CPU.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
+import torch
 import yaml
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from seemkit.errors import InputError
 from seemkit.io.atomic import replacing
@@ -29,6 +30,8 @@ ARCHITECTURE = "architecture.yaml"
 WEIGHTS = "model.safetensors"
 CLASSES = "classes.safetensors"
 PACKAGES = "prompt_kinds"
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class ClassVectors:
     vectors: Tensor
 
 
-def save(
+def save_model(
     network: nn.Module,
     architecture: Architecture,
     vocabulary: Vocabulary | None,
@@ -55,9 +58,9 @@ def save(
     *,
     half: bool = False,
 ) -> None:
-    """Writes the files, each under a temporary name first, and names the packages of the prompt kinds in use.
+    """Write a model folder, each file under a temporary name first; it names the packages of the prompt kinds in use.
 
-    With `half`, numbers are written with 16 bits; a network reads them into its own type.
+    With `half`, weights are written with 16 bits; a network reads them into its own type.
     """
     folder.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"architecture": architecture.to_dict(), PACKAGES: packages(architecture)}
@@ -80,7 +83,7 @@ def save(
 
 
 def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
-    """The architecture and vocabulary that a folder holds.
+    """Return the architecture and vocabulary in a folder.
 
     Raises:
         InputError: the file is missing, is no YAML, has an unknown key, or needs a prompt kind that is not installed.
@@ -109,19 +112,16 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
 
 
 def packages(architecture: Architecture) -> dict[str, str]:
-    """The package of each prompt kind that the architecture names."""
+    """Return the package of each prompt kind that the architecture names."""
     return {name: installed()[name].package for name in architecture.prompts}
 
 
 def require(needed: object, source: str) -> None:
-    """Nothing, if all prompt kinds are installed.
+    """Raise InputError unless all prompt kinds are installed; the message names the package of a missing one.
 
     Args:
-        needed: what `packages` returned when the file was written; None if it says nothing.
+        needed: what `packages` returned when the file was written; None if the file states nothing.
         source: the file, for the message.
-
-    Raises:
-        InputError: one is not; the message says which package brings it.
     """
     for name, package in needed.items() if isinstance(needed, dict) else ():
         if name not in installed().kinds:
@@ -132,7 +132,7 @@ def require(needed: object, source: str) -> None:
 
 
 def read_classes(folder: Path) -> ClassVectors | None:
-    """The class vectors that a folder holds, if any.
+    """Return the class vectors in a folder; None if it has none.
 
     Raises:
         InputError: the file is broken.
@@ -149,7 +149,7 @@ def read_classes(folder: Path) -> ClassVectors | None:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights that a folder holds.
+    """Return the weights in a folder.
 
     Raises:
         InputError: the file is missing or broken.
@@ -163,45 +163,49 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a readable safetensors file: {error}") from error
 
 
-class Undrawn(TorchFunctionMode):
-    """While it is entered, modules that are built do not draw their first weights, which takes seconds.
+def build_filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], source: str) -> Network:
+    """Return a network with weights, without drawing its first weights, which would take seconds.
 
-    For networks whose every weight is filled afterwards.
+    The network is built on torch's meta device and takes the tensors as they are, with their types. A network that
+    computes further tensors when it is built, such as a table of positions, is built as usual and filled.
+
+    Args:
+        build: makes the network.
+        tensors: its weights; every name and shape must fit.
+        source: file or folder of the weights, for messages.
+
+    Raises:
+        InputError: a name or shape does not fit.
     """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        given = [*args, *(kwargs or {}).values()]
-        drawn = getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWING
-        if drawn and given and isinstance(given[0], nn.Parameter):
-            return given[0]
-        return func(*args, **(kwargs or {}))
+    with torch.device("meta"):
+        network = build()
+    check_fit(network.state_dict(), tensors, source)
+    network.load_state_dict(dict(tensors), assign=True)
+    if any(tensor.is_meta for tensor in _tensors(network)):
+        network = build()
+        fill(network, tensors, source)
+    return network
 
 
-_DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    """Return all tensors of a network: parameters, buffers, and plain attributes of its modules."""
+    yield from itertools.chain(network.parameters(), network.buffers())
+    for module in network.modules():
+        yield from (value for value in vars(module).values() if isinstance(value, Tensor))
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Fills the network with weights; every name and shape must fit.
+    """Fill the network with weights.
 
     Raises:
-        InputError: one does not; the network is as it was.
+        InputError: a name or shape does not fit; the network is unchanged.
     """
     check_fit(network.state_dict(), tensors, source)
     network.load_state_dict(dict(tensors))
 
 
 def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
-    """Nothing, if names and shapes of the tensors are all the network's own.
-
-    Raises:
-        InputError: they are not; the message names the first offending keys.
-    """
+    """Raise InputError unless names and shapes are those of the network; the message names the first wrong keys."""
     missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     shapes = sorted(name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape)
     for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from seemkit.checkpoints import format as weights
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
+from seemkit.checkpoints.format import fill
 from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
 from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
@@ -36,7 +36,7 @@ def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
     renamed = rename(tensors, architecture)
     if not any(own.startswith(SEEM_ONLY) for own in renamed):
         raise InputError(f"{path}: has no visual prompts, so it is of X-Decoder; use `seemkit convert xdecoder`")
-    weights.fill(network, renamed, str(path))
+    fill(network, renamed, str(path))
     return _write(network, out, f"{path}: {name}{'' if variant else _assumed(name)}")
 
 
@@ -54,7 +54,7 @@ def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:
     shared = {key: value for key, value in tensors.items() if not any(word in key for word in XDECODER_ONLY)}
     renamed = rename(shared, architecture)
     fresh = {k: v for k, v in network.state_dict().items() if k.startswith(SEEM_ONLY) and k not in renamed}
-    weights.fill(network, renamed | fresh, str(path))
+    fill(network, renamed | fresh, str(path))
     dropped = sorted(tensors.keys() - shared.keys())
     return [
         *_write(network, out, f"{path}: X-Decoder, as a start for {name}{'' if variant else _assumed(name)}"),

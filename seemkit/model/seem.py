@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seemkit.checkpoints import find as pretrained
-from seemkit.checkpoints import format as weights
+from seemkit.checkpoints.find import find
+from seemkit.checkpoints.format import ClassVectors, build_filled, save_model
 from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
 from seemkit.model.precision import Dtype, choose_device, choose_dtype
@@ -116,10 +116,8 @@ class SEEM(nn.Module):
         """
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
-        found = pretrained.find(source, variant)
-        with weights.Undrawn():
-            network = cls(found.architecture, found.vocabulary)
-        weights.fill(network, found.tensors, found.source)
+        found = find(source, variant)
+        network = build_filled(lambda: cls(found.architecture, found.vocabulary), found.tensors, found.source)
         network.eval().to(device=place, dtype=kind)
         if found.classes is not None:
             network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
@@ -143,8 +141,8 @@ class SEEM(nn.Module):
         if self.vocabulary is not None:
             with torch.no_grad():
                 vectors = self.embed_vocabulary(self.vocabulary)
-            classes = weights.ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
-        weights.save(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
+            classes = ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
+        save_model(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
 
     def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
         """B images, ready for any number of decodes.

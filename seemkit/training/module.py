@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from seemkit.checkpoints import find as pretrained
+from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
 from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.errors import InputError
@@ -70,7 +70,7 @@ class SeemModule(lightning.LightningModule):
         self.seed = seed
         self.weights = weights
         sampling.user.check(installed())
-        found = None if weights is None else pretrained.find(weights)
+        found = None if weights is None else find(weights)
         if architecture is None:
             if found is None:
                 raise InputError("model: give model.architecture, or model.weights, which have one")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from seemkit.checkpoints import find as pretrained
 from seemkit.checkpoints import variants
+from seemkit.checkpoints.find import find
 from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
 from tests.checkpoints.official_names import SMALL, state_dict
@@ -14,7 +14,7 @@ from tests.checkpoints.official_names import SMALL, state_dict
 
 def test_a_folder(tiny_network, tmp_path):
     tiny_network.save(tmp_path / "model")
-    found = pretrained.find(tmp_path / "model")
+    found = find(tmp_path / "model")
     assert found.architecture == tiny_network.architecture
     assert found.tensors.keys() == tiny_network.state_dict().keys()
 
@@ -30,13 +30,13 @@ def test_a_folder(tiny_network, tmp_path):
 def test_nothing_there(tmp_path, monkeypatch, source, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
-        pretrained.find(source)
+        find(source)
 
 
 def test_a_variant_of_an_own_folder(tiny_network, tmp_path):
     tiny_network.save(tmp_path / "model")
     with pytest.raises(InputError, match="only for checkpoints of the official code"):
-        pretrained.find(tmp_path / "model", "focal-t-v1")
+        find(tmp_path / "model", "focal-t-v1")
 
 
 @pytest.fixture
@@ -71,16 +71,16 @@ def test_an_own_folder_of_the_hub(hub, tiny_network, tmp_path):
 
 def test_offline(hub):
     with pytest.raises(InputError, match=r"xdecoder/SEEM: seem_focalt_v1\.pt: not in the local cache.*local folder"):
-        pretrained.find("xdecoder/SEEM", "focal-t-v1")
+        find("xdecoder/SEEM", "focal-t-v1")
 
 
 def test_the_official_repository_holds_several_models(hub):
     with pytest.raises(InputError, match=r"xdecoder/SEEM: holds several models: give a variant, one of focal-t-v0"):
-        pretrained.find("xdecoder/SEEM")
+        find("xdecoder/SEEM")
     assert hub == []
 
 
 def test_an_unpublished_variant(hub):
     with pytest.raises(InputError, match="no file of variant 'davit-d3-v1' is published"):
-        pretrained.find("xdecoder/SEEM", "davit-d3-v1")
+        find("xdecoder/SEEM", "davit-d3-v1")
     assert hub == []

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 import yaml
 
-from seemkit.checkpoints.format import ARCHITECTURE, CLASSES, WEIGHTS, Undrawn, fill
+from seemkit.checkpoints.format import ARCHITECTURE, CLASSES, WEIGHTS, build_filled
 from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
@@ -202,15 +202,36 @@ def test_old_class_vectors_do_not_outlive_their_weights(tiny_network, folder):
     assert not (folder / CLASSES).exists()
 
 
-def test_weights_that_will_be_filled_are_not_drawn():
+def test_a_network_with_weights_is_built_without_drawing_first_ones(monkeypatch):
     drawn = SEEM(TINY)
-    with Undrawn():
-        network = SEEM(TINY)
-        before = torch.random.get_rng_state()
-        torch.nn.Linear(3, 3), torch.nn.Embedding(3, 3)
-        assert torch.equal(torch.random.get_rng_state(), before)
-        assert torch.zeros(3).normal_().any()  # what is no weight is drawn as ever
-    fill(network, drawn.state_dict(), "here")
+    before = torch.random.get_rng_state()
+    network = build_filled(lambda: SEEM(TINY), drawn.state_dict(), "here")
+    assert torch.equal(torch.random.get_rng_state(), before)
     for name, tensor in drawn.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor), name
     assert network.queries.value.weight.requires_grad
+
+
+class Table(torch.nn.Linear):
+    """A layer that computes tensors beside its weights."""
+
+    def __init__(self, kept: bool) -> None:
+        super().__init__(3, 3)
+        positions = torch.arange(3.0)
+        if kept:
+            self.register_buffer("positions", positions, persistent=False)
+        else:
+            self.positions = positions
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_tensors_that_no_file_holds_are_computed(kept):
+    drawn = Table(kept)
+    network = build_filled(lambda: Table(kept), drawn.state_dict(), "here")
+    assert torch.equal(network.weight, drawn.weight)
+    assert network.positions.tolist() == [0, 1, 2]
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(InputError, match="here: weights of another architecture; missing: weight"):
+        build_filled(lambda: torch.nn.Linear(3, 3), {"bias": torch.zeros(3)}, "here")

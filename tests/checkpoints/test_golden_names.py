@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,8 +23,8 @@ CONFIGS = {
 
 
 @pytest.fixture(params=CONFIGS)
-def case(request, golden_folder: Path):
-    keys = json.loads((golden_folder / f"{request.param}.keys.json").read_text())
+def case(request, golden_file):
+    keys = json.loads(golden_file(f"{request.param}.keys.json").read_text())
     with torch.device("meta"):
         return request.param, {name: torch.empty(shape) for name, (shape, _) in keys.items()}
 
@@ -42,9 +41,9 @@ def test_all_names_and_shapes_are_consumed_and_produced(case):
     assert {name: value.shape for name, value in renamed.items()} == own
 
 
-def test_numbers_of_parameters(case, golden_folder):
+def test_numbers_of_parameters(case, golden_file):
     config, _ = case
-    counts = json.loads((golden_folder / "params.json").read_text())
+    counts = json.loads(golden_file("params.json").read_text())
     if config not in counts:
         pytest.skip(f"params.json has no counts of {config}")
     with torch.device("meta"):

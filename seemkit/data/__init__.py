@@ -15,8 +15,19 @@ if TYPE_CHECKING:
     from seemkit.data.datamodules.interactive import InteractiveDataModule
     from seemkit.data.datamodules.refcoco import ReferringDataModule
     from seemkit.data.datamodules.scenes import ScenesDataModule
+    from seemkit.data.datamodules.sources import CocoInstancesSource, CocoPanopticSource, CocoSource, RefCocoSource
 
-__all__ = ["CocoDataModule", "DavisDataModule", "InteractiveDataModule", "ReferringDataModule", "ScenesDataModule"]
+__all__ = [
+    "CocoDataModule",
+    "CocoInstancesSource",
+    "CocoPanopticSource",
+    "CocoSource",
+    "DavisDataModule",
+    "InteractiveDataModule",
+    "RefCocoSource",
+    "ReferringDataModule",
+    "ScenesDataModule",
+]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -26,5 +37,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "datamodules.interactive": ["InteractiveDataModule"],
         "datamodules.refcoco": ["ReferringDataModule"],
         "datamodules.scenes": ["ScenesDataModule"],
+        "datamodules.sources": ["CocoInstancesSource", "CocoPanopticSource", "CocoSource", "RefCocoSource"],
     },
 )

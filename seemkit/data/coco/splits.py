@@ -1,4 +1,4 @@
-"""COCO's layouts of a folder: which splits it has, and what opens them."""
+"""The layouts of a COCO folder: which splits it has, in which layout each is, and what opens it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,34 @@ from seemkit.data.coco.instances import CocoInstances
 from seemkit.data.coco.panoptic import CocoPanoptic
 from seemkit.errors import InputError
 
-DATASETS: Final[dict[str, Callable[[Path, str], CocoImages[Any]]]] = {
-    "panoptic": CocoPanoptic,
-    "instances": CocoInstances,
-}
-"""What opens a split, by the first word of its JSON: ``annotations/<word>_<split>.json``."""
+DATASETS: Final[dict[str, Callable[..., CocoImages[Any]]]] = {"panoptic": CocoPanoptic, "instances": CocoInstances}
+"""The dataset of each layout, by the first word of its JSON, ``annotations/<layout>_<split>.json``; the first wins."""
+
+
+def layout_of(folder: Path, split: str) -> str | None:
+    """Return the layout of a split, a key of `DATASETS`: the first that the folder has, or None."""
+    return next((kind for kind in DATASETS if (folder / "annotations" / f"{kind}_{split}.json").is_file()), None)
+
+
+def open_split(folder: Path, split: str, **settings: Any) -> CocoImages[Any]:  # noqa: ANN401 (of the dataset)
+    """Return the dataset of a split.
+
+    Args:
+        folder: contains ``annotations/``.
+        split: for example ``train2017``.
+        settings: further arguments of the dataset, such as `transform`.
+
+    Raises:
+        InputError: a file is missing or faulty; the message names file and field.
+    """
+    return DATASETS[layout_of(folder, split) or "panoptic"](folder, split, **settings)
 
 
 def find_splits(folder: Path) -> list[tuple[str, str]]:
-    """The first word and the split of every JSON that makes a split; train before val before test, then others.
+    """Return layout and split of every JSON that defines a split: train, then val, then test, then others.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder has none.
     """
     found = []
     for path in sorted((folder / "annotations").glob("*.json")):

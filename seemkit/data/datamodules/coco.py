@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from seemkit.data.coco.base import CocoImages
+from seemkit.data.coco.splits import layout_of, open_split
 from seemkit.data.datamodules.base import EvaluationDataModule
+from seemkit.data.datamodules.sources import CocoSource, Source
 from seemkit.data.image_list import ImageFiles
 from seemkit.data.loading.loader import ResumableLoader, collate, start_worker
-from seemkit.data.loading.mixture import Mixture, Source, group_batches, mixed_order
+from seemkit.data.loading.mixture import Mixture, group_batches, mixed_order
 from seemkit.data.loading.samplers import SeededSampler, rank_and_world
 from seemkit.data.loading.transforms import (
     Compose,
@@ -76,7 +78,7 @@ class CocoDataModule(EvaluationDataModule):
             jitter: random scale and crop in training, in place of `short_side`; evaluation keeps `short_side`.
             augmentations: further transforms in training, of ``torchvision.transforms.v2``.
             sources: what to train on; empty means `train_split` of `root`. The first must have the classes of the
-                splits for evaluation; what others have beside them comes behind.
+                splits for evaluation; classes that others add come after them.
             predict_images: image files for prediction.
 
         Raises:
@@ -90,7 +92,7 @@ class CocoDataModule(EvaluationDataModule):
         self.train_transform = Compose([
             *([jitter] if jitter else resize), HorizontalFlip(flip), *(Torchvision(change) for change in augmentations)
         ])  # fmt: skip
-        self.sources = tuple(sources) or (Source(root, train_split),)
+        self.sources = tuple(sources) or (CocoSource(root, train_split),)
         self._datasets: dict[str, CocoImages[Any]] = {}
         self._train: Mixture | None = None
 
@@ -105,7 +107,7 @@ class CocoDataModule(EvaluationDataModule):
             return self._training().vocabulary
         for dataset in self._datasets.values():
             return dataset.vocabulary
-        splits = (split for split in (self.val_split, self.test_split) if self._has(split))
+        splits = (split for split in (self.val_split, self.test_split) if layout_of(self.root, split))
         split = next(splits, None)
         return self._training().vocabulary if split is None else self._dataset(split).vocabulary
 
@@ -147,14 +149,10 @@ class CocoDataModule(EvaluationDataModule):
             return self.test_dataloader()
         return self.evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
 
-    def _has(self, split: str) -> bool:
-        folder = self.root / "annotations"
-        return any((folder / f"{kind}_{split}.json").is_file() for kind in ("panoptic", "instances"))
-
     def _dataset(self, split: str) -> CocoImages[Any]:
         """The dataset of a split for evaluation, read once; its vocabulary must be that of the splits read before."""
         if split not in self._datasets:
-            dataset = Source(str(self.root), split).open(self.evaluation_transform, self.seed)
+            dataset = open_split(self.root, split, transform=self.evaluation_transform, seed=self.seed)
             self._check_classes(dataset)
             self._datasets[split] = dataset
         return self._datasets[split]

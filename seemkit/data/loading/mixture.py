@@ -1,12 +1,11 @@
-"""What is trained on: splits of folders in COCO's layouts, alone or mixed."""
+"""Several datasets as one: common classes, and the order in which samples are drawn."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,88 +13,22 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from seemkit.data.coco.base import CocoImages
-from seemkit.data.coco.instances import CocoInstances
-from seemkit.data.coco.lvis import LvisChoice
-from seemkit.data.coco.panoptic import CocoPanoptic
 from seemkit.data.loading.samplers import SampleKey
-from seemkit.data.loading.transforms import Sample, Transform
-from seemkit.data.refcoco.dataset import RefCoco
+from seemkit.data.loading.transforms import Sample
 from seemkit.errors import InputError
 from seemkit.types import Vocabulary
 
 
-@dataclass(frozen=True)
-class Source:
-    """A split of a folder.
-
-    Attributes:
-        root: the folder: COCO panoptic (``annotations/panoptic_<split>.json``), COCO instances
-            (``annotations/instances_<split>.json``; panoptic wins), either of them with its images as files or in
-            shards (`seemkit.data.shards`), or the releases of RefCOCO.
-        split: for example ``train2017``.
-        weight: how often its images come, against the other sources; each starts from its share of all images.
-        grounding: panoptic only: a JSON of referred objects (`seemkit.data.coco.grounding.Grounding`).
-        lvis: panoptic only: a JSON of LVIS, whose masks replace those of things (`seemkit.data.coco.lvis.Lvis`).
-        lvis_choice: which of several fitting LVIS objects; the reference takes the first.
-        exclude: panoptic only: files whose images are left out (`seemkit.data.coco.excluded_images`).
-        skip_empty: instances only: leave out objects without a pixel in place of an error.
-        release: the release of RefCOCO in `root`: ``refcoco``, ``refcoco+`` or ``refcocog``.
-        split_by: who chose its splits: ``unc``, ``umd`` or ``google``.
-        images: its folder of images.
-    """
-
-    root: str
-    split: str
-    weight: float = 1.0
-    grounding: str | None = None
-    lvis: str | None = None
-    lvis_choice: LvisChoice = "first"
-    exclude: tuple[str, ...] = ()
-    skip_empty: bool = False
-    release: str | None = None
-    split_by: str = "unc"
-    images: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise InputError(f"sources: {self.root}: weight is {self.weight}; use a number above 0 or leave it out")
-
-    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
-        """Its dataset.
-
-        Raises:
-            InputError: a file is missing or faulty; it names file and field.
-        """
-        if self.release is not None:
-            return RefCoco(
-                self.root, self.release, self.split_by, self.split, self.images, transform=transform, seed=seed
-            )
-        annotations = Path(self.root) / "annotations"
-        instances, panoptic = (annotations / f"{kind}_{self.split}.json" for kind in ("instances", "panoptic"))
-        if instances.is_file() and not panoptic.is_file():
-            return CocoInstances(self.root, self.split, transform=transform, seed=seed, skip_empty=self.skip_empty)
-        return CocoPanoptic(
-            self.root,
-            self.split,
-            transform=transform,
-            seed=seed,
-            grounding=self.grounding,
-            lvis=self.lvis,
-            lvis_choice=self.lvis_choice,
-            exclude=self.exclude,
-        )
-
-
 class Mixture(Dataset[Sample]):
-    """Several datasets one behind the other, with the classes of all of them.
+    """Several datasets in a row, with the classes of all of them.
 
-    Classes of one name are one class. A dataset that lacks a class counts its objects as background; give datasets that
-    share their classes.
+    Classes of the same name are one class. In a dataset that lacks a class, objects of this class count as background,
+    so mix datasets that share their classes.
 
     Attributes:
         datasets: the parts.
-        vocabulary: the classes of the first, then what the others add.
-        lengths: samples of each part.
+        vocabulary: the classes of the first dataset, then those that the others add.
+        lengths: number of samples of each part.
     """
 
     def __init__(self, datasets: Sequence[CocoImages[Any]]) -> None:
@@ -123,7 +56,7 @@ class Mixture(Dataset[Sample]):
         return self._ends[-1]
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """The sample at a position among all, with labels of the common vocabulary."""
+        """Return the sample at a position among all, with labels of the common vocabulary."""
         sample = SampleKey.of(key)
         part, inner = self._find(sample.position)
         image, target = self.datasets[part][SampleKey(inner, sample.epoch)]
@@ -140,13 +73,13 @@ class Mixture(Dataset[Sample]):
 
 
 def mixed_order(lengths: Sequence[int], weights: Sequence[float], generator: torch.Generator) -> Tensor:
-    """Positions for an epoch over several datasets, int64, as many as they have samples together.
+    """Return positions for an epoch over several datasets, int64, as many as they have samples in all.
 
-    Each dataset gets a share in proportion to its length times its weight. Where that is more than it has, its samples
-    come again, all of them equally often but for one time; where it is less, some are left out.
+    Each dataset gets a share proportional to its length times its weight. If the share is larger than the dataset, its
+    samples repeat, all equally often give or take one; if it is smaller, some are omitted.
 
     Args:
-        lengths: samples of each dataset, which lie one behind the other.
+        lengths: number of samples of each dataset; the datasets follow each other.
         weights: above 0.
         generator: of the order.
     """
@@ -164,9 +97,9 @@ def mixed_order(lengths: Sequence[int], weights: Sequence[float], generator: tor
 
 
 def group_batches(positions: Sequence[int], wide: Sequence[bool], batch: int) -> list[int]:
-    """The positions reordered so that a batch has images of one orientation, which need less padding.
+    """Return the positions reordered so that the images of a batch have one orientation and need less padding.
 
-    Batches come in the order in which they fill up; what is left over comes last and may be mixed.
+    Batches come in the order in which they fill up. The remaining positions come last and can be mixed.
     """
     found: list[int] = []
     waiting: dict[bool, list[int]] = {False: [], True: []}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from seemkit.data import CocoSource
 from seemkit.data.datamodules.coco import CocoDataModule
-from seemkit.data.loading.mixture import Mixture, Source, group_batches, mixed_order
+from seemkit.data.loading.mixture import Mixture, group_batches, mixed_order
 from seemkit.data.loading.samplers import SampleKey, SeededSampler
 from seemkit.data.loading.transforms import LargeScaleJitter
 from seemkit.errors import InputError
@@ -52,7 +53,7 @@ def test_a_mixture_has_the_classes_of_all(tmp_path: Path):
     second = write_coco(tmp_path / "b", {"train": 2})
     panoptic = second / "annotations" / "panoptic_train.json"
     panoptic.write_text(panoptic.read_text().replace('"name": "star"', '"name": "comet"'))
-    sources = [Source(str(first), "train"), Source(str(second), "train", weight=2.0)]
+    sources = [CocoSource(str(first), "train"), CocoSource(str(second), "train", weight=2.0)]
     data = CocoDataModule(str(first), sources=sources, test_split="val", batch_size=2)
     assert data.vocabulary.names == ("grass", "star", "comet")
     assert data.vocabulary.things == (False, True, True)
@@ -70,12 +71,12 @@ def test_a_class_is_not_thing_and_stuff(tmp_path: Path):
     panoptic = second / "annotations" / "panoptic_train.json"
     panoptic.write_text(panoptic.read_text().replace('"isthing": 1', '"isthing": 0'))
     with pytest.raises(InputError, match="category 'star'"):
-        Mixture([Source(str(root), "train").open() for root in (first, second)])
+        Mixture([CocoSource(str(root), "train").open() for root in (first, second)])
 
 
 def test_weights_are_above_zero():
     with pytest.raises(InputError, match="weight is 0"):
-        Source("a", "train", weight=0)
+        CocoSource("a", "train", weight=0)
 
 
 def test_a_resumed_epoch_goes_on_in_the_same_order():

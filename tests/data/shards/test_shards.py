@@ -16,11 +16,11 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from seemkit.cli.main import main
+from seemkit.data import CocoPanopticSource, CocoSource
 from seemkit.data.coco.base import CocoImages
 from seemkit.data.coco.instances import CocoInstances
 from seemkit.data.coco.panoptic import CocoPanoptic
 from seemkit.data.datamodules.coco import CocoDataModule
-from seemkit.data.loading.mixture import Source
 from seemkit.data.loading.samplers import SampleKey
 from seemkit.data.loading.transforms import HorizontalFlip, Sample
 from seemkit.data.scenes import write_scenes
@@ -119,7 +119,7 @@ def test_the_same_folder_gives_the_same_bytes(scenes: Path, packed: Path, tmp_pa
 def test_samples_are_those_of_the_folder(scenes: Path, packed: Path) -> None:
     flip = HorizontalFlip()
     assert_same(*(CocoPanoptic(root, "train", transform=flip, seed=2) for root in (scenes, packed)))
-    assert_same(*(Source(str(root), "val").open() for root in (scenes, packed)))
+    assert_same(*(CocoSource(str(root), "val").open() for root in (scenes, packed)))
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
@@ -170,7 +170,7 @@ def test_both_layouts_of_a_split(folder: Path, tmp_path: Path, capsys: pytest.Ca
         "panoptic_train.json",
     ]
     (out / "annotations/panoptic_train.json").unlink()
-    assert isinstance(Source(str(out), "train", skip_empty=True).open(), CocoInstances)
+    assert isinstance(CocoSource(str(out), "train").open(), CocoInstances)
     code, said = check(out, capsys)
     assert code == 1
     assert "  images    7" in said
@@ -185,7 +185,7 @@ def test_further_files_go_with_shards(folder: Path, shards: Path, tmp_path: Path
     more.write_text(json.dumps({"images": images, "annotations": objects}))
     (tmp_path / "some.json").write_text(json.dumps({"images": [{"id": 102}]}))
     settings: dict[str, Any] = {"grounding": str(more), "lvis": str(more), "exclude": (str(tmp_path / "some.json"),)}
-    plain, packed = (Source(str(root), "train", **settings).open() for root in (folder, shards))
+    plain, packed = (CocoPanopticSource(str(root), "train", **settings).open() for root in (folder, shards))
     assert_same(plain, packed)
     assert packed.shards.tolist() == [0, 0, 1, 1, 1, 2]
     assert plain.shards is None
@@ -193,7 +193,7 @@ def test_further_files_go_with_shards(folder: Path, shards: Path, tmp_path: Path
 
 
 def test_mixed_with_a_plain_folder(folder: Path, shards: Path) -> None:
-    sources = [Source(str(folder), "train"), Source(str(shards), "train")]
+    sources = [CocoSource(str(folder), "train"), CocoSource(str(shards), "train")]
     data = CocoDataModule(str(shards), sources=sources, batch_size=2)
     names = [target.name for batch in data.train_dataloader() for target in batch.targets]
     assert sorted(names) == sorted([f"train_{index:03d}.png" for index in range(7)] * 2)

@@ -1,0 +1,127 @@
+"""What to train on: a split of a folder, one class for each format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seemkit.data.coco.base import CocoImages
+from seemkit.data.coco.instances import CocoInstances
+from seemkit.data.coco.lvis import LvisChoice
+from seemkit.data.coco.panoptic import CocoPanoptic
+from seemkit.data.coco.splits import open_split
+from seemkit.data.loading.transforms import Transform
+from seemkit.data.refcoco.dataset import RefCoco
+from seemkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """A split of a folder.
+
+    Attributes:
+        root: the folder.
+        split: for example ``train2017``.
+        weight: how often its images come, relative to the other sources; 1 gives each source its share of all images.
+
+    Raises:
+        InputError: the weight is not above 0.
+    """
+
+    root: str
+    split: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise InputError(f"sources: {self.root}: weight is {self.weight}; use a number above 0 or omit it")
+
+    @abstractmethod
+    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
+        """Return the dataset.
+
+        Args:
+            transform: changes image and target; None leaves them unchanged.
+            seed: of the transform's random choices.
+
+        Raises:
+            InputError: a file is missing or faulty; the message names file and field.
+        """
+
+
+@dataclass(frozen=True)
+class CocoSource(Source):
+    """A split in the layout of COCO panoptic or COCO instances, whichever its folder has; panoptic wins.
+
+    Images are files or in shards (`seemkit.data.shards`).
+    """
+
+    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
+        """Return the dataset; see `Source.open`."""
+        return open_split(Path(self.root), self.split, transform=transform, seed=seed)
+
+
+@dataclass(frozen=True)
+class CocoPanopticSource(Source):
+    """A split in the layout of COCO panoptic, ``annotations/panoptic_<split>.json``, with files of further annotations.
+
+    Attributes:
+        grounding: a JSON of referred objects (`seemkit.data.coco.grounding.Grounding`).
+        lvis: a JSON of LVIS, whose masks replace those of things (`seemkit.data.coco.lvis.Lvis`).
+        lvis_choice: which of several matching LVIS objects; the reference takes the first.
+        exclude: files whose images are omitted (`seemkit.data.coco.excluded_images`).
+    """
+
+    grounding: str | None = None
+    lvis: str | None = None
+    lvis_choice: LvisChoice = "first"
+    exclude: tuple[str, ...] = ()
+
+    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
+        """Return the dataset; see `Source.open`."""
+        return CocoPanoptic(
+            self.root,
+            self.split,
+            transform=transform,
+            seed=seed,
+            grounding=self.grounding,
+            lvis=self.lvis,
+            lvis_choice=self.lvis_choice,
+            exclude=self.exclude,
+        )
+
+
+@dataclass(frozen=True)
+class CocoInstancesSource(Source):
+    """A split in the layout of COCO instances, ``annotations/instances_<split>.json``.
+
+    Attributes:
+        skip_empty: omit objects without a pixel instead of raising an error.
+    """
+
+    skip_empty: bool = False
+
+    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
+        """Return the dataset; see `Source.open`."""
+        return CocoInstances(self.root, self.split, transform=transform, seed=seed, skip_empty=self.skip_empty)
+
+
+@dataclass(frozen=True)
+class RefCocoSource(Source):
+    """A split of a release of RefCOCO.
+
+    Attributes:
+        release: ``refcoco``, ``refcoco+`` or ``refcocog``.
+        split_by: who chose the splits: ``unc``, ``umd`` or ``google``.
+        images: the folder of images; None looks for COCO's beside the release.
+    """
+
+    release: str = "refcoco"
+    split_by: str = "unc"
+    images: str | None = None
+
+    def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
+        """Return the dataset; see `Source.open`."""
+        return RefCoco(self.root, self.release, self.split_by, self.split, self.images, transform=transform, seed=seed)

@@ -10,19 +10,21 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from jsonargparse import ArgumentError, Namespace
+import yaml
+from jsonargparse import ArgumentError, Namespace, get_loader, set_loader
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seemkit.checkpoints.format import PACKAGES, require
+from seemkit.cli.earlier_names import current_names
 from seemkit.cluster import lost_rank
+from seemkit.cluster.lightning_adapter import ParseOnly, is_first_process
 from seemkit.cluster.requeue import Requeue, Stopped, requeue, slurm_job
 from seemkit.cluster.signals import StopRequest
 from seemkit.errors import InputError
@@ -43,8 +45,18 @@ NOISE = (
 """Warnings of Lightning that ask nothing of a user of seemkit."""
 
 _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
-PARSER: dict[str, Any] = {"exit_on_error": False, **dict.fromkeys(LightningCLI.subcommands(), _VERB)}
-"""The verbs read OmegaConf's YAML and leave ``${...}`` as it is; `SeemCLI` resolves it when overrides are known."""
+Line = TypeVar("Line", bound="SeemCLI")
+
+_CONFIG = "seemkit"
+set_loader(_CONFIG, lambda text: current_names(get_loader("yaml")(text)), exceptions=(yaml.YAMLError,))
+PARSER: dict[str, Any] = {
+    "exit_on_error": False,
+    "parser_mode": _CONFIG,
+    **dict.fromkeys(LightningCLI.subcommands(), _VERB),
+}
+"""Configurations are YAML, also with names of earlier versions. The verbs leave ``${...}`` unresolved; `SeemCLI`
+resolves it when overrides are known.
+"""
 
 UNKNOWN_FAULT = "another process of this run has ended or no longer answers"
 
@@ -82,12 +94,17 @@ class SeemCLI(LightningCLI):
             self._resolve()
         except (ArgumentError, OmegaConfBaseException) as error:
             raise InputError(_one_line(str(error))) from error
-        verb = self.config[str(self.config.subcommand)]
-        if verb.threads:
-            torch.set_num_threads(verb.threads)
-        checkpoint = verb.get("ckpt_path")
+        if self.settings.threads:
+            torch.set_num_threads(self.settings.threads)
+        checkpoint = self.settings.get("ckpt_path")
         if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
             _check_checkpoint(Path(checkpoint))
+
+    @property
+    def settings(self) -> Namespace:
+        """The settings of the verb."""
+        settings: Namespace = self.config[str(self.config.subcommand)]
+        return settings
 
     def instantiate_classes(self) -> None:
         """Builds trainer, module and data module.
@@ -153,37 +170,24 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def read(arguments: Sequence[str]) -> Namespace:
-    """The settings of a command line, checked as `run` does it; nothing is built.
+    """Return the settings of a command line, checked as `run` checks them; nothing is built.
 
     Raises:
         InputError: the configuration is bad.
     """
-    try:
-        _start(_Reader, arguments)
-    except _Read as found:
-        return found.settings
-    raise AssertionError
+    return _start(_SettingsCLI, arguments).settings
 
 
-class _Read(Exception):  # noqa: N818 (no error)
-    """Ends a command line whose settings are known."""
-
-    def __init__(self, settings: Namespace) -> None:
-        super().__init__()
-        self.settings = settings
+class _SettingsCLI(ParseOnly, SeemCLI):
+    """Reads a command line."""
 
 
-class _Reader(SeemCLI):
-    def before_instantiate_classes(self) -> None:
-        raise _Read(self.config[str(self.config.subcommand)])
-
-
-def _start(command_line: type[SeemCLI], arguments: Sequence[str]) -> None:
+def _start(command_line: type[Line], arguments: Sequence[str]) -> Line:
     for message in NOISE:
         warnings.filterwarnings("ignore", message=f".*{message}.*")
     for speaker in SPEAKERS:
         logging.getLogger(f"lightning.pytorch.{speaker}").addFilter(_is_news)
-    command_line(
+    return command_line(
         SeemModule,
         LightningDataModule,
         subclass_mode_data=True,
@@ -201,7 +205,7 @@ def _end(stopped: Stopped) -> int:
 
     All processes of a requeued job must end well: `srun -K1` would end the first one before it has called SLURM.
     """
-    first = getattr(rank_zero_only, "rank", 0) == 0
+    first = is_first_process()
     # without a checkpoint the job would begin anew, again and again
     job = slurm_job() if stopped.request is StopRequest.REQUEUE and stopped.saved is not None else None
     if first:

@@ -7,8 +7,8 @@ import itertools
 from pathlib import Path
 
 from lightning.pytorch import loggers
-from lightning.pytorch.utilities import rank_zero_only
 
+from seemkit.cluster.lightning_adapter import is_first_process
 from seemkit.io.atomic import replacing
 
 
@@ -25,7 +25,7 @@ class CSVLogger(loggers.CSVLogger):
     def experiment(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 (Lightning's own type is private)
         """The writer of the file."""
         file = Path(self.log_dir) / "metrics.csv"
-        if self._experiment is None and file.exists() and _is_first_process():
+        if self._experiment is None and file.exists() and is_first_process():
             numbered = (file.with_suffix(f".{number}.csv") for number in itertools.count(1))
             self._earlier = file.rename(next(path for path in numbered if not path.exists()))
         return super().experiment
@@ -35,7 +35,7 @@ class CSVLogger(loggers.CSVLogger):
 
         Where there was no file, that is the newest one put aside: a start that was cut off has moved it there.
         """
-        if not _is_first_process():
+        if not is_first_process():
             return
         writer = self.experiment
         earlier = self._earlier or self._newest_aside()
@@ -59,8 +59,3 @@ class CSVLogger(loggers.CSVLogger):
     def _newest_aside(self) -> Path | None:
         numbered = Path(self.log_dir).glob("metrics.*.csv")
         return max(numbered, key=lambda path: int(path.suffixes[0][1:]), default=None)
-
-
-def _is_first_process() -> bool:
-    """Whether this is the process that writes."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0

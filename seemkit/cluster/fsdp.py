@@ -49,6 +49,6 @@ def scalars(module: nn.Module) -> set[nn.Parameter]:
 def share_buffers(module: nn.Module) -> None:
     """Gives all processes the running averages of the first one, so that a checkpoint holds those of no other."""
     for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)):
             for buffer in part.buffers(recurse=False):
                 torch.distributed.broadcast(buffer, src=0)

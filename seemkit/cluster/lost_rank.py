@@ -8,7 +8,8 @@ import time
 
 from torch import distributed
 from torch._C._distributed_c10d import Store
-from torch.distributed import distributed_c10d
+
+from seemkit.cluster.lightning_adapter import meeting_store
 
 LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out", "timed out after", "Broken pipe")
 """What gloo, NCCL and the store say when a process is gone or hangs."""
@@ -25,7 +26,7 @@ def is_lost(error: BaseException) -> bool:
 def introduce() -> None:
     """Tells the others where this process runs."""
     where = f"rank {distributed.get_rank()} (host {socket.gethostname()}, process {os.getpid()})"
-    _store().set(_key("where", distributed.get_rank()), where)
+    meeting_store().set(_key("where", distributed.get_rank()), where)
 
 
 def call(error: BaseException, patience: float = PATIENCE) -> str | None:
@@ -41,7 +42,7 @@ def call(error: BaseException, patience: float = PATIENCE) -> str | None:
     lost = is_lost(error)
     message = "" if lost else f"{type(error).__name__}: {error}".splitlines()[0][:300]
     try:
-        store = _store()
+        store = meeting_store()
         store.set(_key("error", distributed.get_rank()), message)
         return _blame(store, str(error), patience) if lost else None
     except (RuntimeError, ValueError):  # the store is gone with the process that held it, or is not there yet
@@ -75,8 +76,3 @@ def _get(store: Store, what: str, rank: int) -> str:
 
 def _key(what: str, rank: int) -> str:
     return f"seemkit/{what}/{rank}"
-
-
-def _store() -> Store:
-    """The one that init_process_group made, for which torch has no public name."""
-    return distributed_c10d._get_default_store()

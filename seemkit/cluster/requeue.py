@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,13 @@ from torch import distributed
 
 from seemkit.cluster import lost_rank, signals
 from seemkit.cluster.csv_logger import CSVLogger
+from seemkit.cluster.lightning_adapter import (
+    batch_counts,
+    rewind_batch,
+    rewind_validation,
+    set_last_checkpoint,
+    strategy_timeout,
+)
 from seemkit.cluster.signals import StopRequest
 
 
@@ -60,8 +66,7 @@ class Requeue(Callback):
         """Opens the line on which the processes agree."""
         if stage == "fit" and trainer.world_size > 1 and self._group is None:
             # a little less than the strategy's own timeout: that of NCCL ends a process without a word
-            timeout = getattr(trainer.strategy, "_timeout", None) or timedelta(minutes=30)
-            group = distributed.new_group(backend="gloo", timeout=0.9 * timeout)
+            group = distributed.new_group(backend="gloo", timeout=0.9 * strategy_timeout(trainer))
             assert isinstance(group, distributed.ProcessGroup)  # this process is in it
             self._group = group
             lost_rank.introduce()
@@ -115,7 +120,7 @@ class Requeue(Callback):
         """Stops here if any process was asked to."""
         self._evaluated += 1
         if self._started and self._evaluated <= self._evaluated_together:
-            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            done = batch_counts(trainer).current.completed
             if done % trainer.accumulate_grad_batches == 0:
                 self._stop_if_asked(trainer, pl_module)
 
@@ -139,23 +144,12 @@ class Requeue(Callback):
             raise Stopped(request, keeper.last_model_path or None if keeper else None)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Writes the measurements so far, and makes the checkpoint one from before the batch that is under way.
-
-        Lightning's counts would else have a batch too many, which moves later validations. A validation that is under
-        way counts as left in its first batch.
-        """
+        """Write the measurements so far, and make the checkpoint one from before the current batch and validation."""
         for logger in trainer.loggers:
             logger.save()
-        loops = checkpoint["loops"]["fit_loop"]
-        training = loops["epoch_loop.batch_progress"]
-        if training["total"]["ready"] > training["total"]["processed"]:
-            for counts in (training["total"], training["current"]):
-                counts.update(ready=counts["processed"], started=counts["processed"])
+        rewind_batch(checkpoint)
         if self._in_validation:
-            validation = loops["epoch_loop.val_loop.batch_progress"]
-            done = validation["total"]["completed"] - validation["current"]["completed"]
-            for counts, before in ((validation["total"], done), (validation["current"], 0)):
-                counts.update(ready=before + 1, started=before + 1, processed=before, completed=before)
+            rewind_validation(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Saves if no other process has to take part; else finds out which one is at fault."""
@@ -180,10 +174,9 @@ class Requeue(Callback):
             self._averaged = False
             for callback in _averages(trainer):
                 callback.on_validation_epoch_end(trainer, module)  # puts the weights in training back
-        keeper.last_model_path = keeper.last_model_path or self._free_path(trainer, keeper)  # is in the checkpoint, too
+        # in the checkpoint too; otherwise averaged weights would overwrite those in training at the end of the run
+        set_last_checkpoint(keeper, keeper.last_model_path or self._free_path(trainer, keeper))
         trainer.save_checkpoint(keeper.last_model_path)
-        # else it would write over this one at the end of training, with averaged weights in place of those in training
-        keeper._last_checkpoint_saved = keeper.last_model_path
         return keeper.last_model_path
 
     def _free_path(self, trainer: Trainer, keeper: ModelCheckpoint) -> str:

@@ -1,4 +1,4 @@
-"""In which number type a network runs: float32, or bfloat16 where the processor is good at it."""
+"""The number type and the device of a network: float32, or bfloat16 if the processor multiplies it in hardware."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 
+from seemkit.cluster.lightning_adapter import cpu_multiplies_bfloat16
 from seemkit.errors import InputError
 
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16"]
-"""``auto`` is bfloat16 where `bfloat16_is_fast`, and float32 elsewhere."""
+"""``auto`` is bfloat16 if `bfloat16_is_fast`, and float32 otherwise."""
 
 
 def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
-    """The type that a name means on a device.
+    """Return the type that a name means on a device.
 
     Raises:
-        InputError: there is no such name.
+        InputError: the name is unknown.
     """
     if name not in get_args(Dtype):
         raise InputError(f"dtype: {name!r}; expected one of {', '.join(get_args(Dtype))}")
@@ -26,10 +27,10 @@ def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that a name means, for example ``"cpu"``, ``"cuda:1"`` or ``"mps"``.
+    """Return the device that a name means, for example ``"cpu"``, ``"cuda:1"`` or ``"mps"``.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: this machine has no such device.
     """
     try:
         device = torch.device(name)
@@ -40,10 +41,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def bfloat16_is_fast(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 matrices in hardware; others emulate it, many times slower than float32."""
+    """Return whether a device multiplies bfloat16 matrices in hardware; others emulate it, many times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        # torch.cpu.get_capabilities() says the same, but older versions have only these
-        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+        return cpu_multiplies_bfloat16()
     return False

@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
 from seemkit.cluster.fsdp import scalars, shard, share_buffers
+from seemkit.cluster.lightning_adapter import batch_counts, restore_loader_place, rewind_loaders, set_logged_step
 from seemkit.errors import InputError
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
@@ -120,19 +121,17 @@ class SeemModule(lightning.LightningModule):
                     parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
     def on_train_start(self) -> None:
-        """Gives the loader its place in the epoch back. Lightning does it when it makes the loader, but counting the
-        steps of some epochs for the schedule makes it before the checkpoint is read.
-        """
-        self.trainer.fit_loop._load_combined_loader_states()
+        """Gives the loader its place in the epoch back, and sets frozen parts to evaluation mode.
 
-    def on_train_epoch_start(self) -> None:
-        """Keeps frozen parts in evaluation mode."""
+        Not at the start of an epoch: Lightning omits that one in a run that resumes in the middle of an epoch.
+        """
+        restore_loader_place(self.trainer)
         for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Lets logged steps go on where they were: Lightning's own count may be one off after an interruption."""
-        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
+        """Logs the step as it is, also after an interruption."""
+        set_logged_step(self.trainer, self.global_step)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch."""
@@ -176,14 +175,12 @@ class SeemModule(lightning.LightningModule):
         return self._encode(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes the packages of the prompt kinds in use, for `training_cli` to see before it builds anything.
+        """Adds the packages of the prompt kinds in use, which the command line checks before it builds anything.
 
-        Also makes the loader's place that of the last finished batch: Ctrl-C may come in the middle of a step.
+        Also sets the loader's place to the last finished batch.
         """
         checkpoint[PACKAGES] = packages(self.network.architecture)
-        done = self._batches.current.processed
-        for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
-            loader["batches"] = min(loader["batches"], done)
+        rewind_loaders(checkpoint, batch_counts(self.trainer).current.processed)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint of another architecture.
@@ -201,18 +198,13 @@ class SeemModule(lightning.LightningModule):
         schedule = build_schedule(optimizer, self.optimization, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    @property
-    def _batches(self) -> Any:  # noqa: ANN401 (Lightning annotates a base class that lacks the counts)
-        """Lightning's counts of training batches, of this epoch and in all."""
-        return self.trainer.fit_loop.epoch_loop.batch_progress
-
     def _generators(self, images: int) -> tuple[torch.Generator, list[torch.Generator]]:
         """Draws for the whole step, the same in every process, and for each image.
 
         They depend on seed, step and the image's place among those of all processes, so that a resumed run draws the
         same, and so do more processes with fewer images each.
         """
-        step, world = self._batches.total.processed, self.trainer.world_size
+        step, world = batch_counts(self.trainer).total.processed, self.trainer.world_size
         places = [image * world + self.global_rank for image in range(images)]
         return seeded(self.seed, step, 1), [seeded(self.seed, step, place + 2) for place in places]
 

@@ -6,19 +6,18 @@ of COCO's 133 classes they take minutes to compute on a CPU.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
-import torch
 import yaml
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seemkit.errors import InputError
 from seemkit.io.atomic import replacing
@@ -166,9 +165,6 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 def build_filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], source: str) -> Network:
     """Return a network with weights, without drawing its first weights, which would take seconds.
 
-    The network is built on torch's meta device and takes the tensors as they are, with their types. A network that
-    computes further tensors when it is built, such as a table of positions, is built as usual and filled.
-
     Args:
         build: makes the network.
         tensors: its weights; every name and shape must fit.
@@ -177,21 +173,33 @@ def build_filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], so
     Raises:
         InputError: a name or shape does not fit.
     """
-    with torch.device("meta"):
+    with _Undrawn():
         network = build()
-    check_fit(network.state_dict(), tensors, source)
-    network.load_state_dict(dict(tensors), assign=True)
-    if any(tensor.is_meta for tensor in _tensors(network)):
-        network = build()
-        fill(network, tensors, source)
+    fill(network, tensors, source)
     return network
 
 
-def _tensors(network: nn.Module) -> Iterator[Tensor]:
-    """Return all tensors of a network: parameters, buffers, and plain attributes of its modules."""
-    yield from itertools.chain(network.parameters(), network.buffers())
-    for module in network.modules():
-        yield from (value for value in vars(module).values() if isinstance(value, Tensor))
+class _Undrawn(TorchFunctionMode):
+    """While it is entered, new modules do not draw their first weights.
+
+    Torch's meta device would do too, but its first initializers import torch's compiler, which takes 1.6 seconds.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        given = [*args, *(kwargs or {}).values()]
+        drawn = getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWING
+        if drawn and given and isinstance(given[0], nn.Parameter):
+            return given[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -209,15 +209,15 @@ def _segment(options: argparse.Namespace) -> int:
     from seemkit.cli import segment, segment_folder
 
     classes = None if options.classes is None else options.classes.split(",")
-    request = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed)
+    asked = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed)
     left_out = 0
     if options.image.is_dir():
         with progress_line() as progress:
             lines, left_out = segment_folder.segment_folder(
-                options.image, _model(options), request, options.out, options.batch, progress
+                options.image, _model(options), asked, options.out, options.batch, progress
             )
     else:
-        lines = segment.segment_file(options.image, _model(options), request, options.out)
+        lines = segment.segment_file(options.image, _model(options), asked, options.out)
     print("\n".join(lines))  # noqa: T201
     return FOUND_PROBLEMS if left_out else 0
 
@@ -225,9 +225,9 @@ def _segment(options: argparse.Namespace) -> int:
 def _track(options: argparse.Namespace) -> None:
     from seemkit.cli import track
 
-    request = track.TrackOptions(_words(options), options.prompts, options.at, options.overlay)
+    asked = track.TrackOptions(_words(options), options.prompts, options.at, options.overlay)
     with progress_line() as progress:
-        lines = track.track_video(options.source, _model(options), request, options.out, progress)
+        lines = track.track_video(options.source, _model(options), asked, options.out, progress)
     print("\n".join(lines))  # noqa: T201
 
 
@@ -251,10 +251,10 @@ def _words(options: argparse.Namespace) -> list[str]:
 def _submit(options: argparse.Namespace) -> None:
     from seemkit.cli import slurm
 
-    request = slurm.JobOptions(
+    asked = slurm.JobOptions(
         options.config, options.further, options.nodes, options.devices, options.time, options.partition, options.sbatch
     )
-    job = slurm.plan(request)
+    job = slurm.plan(asked)
     print(job.script if options.dry_run else slurm.submit(job), end="" if options.dry_run else "\n")  # noqa: T201
 
 

@@ -64,38 +64,38 @@ class Result(NamedTuple):
     found: list[tuple[str | None, Prediction]]
 
 
-def segment_file(image: Path, load: Callable[[], SEEM], request: SegmentOptions, out: Path) -> list[str]:
+def segment_file(image: Path, load: Callable[[], SEEM], options: SegmentOptions, out: Path) -> list[str]:
     """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
 
     Args:
         image: an image file.
         load: makes the network, once image and prompts were read.
-        request: the prompts; without any, everything is segmented.
+        options: the prompts; without any, everything is segmented.
         out: the folder; what an earlier call left in it is replaced when everything is made.
 
     Raises:
         InputError: the image, a prompt or the model is bad.
     """
-    check(request)
+    check(options)
     pixels = read_image(image, upright=True)
-    objects = named_prompts(request.words, request.file)
-    session = Session(load(), pixels, request.seed, request.classes)
-    result = find(session, image, pixels, objects, request.threshold)
+    objects = named_prompts(options.words, options.file)
+    session = Session(load(), pixels, options.seed, options.classes)
+    result = find(session, image, pixels, objects, options.threshold)
     write(out, result)
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
     if not lines:
-        lines = [f"nothing found: no segment has a class score above {request.threshold:g} (--threshold)"]
+        lines = [f"nothing found: no segment has a class score above {options.threshold:g} (--threshold)"]
     return [*lines, f"written to {out}"]
 
 
-def check(request: SegmentOptions) -> None:
-    """Nothing, if the request can be.
+def check(options: SegmentOptions) -> None:
+    """Nothing, if the options can be.
 
     Raises:
         InputError: the threshold is no probability.
     """
-    if not 0 <= request.threshold <= 1:
-        raise InputError(f"--threshold {request.threshold:g}: expected a probability, 0 to 1")
+    if not 0 <= options.threshold <= 1:
+        raise InputError(f"--threshold {options.threshold:g}: expected a probability, 0 to 1")
 
 
 def find(

@@ -29,7 +29,7 @@ class LoadedImage(NamedTuple):
 def segment_folder(
     folder: Path,
     load: Callable[[], SEEM],
-    request: SegmentOptions,
+    options: SegmentOptions,
     out: Path,
     batch: int,
     progress: Callable[[str], None] = lambda _: None,
@@ -42,7 +42,7 @@ def segment_folder(
     Args:
         folder: of image files; those in folders inside it are not read.
         load: makes the network, once the prompts were read.
-        request: what is asked of every image.
+        options: what is asked of every image.
         out: the folder of results.
         batch: images encoded together, if they follow each other and are of one size.
         progress: is told how far it is.
@@ -50,10 +50,10 @@ def segment_folder(
     Raises:
         InputError: the folder holds no image, or a prompt, the model or the folder of results is bad.
     """
-    check(request)
+    check(options)
     if batch < 1:
         raise InputError(f"--batch {batch}: expected at least 1")
-    paths, objects = image_files(folder), named_prompts(request.words, request.file)
+    paths, objects = image_files(folder), named_prompts(options.words, options.file)
     network = load()
     bad: list[str] = []
     segments = 0
@@ -64,9 +64,9 @@ def segment_folder(
                 context = network.encode_image([picture.pixels for picture in group])
             for index, (path, pixels) in enumerate(group):
                 progress(f"{folder}: {path.name}")
-                session = Session.of(network, context.repeat(index, 1), request.seed, request.classes)
+                session = Session.of(network, context.repeat(index, 1), options.seed, options.classes)
                 try:
-                    result = find(session, path, pixels, objects, request.threshold)
+                    result = find(session, path, pixels, objects, options.threshold)
                 except InputError as error:
                     bad.append(f"{path}: {error}")
                     continue

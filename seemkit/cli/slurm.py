@@ -69,29 +69,29 @@ class Job:
     script: str
 
 
-def plan(request: JobOptions) -> Job:
-    """The job for a request.
+def plan(options: JobOptions) -> Job:
+    """The job for a options.
 
     Raises:
         InputError: the configuration is bad, settings contradict each other or the cluster, or the run folder cannot be
             written.
     """
-    seconds = _seconds(request.time)
+    seconds = _seconds(options.time)
     for name in ("nodes", "devices"):
-        if getattr(request, name) < 1:
-            raise InputError(f"--{name}: is {getattr(request, name)}; use 1 or more")
-    for word in request.further:
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name}: is {getattr(options, name)}; use 1 or more")
+    for word in options.further:
         if (option := word.partition("=")[0]) in OWN:
             raise InputError(f"{option}: {OWN[option]}")
-    words = ["fit", *(word for config in request.configs for word in ("--config", config)), *request.further]
-    settings = train.read([*words, "--trainer.devices", str(request.devices)])
-    _check_strategy(settings, request)
-    _check_partition(request.partition, seconds)
+    words = ["fit", *(word for config in options.configs for word in ("--config", config)), *options.further]
+    settings = train.read([*words, "--trainer.devices", str(options.devices)])
+    _check_strategy(settings, options)
+    _check_partition(options.partition, seconds)
     if settings.trainer.default_root_dir is None:
         raise InputError("trainer.default_root_dir: is not set; a job needs a folder of its own to go on in")
     folder = Path(settings.trainer.default_root_dir)
     _check_writable(folder)
-    return Job(folder, _script(request, settings, folder, words[1:], seconds))
+    return Job(folder, _script(options, settings, folder, words[1:], seconds))
 
 
 def submit(job: Job) -> str:
@@ -121,28 +121,28 @@ def submit(job: Job) -> str:
     )
 
 
-def _script(request: JobOptions, settings: Namespace, folder: Path, words: Sequence[str], seconds: int) -> str:
+def _script(options: JobOptions, settings: Namespace, folder: Path, words: Sequence[str], seconds: int) -> str:
     workers = _find(settings, "data", "init_args", "num_workers")
     cpus = workers + 1 if isinstance(workers, int) else 1
     name = folder.resolve().name
-    options = [
+    directives = [
         f"--job-name={'seemkit-' if name in UNDETECTED else ''}{name}",
         f"--output={folder}/slurm-%j.log",
         "--open-mode=append",
-        f"--nodes={request.nodes}",
-        f"--ntasks-per-node={request.devices}",
+        f"--nodes={options.nodes}",
+        f"--ntasks-per-node={options.devices}",
         f"--cpus-per-task={cpus}",
-        *([] if settings.trainer.accelerator == "cpu" else [f"--gpus-per-node={request.devices}"]),
-        f"--time={request.time}",
-        *([] if request.partition is None else [f"--partition={request.partition}"]),
+        *([] if settings.trainer.accelerator == "cpu" else [f"--gpus-per-node={options.devices}"]),
+        f"--time={options.time}",
+        *([] if options.partition is None else [f"--partition={options.partition}"]),
         f"--signal=USR1@{min(LEAD, seconds // 6)}",
         "--requeue",
-        *request.sbatch,
+        *options.sbatch,
     ]
-    pairs = [*_lines(words), f"--trainer.devices {request.devices}", "--ckpt_path last"]
+    pairs = [*_lines(words), f"--trainer.devices {options.devices}", "--ckpt_path last"]
     return "\n".join([
         "#!/bin/bash",
-        *(f"#SBATCH {option}" for option in options),
+        *(f"#SBATCH {option}" for option in directives),
         "",
         f"# {folder} has to be there before the job: SLURM opens --output first.",
         "# One process a device. SIGUSR1 comes before the time is over: all processes save together, and the first one",
@@ -182,13 +182,13 @@ def _seconds(time: str) -> int:
     return total
 
 
-def _check_strategy(settings: Namespace, request: JobOptions) -> None:
+def _check_strategy(settings: Namespace, options: JobOptions) -> None:
     """Raises InputError if weights are to be shared out among another number of processes."""
-    strategy, world = settings.trainer.strategy, request.nodes * request.devices
+    strategy, world = settings.trainer.strategy, options.nodes * options.devices
     size = _find(strategy, "init_args", "data_parallel_size")
     if isinstance(size, int) and size != world:
         raise InputError(
-            f"trainer.strategy: has data_parallel_size {size} for {request.nodes} nodes of {request.devices} devices; "
+            f"trainer.strategy: has data_parallel_size {size} for {options.nodes} nodes of {options.devices} devices; "
             f"set data_parallel_size: {world}"
         )
 

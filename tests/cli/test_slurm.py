@@ -117,7 +117,21 @@ def test_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "seconds"), [("90", 5400), ("2:30", 150), ("1:00:05", 3605), ("2-12", 216_000), ("1-00:30", 88_200)]
+    ("time", "equal", "shorter"),
+    [
+        ("90", "1:30:00", "1:29:59"),
+        ("2:30", "2:30", "2:29"),
+        ("1:00:05", "1:00:05", "1:00:04"),
+        ("2-12", "60:00:00", "59:59:59"),
+        ("1-00:30", "24:30:00", "1-0:29:59"),
+    ],
 )
-def test_times(time: str, seconds: int) -> None:
-    assert slurm._seconds(time) == seconds
+def test_times_as_slurm_writes_them(
+    time: str, equal: str, shorter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = slurm.JobOptions([TINY], [], 1, 1, time)
+    offer("sinfo", f"echo 'gpu* {equal}'", tmp_path, monkeypatch)
+    assert f"#SBATCH --time={time}\n" in slurm.plan(options).script
+    offer("sinfo", f"echo 'gpu* {shorter}'", tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=f"partition gpu allows {shorter} at most"):
+        slurm.plan(options)

@@ -41,24 +41,31 @@ def test_a_prediction_has_the_size_of_the_image(session):
     assert session.size == Size(60, 90)
 
 
-def test_a_click_is_answered_by_the_chosen_query(session, network):
+def mask_of(query: torch.Tensor, session: Session) -> torch.Tensor:
+    """The mask logits of one mask embedding, at the size of the image: enlarged by 4, cut to the image."""
+    logits = torch.einsum("c,chw->hw", query, session.context.mask_features[0])
+    padded = torch.nn.functional.interpolate(logits[None, None], scale_factor=4, mode="bilinear", align_corners=False)
+    return padded[0, 0, :60, :90]
+
+
+def test_a_click_selects_the_query_whose_mask_embedding_is_nearest(session, network):
     found = session.add(HERE, NOT_HERE).predict()
     with torch.no_grad():
         decoded = network.decode(session.context, [[[HERE, NOT_HERE]]])
-        masks = network.select(decoded).masks()[0]
-    logits = restore(masks, session.context.padded, Size(60, 90), Size(60, 90), mode="bilinear")[0]
+    queries = decoded.layers[-1]["visual_query"].masks[0]
+    logits = mask_of(queries[(queries @ decoded.prompts["visual_prompt"].pooled[0, 0]).argmax()], session)
+    assert 0 < int(found.mask.sum()) < 60 * 90
     assert torch.equal(found.mask, logits > 0)
-    if found.mask.any():
-        assert found.score == pytest.approx(logits.sigmoid()[found.mask].mean().item(), abs=1e-5)
+    assert found.score == pytest.approx(logits[logits > 0].sigmoid().mean().item(), abs=1e-5)
 
 
-def test_a_text_is_answered_by_the_nearest_query(session, network):
+def test_a_text_selects_the_query_whose_class_embedding_is_nearest(session, network):
     found = session.add(Text("the red star")).predict()
     with torch.no_grad():
-        decoded = network.decode(session.context, [[[Text("the red star")]]])
-        masks = network.select(decoded).masks()[0]
-    logits = restore(masks, session.context.padded, Size(60, 90), Size(60, 90), mode="bilinear")[0]
-    assert torch.equal(found.mask, logits > 0)
+        last = network.decode(session.context, [[[Text("the red star")]]]).layers[-1]["text_query"]
+        sentence = network.language(["the red star"]).sentence
+    nearest = torch.nn.functional.cosine_similarity(last.classes[0], sentence, dim=1).argmax()
+    assert torch.equal(found.mask, mask_of(last.masks[0, nearest], session) > 0)
     assert found.label == "the red star"
 
 

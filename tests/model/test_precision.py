@@ -11,6 +11,7 @@ from seemkit.inference.session import Session
 from seemkit.model.precision import bfloat16_is_fast, choose_dtype
 from seemkit.model.seem import SEEM
 from seemkit.prompts.values import Point, Text
+from tests.networks import TINY, build
 
 CPU = torch.device("cpu")
 
@@ -31,15 +32,15 @@ def test_devices_that_are_not_there():
         SEEM.from_pretrained("scenes-tiny", device="cuda:77")
 
 
-def test_compiled_parts_keep_the_names_of_weights(network, monkeypatch):
-    compiled = []
-
-    def note(module: torch.nn.Module) -> None:
-        compiled.append(module)
-
-    monkeypatch.setattr(torch.nn.Module, "compile", note)
+def test_compiled_parts_keep_the_names_of_weights():
+    network = build(TINY)
+    before = network.state_dict()
+    parts = (network.backbone, network.pixel_decoder, network.decoder)
+    assert not any(part._compiled_call_impl for part in parts)
     network.compile_parts()
-    assert compiled == [network.backbone, network.pixel_decoder, network.decoder]
+    assert all(part._compiled_call_impl for part in parts)
+    assert list(network.state_dict()) == list(before)
+    assert [name for name, _ in network.named_parameters()] == [name for name, _ in build(TINY).named_parameters()]
 
 
 def test_half_precision_finds_nearly_the_same(tmp_path):

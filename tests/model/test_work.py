@@ -15,6 +15,7 @@ from seemkit.losses.group_losses import Targets, mask_terms
 from seemkit.losses.matching import match, share_points
 from seemkit.losses.weights import LossWeights
 from seemkit.model.seem import SEEM
+from seemkit.nn import context
 from seemkit.ops.memory_format import channels_last
 from seemkit.prompts.values import Point, Text
 from tests.networks import TINY, build, picture
@@ -121,10 +122,9 @@ def test_an_answer_reads_the_regions_of_the_last_masks_alone(monkeypatch):
 
 def test_only_confident_segments_are_enlarged(network, monkeypatch):
     session = Session(network, picture(64, 96))
-    sizes = []
-    original = session._automatic._enlarge
-    monkeypatch.setattr(session._automatic, "_enlarge", lambda masks: sizes.append(len(masks)) or original(masks))
-    assert len(session.panoptic(threshold=0.999)) <= sizes[0] < TINY.queries
+    with counted(monkeypatch, context, "restore") as calls:
+        found = session.panoptic(threshold=0.999)
+    assert len(found) <= sum(len(masks) for masks, *_ in calls) < TINY.queries
 
 
 def test_losses_make_masks_of_matched_queries_alone():

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from seemkit.cli.main import main
-from seemkit.data.prepare import shard as writer
+from seemkit.data.prepare.shard import shard as pack
+from seemkit.errors import InputError
 from tests.objects import edit
 
 
@@ -62,25 +68,32 @@ def test_nothing_is_left(
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_interrupted(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stop: BaseException
-) -> None:
-    add, calls = writer._add, []
+def test_interrupted(folder: Path, stop: BaseException) -> None:
+    out, lines = folder.parent / "out", []
 
-    def stopping(*arguments: object) -> int:
-        calls.append(arguments)
-        if len(calls) > 9:
-            assert len(list(folder.parent.glob(".out-*"))) == 1
+    def stopping(line: str) -> None:
+        lines.append(line)
+        if line == "packing train 4/7":
+            (draft,) = folder.parent.glob(".out-*")
+            (written,) = draft.rglob("train-000001.tar")
+            assert written.stat().st_size > 0
             raise stop
-        return add(*arguments)
 
-    monkeypatch.setattr(writer, "_add", stopping)
-    if isinstance(stop, OSError):
-        assert shard(folder, folder.parent / "out", "--images", "2") == 2
-        assert capsys.readouterr().err == f"seemkit: {folder.parent}/out: cannot write there: No space left on device\n"
-    else:
-        with pytest.raises(KeyboardInterrupt):
-            shard(folder, folder.parent / "out", "--images", "2")
+    with pytest.raises((KeyboardInterrupt, InputError)) as error:
+        pack(folder, out, (), 2, stopping)
+    assert str(error.value) in ("", f"{out}: cannot write there: No space left on device")
+    assert lines[-1] == "packing train 4/7"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_file_that_cannot_grow(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A process of its own, which may write files of 20 kB at most: the shard of all images is larger."""
+    command = [sys.executable, "-m", "seemkit", "data", "shard", str(folder), str(folder.parent / "out")]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    done = subprocess.run(command, preexec_fn=limit, env=os.environ | {"PYTHONPATH": paths}, check=False)
+    assert done.returncode == 2
+    assert capfd.readouterr().err == f"seemkit: {folder.parent}/out: cannot write there: File too large\n"
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -96,18 +109,13 @@ def test_out_must_be_free(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert sorted(out.rglob("*")) == before
 
 
-def test_an_image_that_vanishes_meanwhile(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pack = writer._pack
+def test_an_image_that_vanishes_meanwhile(folder: Path) -> None:
+    def vanish(line: str) -> None:
+        if line.startswith("packing"):
+            (folder / "train/train_003.png").unlink(missing_ok=True)
 
-    def later(*arguments: object) -> object:
-        (folder / "train/train_003.png").unlink(missing_ok=True)
-        return pack(*arguments)
-
-    monkeypatch.setattr(writer, "_pack", later)
-    assert shard(folder, folder.parent / "out") == 2
-    assert "train/train_003.png: no such file; check its name and folder" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"train/train_003\.png: no such file; check its name and folder"):
+        pack(folder, folder.parent / "out", (), 100, vanish)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 

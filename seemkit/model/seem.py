@@ -18,20 +18,18 @@ from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import ClassVectors, build_filled, save_model
 from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
+from seemkit.model.parts import build_click_field, build_decoder, build_language, build_pixel_decoder
 from seemkit.model.precision import Dtype, choose_device, choose_dtype
 from seemkit.model.query_selection import SelectedQueries, family, scores, select
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.backbones.backbone import Backbone
-from seemkit.nn.click_field import ClickField
 from seemkit.nn.context import ImageContext, level_tokens
-from seemkit.nn.decoder import Decoder, PreviousMasks
-from seemkit.nn.deformable import DeformablePixelDecoder
+from seemkit.nn.decoder import PreviousMasks
 from seemkit.nn.heads import Embeddings, cosine_similarity
-from seemkit.nn.language import LanguageTower, imagenet_templates
-from seemkit.nn.pixel_decoder import PixelDecoder
+from seemkit.nn.language import imagenet_templates
 from seemkit.nn.pixels import normalize
 from seemkit.nn.queries import LearnedQueries
-from seemkit.nn.region_head import RegionHead, region_features
+from seemkit.nn.region_head import region_features
 from seemkit.nn.tokens import (
     OBJECT_QUERY,
     TABLES,
@@ -65,30 +63,16 @@ class SEEM(nn.Module):
         self.templates = a.templates or imagenet_templates()
         self.mask_dim = a.embed_dim + a.click_field
         self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
-        self.pixel_decoder = _pixel_decoder(a, self.backbone.channels)
-        self.language = LanguageTower(
-            a.text_embed_dim, a.text_layers, a.text_num_heads, a.embed_dim, logit_scale=a.logit_scale
-        )
+        self.pixel_decoder = build_pixel_decoder(a, self.backbone.channels)
+        self.language = build_language(a)
         self.level_embedding = nn.Embedding(3, a.embed_dim)
         self.queries = LearnedQueries(a.embed_dim, a.queries, a.memory, a.visual_queries)
         unmarked = -1.0 if a.visual_queries else 0.0
         self.sampler = VisualSampler(a.embed_dim, installed(), a.prompts, a.visual_points, unmarked)
         self.visibility = TABLES[a.table]
         self.composed = a.table == "composed"
-        self.decoder = Decoder(
-            a.embed_dim,
-            a.embed_dim,
-            self.mask_dim,
-            layers=a.decoder_layers,
-            num_heads=a.num_heads,
-            ffn_dim=a.ffn_dim,
-            values_carry_position=a.values_carry_position,
-            region_head=RegionHead((*(a.embed_dim,) * 3, self.mask_dim), a.embed_dim) if a.region_head else None,
-        )
-        words = a.embed_dim if a.table == "joint" else 0
-        self.click_field = (
-            ClickField(a.embed_dim, a.click_field, self.queries.copies, words=words) if a.click_field else None
-        )
+        self.decoder = build_decoder(a, self.mask_dim)
+        self.click_field = build_click_field(a, self.queries.copies)
 
     @classmethod
     def from_pretrained(
@@ -302,10 +286,3 @@ class SEEM(nn.Module):
     def dtype(self) -> torch.dtype:
         """The type of its weights."""
         return self.level_embedding.weight.dtype
-
-
-def _pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecoder | DeformablePixelDecoder:
-    sizes = {"num_heads": a.num_heads, "ffn_dim": a.encoder_ffn_dim or a.ffn_dim, "layers": a.encoder_layers}
-    if a.pixel_decoder == "deformable":
-        return DeformablePixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes)
-    return PixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes, fine_masks=a.fine_masks)

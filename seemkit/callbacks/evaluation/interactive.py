@@ -52,7 +52,7 @@ class InteractiveEvaluation(Evaluation):
         if rule not in RULES:
             raise InputError(f"InteractiveEvaluation.rule is {rule!r}; use one of {', '.join(RULES)}")
         for kind in starts:
-            installed()[kind]
+            installed().require(kind)
         self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
 
     def start(self, module: SeemModule) -> None:

@@ -32,7 +32,7 @@ class ReferringEvaluation(Evaluation):
 
     def __init__(self, tags: Sequence[str] = (), helped_by: Sequence[str] = ()) -> None:
         for kind in helped_by:
-            installed()[kind]
+            installed().require(kind)
         self.tags = tuple(tags)
         self.kinds: tuple[str | None, ...] = (None, *helped_by)
 

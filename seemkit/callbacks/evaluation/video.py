@@ -38,7 +38,7 @@ class VideoEvaluation(Evaluation):
     """
 
     def __init__(self, prompt: str = "mask", click: bool = True) -> None:
-        installed()[prompt]
+        installed().require(prompt)
         self.prompt = prompt
         self.click = click
 

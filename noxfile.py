@@ -1,4 +1,4 @@
-"""The checks of this project, each in an environment of its own: ``nox`` runs all, ``nox -s lint types`` some."""
+"""The checks of this project, each in its own environment: ``nox`` runs all, ``nox -s lint types`` some."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "docs", "tests"]  # slurm has to be asked for
+nox.options.sessions = ["lint", "types", "docs", "tests"]  # slurm runs when it is named
 
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
@@ -32,13 +32,13 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The pages, in docs/_build; a warning is an error."""
-    session.install(*EXTRAS["docs"])
+    session.install("-e", ".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The test suite; arguments behind ``--`` go to pytest."""
+    """The test suite without the slow tests; arguments after ``--`` go to pytest."""
     session.install("-e", ".[tests]")
     session.run("pytest", *session.posargs)
 
@@ -47,4 +47,4 @@ def tests(session: nox.Session) -> None:
 def slurm(session: nox.Session) -> None:
     """All tests on a SLURM cluster of two nodes on this host; needs Debian's slurmctld, slurmd, slurm-client, munge."""
     session.install("-e", ".[tests]")
-    session.run("pytest", "tests/slurm", *session.posargs, env={"SEEMKIT_LONG_SLURM": "1"})
+    session.run("pytest", "-m", "slow", "tests/slurm", *session.posargs, env={"SEEMKIT_LONG_SLURM": "1"})

@@ -107,9 +107,9 @@ def golden_subject() -> Subject:
 
 
 @pytest.mark.parametrize("kind", ["circle", "point", "polygon", "scribble"])
-def test_simulated_prompts_are_as_large_as_the_reference_s(golden_folder, kind):
+def test_simulated_prompts_are_as_large_as_the_reference_s(golden_file, kind):
     """Mean and quantiles of the number of marked pixels of 300 draws."""
-    expected = json.loads((golden_folder / "sampler_stats.json").read_text())[kind.capitalize()]
+    expected = json.loads(golden_file("sampler_stats.json").read_text())[kind.capitalize()]
     subject = golden_subject()
     encoder = installed()[kind].encoder(8, **({"side": 1} if kind == "point" else {}))
     mask, counts, inside = subject.mask.numpy(), [], []

@@ -82,7 +82,7 @@ def test_the_wheels_hold_what_they_should(environment):
     code = "import seemkit, seemkit_lasso, seemkit_prompts; print(seemkit.__file__, seemkit_lasso.__file__)"
     found = environment.run("-c", code).stdout.split()
     assert all(path.startswith(str(environment.site)) for path in found)
-    templates = environment.site / "seemkit" / "templates" / "plugin"
+    templates = environment.site / "seemkit" / "cli" / "templates" / "plugin"
     assert len(list(templates.iterdir())) == 4
     assert not (environment.site / "tests").exists()
 

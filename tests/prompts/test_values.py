@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
-from seemkit import Box, Circle, Mask, Point, Polygon, RegionOf, Scribble, Text
+from seemkit import Box, Circle, Mask, Point, Polygon, Prompt, RegionOf, Scribble, Text
 from seemkit.errors import InputError
 
 NAN = float("nan")
@@ -69,3 +71,14 @@ def test_what_is_kept_is_a_copy_and_plain_numbers():
     assert bool(prompt.mask.all())
     point = Point(np.int64(3), np.float32(4))
     assert [type(point.x), type(point.y)] == [float, float]
+
+
+def test_a_value_is_positive_unless_it_says_otherwise():
+    @dataclass(frozen=True, slots=True)
+    class Smell(Prompt):
+        strength: float
+
+    assert Smell(1.0).positive is True
+    assert Text("star").positive is True
+    assert [Point(1, 2).positive, Point(1, 2, positive=False).positive] == [True, False]
+    assert RegionOf("other.png", Point(3, 3)).positive is True

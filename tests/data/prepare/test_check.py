@@ -45,7 +45,7 @@ def test_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_sizes_small_and_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_coco(tmp_path / "coco", {"val": 1})
-    write_coco(tmp_path / "wide", {"val": 3}, height=60, embed_dim=90)
+    write_coco(tmp_path / "wide", {"val": 3}, height=60, width=90)
     for number in range(2):  # two larger images, one with a dot of 9 pixels and one without anything
         for place in ("val", "annotations/panoptic_val"):
             (tmp_path / f"wide/{place}/val_{number:03d}.png").rename(root / place / f"wide{number}.png")

@@ -1,4 +1,4 @@
-"""Single image files without ground truth, for prediction."""
+"""The dataset of single image files without ground truth, for prediction."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from seemkit.types import Target
 
 
 class ImageFiles(Dataset[Sample]):
-    """Images of a user, each with an empty target that holds its size and path.
+    """A user's images, each with an empty target that has its size and path.
 
-    Images are turned as their EXIF orientation says, so results lie on what a viewer shows.
+    The EXIF orientation is applied, so results match the image as a viewer shows it.
     """
 
     def __init__(self, paths: Sequence[str | Path], transform: Transform | None = None) -> None:
-        """Keep the paths.
+        """Keep the paths and check that the files exist.
 
         Args:
             paths: image files.
-            transform: changes image and target, for example `ResizeImage`.
+            transform: function that changes image and target, for example `ResizeImage`, or None.
 
         Raises:
-            InputError: if a file is missing.
+            InputError: a file is missing.
         """
         self.paths = tuple(Path(path) for path in paths)
         self.transform = transform
         for path in self.paths:
             if not path.is_file():
-                raise InputError(f"predict_images: {path} is no file; check the path")
+                raise InputError(f"predict_images: {path} is not a file; check the path")
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] and a target of the same size with no segments."""
+        """Return the image uint8 [3, H, W] and a target of the same size without segments."""
         sample = SampleKey.of(key)
         path = self.paths[sample.position]
         image = read_image(path, upright=True)

@@ -1,1 +1,1 @@
-"""One file: read, checked and written whole."""
+"""Reading, checking and writing of single files."""

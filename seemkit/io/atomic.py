@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there."""
+"""Atomic writes of files and folders: complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seemkit.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well and vanishes when it does not."""
+    """Yield a temporary path that replaces `path` if the block succeeds and is deleted if it fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -23,17 +23,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError if a folder that is to be written exists and is not empty."""
+    """Raise InputError if `folder` exists, unless it is an empty folder."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; remove it or choose another folder")
 
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """The path of a folder to make, which takes the place of `folder`, absent or empty, when the block ends well.
+    """Yield the path of a folder to create, which replaces `folder` if the block succeeds.
+
+    `folder` must be empty or not exist.
 
     Raises:
-        InputError: it cannot be written; `folder` is as before.
+        InputError: the folder cannot be written; `folder` is unchanged.
     """
     target = folder.resolve()
     try:

@@ -19,7 +19,7 @@ class Frame(NamedTuple):
     """A frame.
 
     Attributes:
-        name: of its file, without the suffix; of a frame in a video file its number with five digits, from 00000.
+        name: stem of the file; in a video file the number of the frame with five digits, from 00000.
         pixels: uint8 [3, H, W], RGB.
     """
 
@@ -28,19 +28,19 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """The frames in order, read one at a time as they are asked for, all of one size.
+    """The frames of a video in order, all of one size, read one at a time on demand.
 
-    Files are sorted by name, numbers in it by their value: 9.jpg comes before 10.jpg.
+    Image files are sorted by name, with numbers by value: 9.jpg comes before 10.jpg.
 
     Args:
-        source: a folder of images, or a video file.
+        source: folder of images, or video file.
 
     Attributes:
-        name: of the video: the folder's, or the file's without its suffix.
-        rate: frames a second; 24 for a folder.
+        name: name of the video: the name of the folder, or the stem of the file.
+        rate: frames per second; 24 for a folder.
 
     Raises:
-        InputError: there is no such file or folder, a folder holds no image or two of one name, or a file holds no
+        InputError: the file or folder is missing, the folder has no image or two of the same stem, or the file has no
             video.
     """
 
@@ -51,11 +51,11 @@ class Frames:
         self.rate: Fraction = frame_rate(source) if self._files is None else USUAL_RATE
 
     def __iter__(self) -> Iterator[Frame]:
-        """Each frame.
+        """Yield each frame.
 
         Raises:
-            InputError: a frame cannot be read, is smaller than 32 pixels, or has another size than the first; or there
-                is none.
+            InputError: a frame cannot be read, is smaller than 32 pixels on a side, or has another size than the first,
+                or the video has no frame.
         """
         first = None
         for frame in self._read():

@@ -20,11 +20,11 @@ from seemkit.io.storage import StoredFile
 from seemkit.types import Size
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""What the names of image files end in, in lower case."""
+"""Suffixes of image files, in lower case."""
 MIN_SIDE = 32
-"""The least height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
+"""The smallest height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
 
-# what Pillow's decoders raise on files that are cut short or damaged
+# raised by Pillow's decoders on truncated or damaged files
 _DECODING_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error,
     Image.DecompressionBombError,
@@ -32,18 +32,19 @@ _DECODING_ERRORS = (
 
 
 def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
-    """The image in a file as uint8 [3, H, W], RGB, 0..255.
+    """Return the image in a file as uint8 [3, H, W], RGB, 0..255.
 
-    Gray, palette and CMYK images become RGB, alpha is dropped, and 16 bits are scaled to 8. Of an animation the first
-    frame is read.
+    Gray, palette and CMYK images are converted to RGB, alpha is dropped, and 16 bits are scaled to 8. For an animation,
+    the first frame is read.
 
     Args:
-        path: any file that Pillow reads, or a part of a shard.
-        upright: turn the image as its EXIF orientation says. Data sets with masks want False, since their masks are
-            drawn on the pixels as stored; photographs of a user want True.
+        path: file in a format that Pillow reads, or a member of a shard.
+        upright: whether to apply the EXIF orientation: True for a user's photographs, False for datasets with masks,
+            whose masks are drawn on the pixels as stored.
 
     Raises:
-        InputError: if the file is missing, damaged, smaller than 32 pixels on a side, or of 32 bits a channel.
+        InputError: the file is missing or damaged, the image is smaller than 32 pixels on a side, or it has 32 bits per
+            channel.
     """
     image = open_image(path)
     if upright:
@@ -56,10 +57,10 @@ def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
 
 
 def check_pixels(image: Tensor) -> Tensor:
-    """The image, if it is uint8 [3, H, W] with sides of at least 32 pixels.
+    """Return the image if it is uint8 [3, H, W] with sides of at least 32 pixels.
 
     Raises:
-        InputError: it is not.
+        InputError: the image has another type, shape or size.
     """
     if not isinstance(image, Tensor):
         raise InputError(f"image: a {type(image).__name__}; expected a file or a uint8 tensor [3, H, W]")
@@ -72,7 +73,7 @@ def check_pixels(image: Tensor) -> Tensor:
 
 
 def load_image(image: str | Path | Tensor) -> Tensor:
-    """Return a user's image as uint8 [3, H, W], RGB: a file, turned as its EXIF orientation says, or such a tensor.
+    """Return a user's image as uint8 [3, H, W], RGB, from a file, with EXIF orientation applied, or such a tensor.
 
     Raises:
         InputError: the file is not a readable image, or the tensor has another type or shape.
@@ -81,10 +82,10 @@ def load_image(image: str | Path | Tensor) -> Tensor:
 
 
 def open_image(path: str | StoredFile) -> Image.Image:
-    """The decoded image in a file, in the mode in which it is stored.
+    """Return the decoded image in a file, in its stored mode.
 
     Raises:
-        InputError: if the file is missing or cannot be decoded to its end.
+        InputError: the file is missing or cannot be decoded completely.
     """
     with _opened(path) as image:
         image.load()
@@ -92,26 +93,26 @@ def open_image(path: str | StoredFile) -> Image.Image:
 
 
 def header_size(path: str | Path) -> Size:
-    """The size of an image file as its header tells it, without decoding.
+    """Return the size of an image file from its header, without decoding it.
 
     Raises:
-        InputError: if the file is missing or no image.
+        InputError: the file is missing or not an image.
     """
     with _opened(path) as image:
         return Size(image.height, image.width)
 
 
 def check_equal_size(path: StoredFile, size: Size, image: StoredFile, image_size: Size) -> None:
-    """Nothing, if what is drawn on an image has its size.
+    """Raise InputError unless a mask or map has the size of its image.
 
     Args:
-        path: the file that is drawn on the image.
-        size: of what it holds.
-        image: the file of the image.
-        image_size: its size.
+        path: file of the mask or map.
+        size: size of the mask or map.
+        image: file of the image.
+        image_size: size of the image.
 
     Raises:
-        InputError: the sizes differ; it names both files.
+        InputError: the sizes differ; the message names both files.
     """
     if size != image_size:
         raise InputError(
@@ -122,7 +123,7 @@ def check_equal_size(path: StoredFile, size: Size, image: StoredFile, image_size
 
 @contextmanager
 def _opened(path: str | StoredFile) -> Iterator[Image.Image]:
-    """The open image in a file; what goes wrong with it becomes an InputError."""
+    """Yield the open image in a file; raise InputError if opening or decoding it fails."""
     source = path if isinstance(path, (str, Path)) else BytesIO(path.read_bytes())
     try:
         with Image.open(source) as image:
@@ -130,20 +131,20 @@ def _opened(path: str | StoredFile) -> Iterator[Image.Image]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image; check the path") from error
     except _DECODING_ERRORS as error:
-        # what Pillow says of this names what it was given, which for a part of a shard is an object in memory
+        # omit Pillow's text for an unknown format: for a member of a shard it names an object in memory
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file") from error
 
 
 def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
-    """The image in mode RGB."""
+    """Return the image in mode RGB."""
     if image.mode.startswith("I"):
         return _scale_16_bits(image, path).convert("RGB")
     if image.mode == "F":
-        raise InputError(f"{path}: has floating-point pixels; save it with 8 or 16 bits a channel")
+        raise InputError(f"{path}: has floating-point pixels; save it with 8 or 16 bits per channel")
     if image.mode in ("P", "PA", "RGBa", "La"):
-        # a palette may carry alpha and a premultiplied color depends on it: both have to pass through RGBA
+        # palettes can have alpha, and premultiplied colors depend on alpha: both must go through RGBA
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     try:
         return image.convert("RGB")
@@ -152,33 +153,33 @@ def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
 
 
 def _scale_16_bits(image: Image.Image, path: str | StoredFile) -> Image.Image:
-    """The gray image of 16 bits in 8 bits: 65535 becomes 255, to the nearest level."""
-    # Pillow's mode I has 32 bits but also holds 16-bit files, for instance PGM
+    """Return a 16-bit gray image in 8 bits: 65535 becomes 255, rounded to the nearest level."""
+    # Pillow's mode I has 32 bits but is also used for 16-bit files, for example PGM
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise InputError(f"{path}: has pixels of 32 bits; save it with 8 or 16 bits a channel")
+        raise InputError(f"{path}: has 32-bit pixels; save it with 8 or 16 bits per channel")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder, without those of folders in it, sorted by name, numbers in it by their value.
+    """Return the image files in a folder, without subfolders, sorted by name with numbers by value.
 
-    Hidden files and those that do not end like an image are left out.
+    Hidden files and files without an image suffix are skipped.
 
     Raises:
-        InputError: there is none, or two differ in their suffix only.
+        InputError: the folder has no image, or two images differ only in their suffix.
     """
     known = Image.registered_extensions()
     files = [path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith(".")]
     if not files:
-        raise InputError(f"{folder}: holds no image")
+        raise InputError(f"{folder}: holds no image; add one or choose another folder")
     stems: dict[str, Path] = {}
     for path in files:
         if stems.setdefault(path.stem, path) != path:
-            raise InputError(f"{folder}: {stems[path.stem].name} and {path.name} have one name; rename one")
+            raise InputError(f"{folder}: {stems[path.stem].name} and {path.name} have the same name; rename one")
     return sorted(files, key=lambda path: _by_value(path.name))
 
 
 def _by_value(name: str) -> list[tuple[int, str]]:
-    """The name's letters and, by their value, its numbers."""
+    """Return the sort key of a file name, with numbers by value."""
     return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""JSON files whose faults are told by file and field."""
+"""Reading of JSON files, with errors that name file and field."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Return the object in a JSON file.
 
     Raises:
-        InputError: if the file is missing, no valid JSON, or holds no object.
+        InputError: the file is missing, is not valid JSON, or does not contain an object.
     """
     content = load_json(path)
     if not isinstance(content, dict):
@@ -25,30 +25,30 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def load_json(path: Path) -> object:
-    """What a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        InputError: if the file is missing or no valid JSON.
+        InputError: the file is missing or is not valid JSON.
     """
     with reading(path):
         content = path.read_bytes()
     try:
         return json.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise InputError(f"{path}: is no valid JSON ({error}); write the file again") from error
+        raise InputError(f"{path}: is not valid JSON ({error}); write the file again") from error
 
 
 def field(record: object, key: str, kind: type[T], where: str) -> T:
-    """The value at `key` of a record, which must be of type `kind`.
+    """Return the value of a record's field, which must have type `kind`.
 
     Args:
-        record: an object of the file.
-        key: the field.
-        kind: its type; bool counts as int.
+        record: object of the file.
+        key: name of the field.
+        kind: type of the value; bool counts as int.
         where: file and place of the record, for messages.
 
     Raises:
-        InputError: if the record is no object, has no such key, or the value is of another type.
+        InputError: the record is not an object, has no such field, or the value has another type.
     """
     if not isinstance(record, dict):
         raise InputError(f"{where}: is a {type(record).__name__}; it must be an object")

@@ -1,4 +1,4 @@
-"""Pickle files of plain data, read without running what they name."""
+"""Reading of pickle files with plain data, without running code from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 from seemkit.errors import InputError
 from seemkit.io.read_errors import reading
 
-# what the unpickler raises on files that are cut short or damaged
+# raised by the unpickler on truncated or damaged files
 _DAMAGES = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError,
     MemoryError, RecursionError,
@@ -18,13 +18,13 @@ _DAMAGES = (
 
 
 def load_plain_pickle(path: Path) -> object:
-    """What a pickle file holds: dict, list, tuple, str, int, float, bool and None, in each other.
+    """Return the content of a pickle file: nested dict, list, tuple, str, int, float, bool and None.
 
-    A pickle may name any function for the reader to call; here every name is refused, so that a file from elsewhere
-    cannot run anything. Strings that Python 2 wrote as bytes are read as Latin-1.
+    A pickle can name any function for the reader to call. All names are refused here, so an untrusted file cannot run
+    code. Strings that Python 2 wrote as bytes are read as Latin-1.
 
     Raises:
-        InputError: naming the file, if it is missing, damaged or names a class or function.
+        InputError: the file is missing or damaged, or names a class or function; the message names the file.
     """
     with reading(path):
         content = path.read_bytes()
@@ -34,15 +34,15 @@ def load_plain_pickle(path: Path) -> object:
         raise InputError(f"{path}: names {error}, which is refused; save it with plain data only") from error
     except _DAMAGES as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: is no valid pickle ({reason}); fetch the file again") from error
+        raise InputError(f"{path}: is not a valid pickle ({reason}); download the file again") from error
 
 
 class _RefusedNameError(Exception):
-    """A pickle asks for a class or function; the message is its name."""
+    """A pickle names a class or function; the message is this name."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """An unpickler that knows no class and no function."""
+    """An unpickler that refuses all classes and functions."""
 
     def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
         raise _RefusedNameError(f"{module_name}.{global_name}")

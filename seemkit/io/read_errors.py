@@ -1,4 +1,4 @@
-"""Faults of reading a file, told by its name."""
+"""Errors of reading a file, with its name in the message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seemkit.io.storage import StoredFile
 
 @contextmanager
 def reading(path: StoredFile) -> Iterator[None]:
-    """Turns what the system says of a file within the block into one line.
+    """Convert the OSErrors of reading a file within the block to InputError.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -21,4 +21,4 @@ def reading(path: StoredFile) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check its name and folder") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error

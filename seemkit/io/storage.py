@@ -1,4 +1,4 @@
-"""Files of a dataset, wherever they lie: each its own in a folder, or parts of shards."""
+"""Interfaces of the files of a dataset, which are single files in folders or members of shards."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Protocol
 
 
 class StoredFile(Protocol):
-    """A file that can be read whole; as a string it is the place of the file, for messages. A `pathlib.Path` is one."""
+    """A file of a dataset, for example a `pathlib.Path`; its `str()` is its place, for messages."""
 
     @property
     def name(self) -> str:
-        """The last part of its place."""
+        """Last part of the path."""
 
     def is_file(self) -> bool:
-        """Whether it is there."""
+        """Return whether the file exists."""
 
     def read_bytes(self) -> bytes:
-        """What it holds."""
+        """Return the content of the file."""
 
 
 class StoredFolder(Protocol):
-    """A set of files by name. A `pathlib.Path` is one."""
+    """A set of files by name, for example a `pathlib.Path`."""
 
     def __truediv__(self, name: str, /) -> StoredFile:
-        """The file of this name."""
+        """Return the file of this name."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> list[str]:
-    """One line a row, with the cells of a column below each other.
+    """Return one line per row, with the columns aligned.
 
     Args:
-        rows: at least one, all of one length; the first is the heading.
-        numbers: how many of the last columns are set flush right.
+        rows: at least one row, all of the same length; the first is the heading.
+        numbers: number of right-aligned columns, counted from the last.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     words = len(widths) - numbers

@@ -1,4 +1,4 @@
-"""Text files whose faults are told by file."""
+"""Reading of text files, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from seemkit.io.read_errors import reading
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file.
+    """Return the lines of a text file in UTF-8.
 
     Raises:
-        InputError: it is missing or no text.
+        InputError: the file is missing or is not text in UTF-8.
     """
     with reading(path):
         content = path.read_bytes()
     try:
         return content.decode("utf-8-sig").splitlines()
     except ValueError as error:
-        raise InputError(f"{path}: is no text in UTF-8; write the file again") from error
+        raise InputError(f"{path}: is not text in UTF-8; write the file again") from error
 
 
 def read_entries(path: Path) -> list[str]:
-    """The lines of a text file that are not blank, without the space around them.
+    """Return the lines of a text file in UTF-8 that are not blank, stripped of surrounding space.
 
     Raises:
-        InputError: it is missing or no text.
+        InputError: the file is missing or is not text in UTF-8.
     """
     return list(filter(None, map(str.strip, read_lines(path))))

@@ -1,4 +1,4 @@
-"""Video files, frame by frame. Whatever FFmpeg reads is read; H.264 in MP4 is written."""
+"""Video files, frame by frame: reads all formats of FFmpeg, writes H.264 in MP4."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from seemkit.errors import InputError
 from seemkit.types import Size
 
 USUAL_RATE = Fraction(24)
-"""Frames a second where a file does not say; also what DAVIS was filmed with."""
+"""Frames per second if the file gives no rate; also the rate of the DAVIS videos."""
 
 
 def read_video(path: Path) -> Iterator[UInt8[Tensor, "3 H W"]]:
-    """The frames of the first video stream in order, RGB, 0..255, turned as the file says; one at a time is in memory.
+    """Yield the frames of the first video stream in order, RGB, 0..255, with the file's rotation applied.
 
-    Of a file that is cut short, formats without a table of contents (such as MKV) give the frames that are left.
+    Only one frame is in memory at a time. A truncated file gives its remaining frames in formats without a table of
+    contents, such as MKV.
 
     Raises:
-        InputError: the file is missing, holds no video, or is damaged; the frames before the damage have been given.
+        InputError: the file is missing, has no video, or is damaged; frames before the damage are yielded first.
     """
     with _opened(path) as container:
         for frame in container.decode(video=0):
@@ -36,7 +37,7 @@ def read_video(path: Path) -> Iterator[UInt8[Tensor, "3 H W"]]:
 
 
 def frame_rate(path: Path) -> Fraction:
-    """Frames a second of a video file, on average.
+    """Return the average frames per second of a video file, 24 if it gives no rate.
 
     Raises:
         InputError: see `read_video`.
@@ -47,14 +48,14 @@ def frame_rate(path: Path) -> Fraction:
 
 @contextmanager
 def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[UInt8[Tensor, "3 H W"]], None]]:
-    """A function that appends a frame, RGB, 0..255, to an MP4 file.
+    """Yield a function that appends a frame, RGB, 0..255, to an MP4 file.
 
-    H.264 needs even sides: the last row or column of other frames is doubled.
+    H.264 needs even sides, so the last row or column of an odd frame is repeated.
 
     Args:
-        path: the file, which is replaced and whole when the block ends.
-        rate: frames a second.
-        size: of the frames.
+        path: the file, which is replaced if it exists and complete when the block ends.
+        rate: frames per second.
+        size: size of the frames.
     """
     right, bottom = size.width % 2, size.height % 2
     with av.open(path, "w", format="mp4") as container:
@@ -73,7 +74,7 @@ def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[
 
 @contextmanager
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """The open file; what goes wrong with it becomes an InputError."""
+    """Yield the open video file; raise InputError if opening or decoding it fails."""
     try:
         with av.open(path) as container:
             if not container.streams.video:

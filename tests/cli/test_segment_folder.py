@@ -87,7 +87,7 @@ def test_bad_requests(folder, tmp_path, capsys, words, message):
 def test_folders_without_images_and_with_two_of_one_name(folder, tmp_path, capsys):
     Image.new("RGB", (40, 40)).save(folder / "a.jpg")
     assert main(["segment", str(folder), "--out", str(tmp_path / "out")]) == 2
-    assert "have one name; rename one" in capsys.readouterr().err
+    assert "have the same name; rename one" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert main(["segment", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]) == 2
     assert "empty: holds no image" in capsys.readouterr().err

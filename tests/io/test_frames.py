@@ -65,7 +65,7 @@ def test_a_damaged_frame_is_named(folder):
 
 def test_two_frames_of_one_name(folder):
     to_pil(picture(40, 50)).save(folder / "shot9.jpg")
-    with pytest.raises(InputError, match="have one name"):
+    with pytest.raises(InputError, match="have the same name"):
         Frames(folder)
 
 

@@ -64,7 +64,7 @@ def test_every_name_is_refused(tmp_path: Path, value: object, name: str) -> None
 def test_damaged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.p"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.p: is no valid pickle \(.+\); fetch the file again$") as caught:
+    with pytest.raises(InputError, match=r"a\.p: is not a valid pickle \(.+\); download the file again$") as caught:
         load_plain_pickle(path)
     assert "\n" not in str(caught.value)
 

@@ -21,5 +21,5 @@ def test_faults_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_lines(tmp_path)
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"a\.txt: is no text in UTF-8"):
+    with pytest.raises(InputError, match=r"a\.txt: is not text in UTF-8"):
         read_entries(tmp_path / "a.txt")

@@ -1,1 +1,1 @@
-"""COCO's annotations: panoptic maps, instances, LVIS masks, grounded phrases."""
+"""Readers of COCO annotations: panoptic maps, instances, LVIS masks, grounded phrases."""

@@ -1,4 +1,4 @@
-"""What the JSON files of a COCO folder say, checked: categories, panoptic segments and referring expressions."""
+"""Readers of a COCO folder's JSON files: categories, panoptic segments and referring expressions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ImageAnnotation:
     """The annotation of one image.
 
     Attributes:
-        image_id: its id in the JSON.
+        image_id: id of the image in the JSON.
         image_name: file name in the image folder.
-        segments: in the order of the JSON.
+        segments: segments in the order of the JSON.
     """
 
     image_id: int
@@ -29,11 +29,11 @@ class ImageAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class PanopticAnnotation(ImageAnnotation):
-    """The panoptic annotation of one image; the `id` of a segment is its value in the PNG.
+    """The panoptic annotation of one image; a segment's `id` is its value in the PNG.
 
     Attributes:
-        png_name: file name of its panoptic PNG.
-        wide: whether the image is wider than high, as far as the JSON says.
+        png_name: file name of the panoptic PNG.
+        wide: whether the image is wider than high; False if the JSON does not give its size.
     """
 
     png_name: str
@@ -41,11 +41,11 @@ class PanopticAnnotation(ImageAnnotation):
 
 
 def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]]:
-    """The vocabulary (categories by ascending id) and one annotation an image, in the order of the images.
+    """Return the vocabulary (categories by ascending id) and one annotation per image, in the order of the images.
 
     Raises:
-        InputError: naming file and field, for a missing or ill-typed key, an unknown category, image or a repeated id,
-            or an image without annotation.
+        InputError: a key is missing or has the wrong type, a category or image is unknown, an id is repeated, or an
+            image has no annotation; the message names file and field.
     """
     content = read_json(path)
     vocabulary, label_of = read_categories(content, path)
@@ -54,7 +54,7 @@ def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]
         where = f"{path}: annotations[{index}]"
         image_id = field(record, "image_id", int, where)
         if image_id in by_image:
-            raise InputError(f"{where}: image_id {image_id} is annotated twice; keep one annotation an image")
+            raise InputError(f"{where}: image_id {image_id} is annotated twice; keep one annotation per image")
         by_image[image_id] = _read_segments(record, label_of, where), field(record, "file_name", str, where)
 
     annotations: dict[int, PanopticAnnotation] = {}
@@ -76,15 +76,16 @@ def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]
 def read_refs_json(
     path: Path, annotations: Sequence[ImageAnnotation], json_path: Path
 ) -> dict[int, tuple[Phrase, ...]]:
-    """The phrases of each image id that has any, one a sentence.
+    """Return the phrases by image id, one per sentence; images without phrases are omitted.
 
     Args:
-        path: the file.
-        annotations: all of the split.
-        json_path: where they come from, for messages.
+        path: refs file.
+        annotations: all annotations of the split.
+        json_path: file of the annotations, for messages.
 
     Raises:
-        InputError: naming file and field, for a missing or ill-typed key, or an image or segment without annotation.
+        InputError: a key is missing or has the wrong type, or an image or segment has no annotation; the message names
+            file and field.
     """
     position_of = {
         annotation.image_id: {segment.id: position for position, segment in enumerate(annotation.segments)}
@@ -97,7 +98,7 @@ def read_refs_json(
         if image_id not in position_of:
             raise InputError(f"{where}: image_id {image_id} is not in {json_path.name}; correct it")
         if segment_id not in position_of[image_id]:
-            raise InputError(f"{where}: ann_id {segment_id} is no segment of image {image_id}; correct it")
+            raise InputError(f"{where}: ann_id {segment_id} is not a segment of image {image_id}; correct it")
         tags = tuple(str(tag) for tag in field(ref, "tags", list, where)) if "tags" in ref else ()
         for number, sentence in enumerate(field(ref, "sentences", list, where)):
             text = field(sentence, "sent", str, f"{where}.sentences[{number}]")
@@ -108,15 +109,15 @@ def read_refs_json(
 def read_categories(
     content: dict[str, Any], path: Path, thing_by_default: bool = False
 ) -> tuple[Vocabulary, dict[int, int]]:
-    """The vocabulary, and the label of each category id.
+    """Return the vocabulary and the label of each category id.
 
     Args:
-        content: of the file.
+        content: content of the file.
         path: the file, for messages.
-        thing_by_default: take a category without 'isthing' for a thing, which is otherwise an error.
+        thing_by_default: whether a category without 'isthing' is a thing; if False, it is an error.
 
     Raises:
-        InputError: naming file and field, for a missing or ill-typed key or a repeated id.
+        InputError: a key is missing or has the wrong type, or an id is repeated; the message names file and field.
     """
     categories: dict[int, tuple[str, bool]] = {}
     for index, record in enumerate(field(content, "categories", list, str(path))):
@@ -132,7 +133,7 @@ def read_categories(
 
 
 def _read_segments(annotation: dict[str, Any], label_of: dict[int, int], where: str) -> tuple[Segment, ...]:
-    """The segments of one image."""
+    """Return the segments of one image."""
     segments: dict[int, Segment] = {}
     for index, record in enumerate(field(annotation, "segments_info", list, where)):
         place = f"{where}.segments_info[{index}]"

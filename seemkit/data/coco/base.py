@@ -1,4 +1,4 @@
-"""What all datasets over COCO's JSON files share: images read by name, targets made by the kind of annotation."""
+"""The base class of the datasets with COCO JSON files: reads images by name, leaves masks to the subclass."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ A = TypeVar("A", bound=ImageAnnotation)
 
 
 class CocoImages(Dataset[Sample], ABC, Generic[A]):
-    """Images of one folder, each with the annotation that a JSON file has of it.
+    """Images of one folder, each with its annotation from a JSON file.
 
     Attributes:
-        vocabulary: the categories by ascending id; a label is a position in it.
-        annotations: one an image, in the order of the samples.
-        image_folder: where the images lie.
-        json_path: the file of the annotations, for messages.
-        transform: changes image and target; None leaves them.
-        seed: of the transform's random choices, which depend on it, the epoch and the index alone.
+        vocabulary: categories by ascending id; a label is a position in it.
+        annotations: one annotation per image, in the order of the samples.
+        image_folder: folder of the images.
+        json_path: file of the annotations, for messages.
+        transform: function that changes image and target, or None.
+        seed: seed of the transform's random choices, which depend only on seed, epoch and index.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         transform: Transform | None,
         seed: int,
     ) -> None:
-        """Keep what was read.
+        """Keep the annotations and check that all files exist.
 
         Args:
-            image_folder: where the images lie.
-            json_path: the file of the annotations.
+            image_folder: folder of the images.
+            json_path: file of the annotations.
             vocabulary: the categories.
-            annotations: one an image.
-            phrases: those of each image id that has any.
-            transform: changes image and target.
-            seed: of the transform's random choices.
+            annotations: one annotation per image.
+            phrases: phrases by image id; images without phrases can be omitted.
+            transform: function that changes image and target, or None.
+            seed: seed of the transform's random choices.
 
         Raises:
-            InputError: if a file is missing.
+            InputError: a file is missing.
         """
         self.image_folder, self.json_path = image_folder, json_path
         self.vocabulary, self.annotations = vocabulary, annotations
@@ -72,13 +72,13 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         return len(self.annotations)
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] and its target, after the transform.
+        """Return the image uint8 [3, H, W] and its target, after the transform.
 
         Args:
-            key: a position, or a `SampleKey` that also says in which epoch, which decides the random choices.
+            key: position, or a `SampleKey` with position and epoch; the epoch determines the random choices.
 
         Raises:
-            InputError: if a file is damaged, or image and annotation disagree; it names file and field.
+            InputError: a file is damaged, or image and annotation disagree; the message names file and field.
         """
         sample = SampleKey.of(key)
         annotation = self.annotations[sample.position]
@@ -89,7 +89,7 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         return self.transform(image, target, generator_of(sample, self.seed))
 
     def _read_target(self, annotation: A, size: Size) -> Target:
-        """The target of an image of this size."""
+        """Return the target of an image of this size."""
         return Target(
             masks=self._read_masks(annotation, size),
             labels=torch.tensor([segment.label for segment in annotation.segments], dtype=torch.int64),
@@ -99,13 +99,13 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         )
 
     def files(self, annotation: A) -> list[tuple[str, StoredFile]]:
-        """What the sample of an annotation is read from, each with its name as a member of a shard."""
+        """Return the files of an annotation's sample, each with its member name in a shard."""
         name = annotation.image_name
         return [(member_name(name), self.image_folder / name)]
 
     @property
     def shards(self) -> Tensor | None:
-        """The number of the shard [N] int64 that holds the image of each sample; None where images are single files."""
+        """Shard number of each sample's image, int64 [N]; None if the images are not in shards."""
         folder = self.image_folder
         if not isinstance(folder, ShardFolder):
             return None
@@ -113,7 +113,7 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
 
     @abstractmethod
     def _read_masks(self, annotation: A, size: Size) -> Tensor:
-        """Masks bool [N, H, W] of the segments, in their order."""
+        """Return the masks bool [N, H, W] of the segments, in the order of the annotation."""
 
     def _check_file(self, file: StoredFile) -> None:
         """Raise InputError if a listed file is missing."""
@@ -123,7 +123,7 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
 
 
 def check_folders(*folders: StoredFolder) -> None:
-    """Raise InputError if one of the folders of a dataset is missing; shards are checked with their index."""
+    """Raise InputError if a folder is missing; shards are skipped, as reading their index checks them."""
     for folder in folders:
         if isinstance(folder, Path) and not folder.is_dir():
             raise InputError(f"{folder}: no such folder; check root and split")

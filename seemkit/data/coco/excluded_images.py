@@ -1,4 +1,4 @@
-"""Which images a training leaves out because another data set evaluates on them."""
+"""Images excluded from training because another dataset evaluates on them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ A = TypeVar("A", bound=ImageAnnotation)
 
 
 def without_images(annotations: Sequence[A], sources: Iterable[str | Path]) -> list[A]:
-    """The annotations of images that none of the sources has (see `read_image_ids`).
+    """Return the annotations of the images that no source contains (see `read_image_ids`).
 
     Raises:
-        InputError: if a source is faulty, or nothing is left.
+        InputError: a source is faulty, or no image is left.
     """
     sources = tuple(sources)
     excluded: set[int] = set().union(*map(read_image_ids, sources))
     kept = [annotation for annotation in annotations if annotation.image_id not in excluded]
     if annotations and not kept:
-        raise InputError(f"exclude: {', '.join(map(str, sources))} leave no image of the split; exclude fewer")
+        raise InputError(f"exclude: {', '.join(map(str, sources))} leave no image in the split; exclude fewer")
     return kept
 
 
 def read_image_ids(source: str | Path) -> set[int]:
-    """The ids of the images in a file.
+    """Return the ids of the images in a file.
 
     Args:
-        source: a JSON file with "images" or "refs", or a refs file of RefCOCO (see `read_refs`). One split of refs is
-            named behind a number sign: ``refs(umd).p#val``.
+        source: JSON file with "images" or "refs", or a RefCOCO refs file (see `read_refs`). To select one split of the
+            refs, add it after a number sign: ``refs(umd).p#val``.
 
     Raises:
-        InputError: naming file and field, if it is missing or faulty or has no ref of the split.
+        InputError: the file is missing or faulty, or has no ref of the split; the message names file and field.
     """
     path, split = Path(source), ""
     if not path.is_file() and "#" in path.name:
@@ -53,5 +53,5 @@ def read_image_ids(source: str | Path) -> set[int]:
         if not split or field(ref, "split", str, where) == split:
             ids.add(field(ref, "image_id", int, where))
     if split and not ids:
-        raise InputError(f"{path}: has no ref of split '{split}'; correct the split behind #")
+        raise InputError(f"{path}: has no ref of split '{split}'; correct the split after #")
     return ids

@@ -1,4 +1,4 @@
-"""Phrases for panoptic segments from a grounding file, the referring expressions of X-Decoder's and SEEM's recipe."""
+"""Phrases for panoptic segments from a grounding file, as in the recipes of X-Decoder and SEEM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seemkit.io.json_file import field, read_json
 from seemkit.types import Phrase, Target
 
 LEAST_IOU = 0.5
-"""An object is a segment if their masks overlap at least so much."""
+"""The lowest IoU of masks at which an object matches a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class ReferredObject:
     """An object of a grounding file.
 
     Attributes:
-        id: of its annotation.
-        shape: its mask.
-        sentences: as they were typed, in the order of the file.
+        id: id of the annotation.
+        shape: encoded mask.
+        sentences: raw sentences, in the order of the file.
     """
 
     id: int
@@ -34,23 +34,22 @@ class ReferredObject:
 
 
 class Grounding:
-    """The referred objects of some images, and the phrases that they give to segments.
+    """The referred objects of the given images, matched to segments.
 
     The file is ``{"images": [{"id"}], "annotations": [{"id", "image_id", "segmentation", "sentences": [{"raw"}]}]}``,
-    one annotation an object; several may have the same id, since one object may be in several of the data sets that
-    such a file joins.
+    one annotation per object. Ids can repeat: the file joins several datasets, and an object can be in several of them.
     """
 
     def __init__(self, path: str | Path, image_ids: Collection[int]) -> None:
         """Read and check the file; masks stay encoded.
 
         Args:
-            path: the file.
-            image_ids: keep the objects of these images only.
+            path: grounding file.
+            image_ids: ids of the images whose objects are kept.
 
         Raises:
-            InputError: naming file and field, for a missing or ill-typed key, an image that is not in 'images', or if
-                there is no object of these images.
+            InputError: a key is missing or has the wrong type, an image is not in 'images', or no object belongs to
+                these images; the message names file and field.
         """
         self.path = Path(path)
         self._objects: dict[int, list[ReferredObject]] = {}
@@ -66,20 +65,20 @@ class Grounding:
             if image_id in image_ids:
                 self._objects.setdefault(image_id, []).append(referred)
         if not self._objects:
-            raise InputError(f"{path}: no annotation is of an image of the split; check the file's name")
+            raise InputError(f"{path}: no annotation belongs to an image of the split; check the file name")
 
     def phrases(self, image_id: int, target: Target) -> tuple[Phrase, ...]:
-        """One phrase a sentence of each object that is a segment of the target.
+        """Return one phrase per sentence of each object that matches a segment of the target.
 
-        An object is the segment, crowds left out, that its mask overlaps most; if that is less than an intersection
-        over union of 0.5, the object is dropped.
+        An object matches the segment, crowds excluded, with the highest IoU of masks. If this IoU is below 0.5, the
+        object is dropped.
 
         Args:
-            image_id: of the image.
-            target: its segments, at the image's own size.
+            image_id: id of the image.
+            target: segments of the image, at its original size.
 
         Raises:
-            InputError: naming file, annotation and image, if the run lengths of a mask do not fit the image.
+            InputError: the run lengths of a mask do not fit the image; the message names file, annotation and image.
         """
         found: list[Phrase] = []
         for referred in self._objects.get(image_id, ()):
@@ -91,7 +90,7 @@ class Grounding:
 
 
 def _segment_of(mask: Tensor, target: Target) -> int | None:
-    """The position of the segment that a mask [H, W] means, or None."""
+    """Return the position of the segment that a mask bool [H, W] matches, or None."""
     if not len(target.masks):
         return None
     common = target.masks[:, mask].sum(1)

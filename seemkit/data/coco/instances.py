@@ -1,4 +1,4 @@
-"""A folder in the COCO instance layout as a dataset."""
+"""The dataset of a folder in the COCO instance layout."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from seemkit.types import Size, Target
 
 
 class CocoInstances(CocoImages[InstancesAnnotation]):
-    """Images with one mask an object and, where the folder has them, referring expressions.
+    """Images with one mask per object and optional referring expressions.
 
-    The folder holds ``<split>/`` with the images and ``annotations/`` with ``instances_<split>.json``, whose
-    annotations have polygons or run lengths, and optionally ``refs_<split>.json`` (see `CocoPanoptic`), where
-    ``ann_id`` is the id of an annotation. A category is a thing unless it has ``"isthing": 0``. Masks may overlap;
-    images without annotations have an empty target. Images may lie in shards instead. The JSONs and the presence of
-    every image are checked at once, the pixels when a sample is read; masks are decoded then.
+    The folder contains ``<split>/`` with the images and ``annotations/`` with ``instances_<split>.json``, whose
+    annotations have polygons or run lengths. ``annotations/`` can also contain ``refs_<split>.json`` (see
+    `CocoPanoptic`), where ``ann_id`` is the id of an annotation. Images can be in shards instead.
+
+    A category is a thing unless it has ``"isthing": 0``. Masks can overlap. Images without annotations have an empty
+    target. The constructor checks the JSON files and that every image exists. Pixels are checked and masks decoded
+    when a sample is read.
     """
 
     def __init__(
@@ -40,16 +42,16 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
         """Read and check the annotations of one split.
 
         Args:
-            root: the folder.
-            split: for example "train2017".
+            root: folder of the dataset.
+            split: name of the split, for example "train2017".
             phrases: whether to read the referring expressions.
-            transform: changes image and target.
-            seed: of the transform's random choices.
-            skip_empty: leave out objects that cover no pixel, with their phrases, in place of an error. Annotation 918
-                of COCO's train2017, an outline without area, is such an object.
+            transform: function that changes image and target, or None.
+            seed: seed of the transform's random choices.
+            skip_empty: whether to skip objects without pixels, and their phrases, instead of raising an error. An
+                example is annotation 918 of COCO train2017, an outline without area.
 
         Raises:
-            InputError: for a missing file or folder or a fault in a JSON; it names file and field.
+            InputError: a file or folder is missing or a JSON file is faulty; the message names file and field.
         """
         annotations = Path(root) / "annotations"
         json_path = annotations / f"instances_{split}.json"
@@ -75,10 +77,10 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
 
 
 def decode_masks(annotation: InstancesAnnotation, size: Size, json_path: Path) -> Tensor:
-    """Masks bool [N, H, W] of the objects of an image of this size.
+    """Return the masks bool [N, H, W] of the objects of an image of this size.
 
     Raises:
-        InputError: the image is of another size than the JSON says, or run lengths do not fill it.
+        InputError: the image size differs from the JSON, or run lengths do not fit it.
     """
     if size != annotation.size:
         raise InputError(
@@ -93,7 +95,7 @@ def decode_masks(annotation: InstancesAnnotation, size: Size, json_path: Path) -
 
 
 def check_pixels(target: Target, annotation: InstancesAnnotation, json_path: Path, advice: str) -> None:
-    """Raise InputError, with the advice, if an object covers no pixel."""
+    """Raise InputError, with `advice` as the remedy, if an object covers no pixel."""
     for covered, segment in zip(target.masks.flatten(1).any(1), annotation.segments, strict=True):
         if not covered:
             raise InputError(

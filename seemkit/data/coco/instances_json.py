@@ -1,4 +1,4 @@
-"""What a JSON file in COCO's instance layout says, checked."""
+"""The reader of a JSON file in the COCO instance layout."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seemkit.types import Segment, Size, Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class InstancesAnnotation(ImageAnnotation):
-    """The objects of one image; the `id` of a segment is the annotation's.
+    """The objects of one image; a segment's `id` is the id of its annotation.
 
     Attributes:
-        size: of the image.
-        shapes: one a segment.
-        areas: of each segment as the file states them; None unless it states all.
+        size: size of the image.
+        shapes: one encoded mask per segment.
+        areas: area of each segment in the file, in pixels; None unless the file gives all.
     """
 
     size: Size
@@ -34,13 +34,14 @@ class InstancesAnnotation(ImageAnnotation):
 
 
 def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotation]]:
-    """The vocabulary (categories by ascending id) and one annotation an image, in the order of the images.
+    """Return the vocabulary (categories by ascending id) and one annotation per image, in the order of the images.
 
     A category is a thing unless it has ``"isthing": 0``. Images without objects are kept.
 
     Raises:
-        InputError: naming file and field, for a missing or ill-typed key, an unknown category or image, a repeated id,
-            or a segmentation that is neither polygons of at least three points nor run lengths.
+        InputError: a key is missing or has the wrong type, a category or image is unknown, an id is repeated, or a
+            segmentation is neither polygons of at least three points nor run lengths; the message names file and
+            field.
     """
     content = read_json(path)
     vocabulary, label_of = read_categories(content, path, thing_by_default=True)
@@ -68,7 +69,7 @@ def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotatio
 
 
 def _read_images(content: dict[str, Any], path: Path) -> dict[int, tuple[str, Size]]:
-    """File name and size of each image id."""
+    """Return file name and size by image id."""
     images: dict[int, tuple[str, Size]] = {}
     for index, record in enumerate(field(content, "images", list, str(path))):
         where = f"{path}: images[{index}]"
@@ -81,7 +82,7 @@ def _read_images(content: dict[str, Any], path: Path) -> dict[int, tuple[str, Si
 
 
 def _read_object(record: dict[str, Any], label_of: dict[int, int], where: str) -> tuple[int, Segment, Shape]:
-    """Image id, segment and shape of one annotation."""
+    """Return image id, segment and shape of one annotation."""
     annotation_id, category_id = field(record, "id", int, where), field(record, "category_id", int, where)
     if category_id not in label_of:
         raise InputError(f"{where}: category_id {category_id} is not in 'categories'; add it there")

@@ -1,4 +1,4 @@
-"""LVIS masks, which are drawn more finely than COCO's, in place of those of COCO's things."""
+"""LVIS masks, which are finer than COCO's, as a replacement for the masks of COCO things."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from seemkit.io.json_file import field, read_json
 from seemkit.types import Target, Vocabulary
 
 LEAST_IOU = 0.7
-"""Boxes that overlap more are of the same object."""
+"""Boxes with a higher IoU belong to the same object."""
 
 LvisChoice = Literal["first", "best"]
 
 
 class Lvis:
-    """The objects of an LVIS file in some of COCO's images, and the masks that they give to things.
+    """The objects of an LVIS file in the given COCO images, matched to things.
 
-    The file is ``{"images": [{"id", "coco_url"}], "annotations": [{"image_id", "segmentation"}]}`` with polygons; the
-    ids of the images are COCO's, and the name of an image is the last part of its URL. The boxes are those around the
-    polygons, which is what the file's own "bbox" says to within rounding.
+    The file is ``{"images": [{"id", "coco_url"}], "annotations": [{"image_id", "segmentation"}]}`` with polygons. Image
+    ids are COCO's, and the last part of a URL is the name of the image. Boxes are computed from the polygons; they
+    equal the file's "bbox" up to rounding.
     """
 
     def __init__(self, path: str | Path, annotations: Sequence[ImageAnnotation], choice: LvisChoice = "first") -> None:
         """Read and check the file; masks stay polygons.
 
         Args:
-            path: the file.
-            annotations: keep the objects of these images only.
-            choice: which of several fitting objects a thing becomes: the "first" of the file, as in the official code,
-                or the "best".
+            path: LVIS file.
+            annotations: annotations of the images whose objects are kept.
+            choice: which of several matching objects to use: the "first" in the file, as in the official code, or the
+                "best", with the highest IoU.
 
         Raises:
-            InputError: naming file and field, for a missing or ill-typed key, a segmentation that is no polygon, an
-                image whose name is another than COCO's, or if there is no object of these images.
+            InputError: a key is missing or has the wrong type, a segmentation is not polygons, the name of an image
+                differs from COCO's, or no object belongs to these images; the message names file and field.
         """
         if choice not in ("first", "best"):
             raise InputError(f"lvis_choice: is '{choice}'; use 'first' or 'best'")
@@ -56,28 +56,28 @@ class Lvis:
                 continue
             shape = read_shape(record, where)
             if not isinstance(shape, Polygons):
-                raise InputError(f"{where}: 'segmentation' has run lengths; masks of LVIS are polygons")
+                raise InputError(f"{where}: 'segmentation' has run lengths; use polygons")
             self._objects.setdefault(image_id, []).append(shape)
         if not self._objects:
-            raise InputError(f"{path}: no annotation is of an image of the split; check the file's name")
+            raise InputError(f"{path}: no annotation belongs to an image of the split; check the file name")
 
     def masks(self, image_id: int, target: Target, vocabulary: Vocabulary) -> Tensor:
-        """The target's masks bool [N, H, W], those of things replaced where an LVIS object fits.
+        """Return the target's masks bool [N, H, W], with the mask of each thing that an LVIS object matches replaced.
 
-        An object fits if its box and the thing's overlap with an intersection over union of more than 0.7 and it
-        covers a pixel. Crowds stay. One object may replace several masks, and the result may overlap other segments.
+        An object matches if the IoU of its box and the thing's box is above 0.7 and it covers a pixel. Crowds keep
+        their masks. One object can replace several masks, and new masks can overlap other segments.
 
         Args:
-            image_id: of the image.
-            target: its segments, at the image's own size.
-            vocabulary: tells things from stuff.
+            image_id: id of the image.
+            target: segments of the image, at its original size.
+            vocabulary: vocabulary of the target's labels, with which of them are things.
         """
         objects = self._objects.get(image_id, [])
         things = torch.tensor(vocabulary.things, dtype=torch.bool)[target.labels] & ~target.crowd
         rows = (things & target.masks.flatten(1).any(1)).nonzero()[:, 0]
         if not objects or not len(rows):
             return target.masks
-        # the box of a pixel ends at its far side
+        # a box ends at the far edge of its last pixel, so add 1 to the last index
         boxes = masks_to_boxes(target.masks[rows]) + torch.tensor([0, 0, 1, 1])
         overlaps = box_iou(boxes.double(), torch.stack([shape.box() for shape in objects]))
         masks = target.masks.clone()
@@ -90,12 +90,12 @@ class Lvis:
         return masks
 
     def _fitting(self, overlap: Tensor) -> list[int]:
-        """The objects whose overlap suffices, the preferred one first."""
+        """Return the positions of the objects with an overlap above `LEAST_IOU`, the preferred one first."""
         order = overlap.argsort(descending=True, stable=True) if self.choice == "best" else torch.arange(len(overlap))
         return order[overlap[order] > LEAST_IOU].tolist()
 
     def _read_images(self, content: dict[str, Any], name_of: dict[int, str]) -> set[int]:
-        """The ids of those images of the file that are among the named ones."""
+        """Return the ids of the file's images that are in `name_of`, with their names checked."""
         known: set[int] = set()
         for index, image in enumerate(field(content, "images", list, str(self.path))):
             where = f"{self.path}: images[{index}]"

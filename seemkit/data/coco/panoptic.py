@@ -1,4 +1,4 @@
-"""A folder in the COCO panoptic layout as a dataset."""
+"""The dataset of a folder in the COCO panoptic layout."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from seemkit.types import Size, Target
 
 
 class CocoPanoptic(CocoImages[PanopticAnnotation]):
-    """Images with panoptic masks and, where the folder has them, referring expressions.
+    """Images with panoptic masks and optional referring expressions.
 
-    The folder holds ``<split>/`` with the images and ``annotations/`` with ``panoptic_<split>.json``, the PNGs in
-    ``panoptic_<split>/`` (segment id = R + 256 G + 65536 B, 0 is void) and optionally ``refs_<split>.json``: ``{"refs":
-    [{"image_id", "ann_id", "sentences": [{"sent"}], "tags"}]}`` where ``ann_id`` is a segment id and ``tags`` may be
-    absent. Images and PNGs may lie in shards instead (see `seemkit.data.shards`). The JSONs and the presence of every
-    file are checked at once, the pixels when a sample is read.
+    The folder contains ``<split>/`` with the images and ``annotations/`` with ``panoptic_<split>.json`` and the PNGs in
+    ``panoptic_<split>/`` (segment id = R + 256 G + 65536 B, 0 is void). ``annotations/`` can also contain
+    ``refs_<split>.json``: ``{"refs": [{"image_id", "ann_id", "sentences": [{"sent"}], "tags"}]}``, where ``ann_id`` is
+    a segment id and ``tags`` is optional. Images and PNGs can be in shards instead (see `seemkit.data.shards`). The
+    constructor checks the JSON files and that every file exists. Pixels are checked when a sample is read.
 
-    Two more files may add to that. Each object of a grounding file gives its sentences to the segment, crowds left out,
-    whose mask it overlaps most, if the intersection over union is at least 0.5, and is dropped otherwise. Objects of
-    LVIS replace the masks of things whose box they overlap by more than 0.7; masks may overlap then.
+    Two more files are optional. A grounding file adds phrases: the sentences of an object go to the segment, crowds
+    excluded, with the highest IoU of masks; an object with an IoU below 0.5 is dropped. An LVIS file replaces the masks
+    of things by LVIS objects whose boxes overlap with an IoU above 0.7; masks can then overlap.
 
     Attributes:
-        png_folder: where the PNGs lie.
+        png_folder: folder of the PNGs.
     """
 
     def __init__(
@@ -57,20 +57,20 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         """Read and check the annotations of one split.
 
         Args:
-            root: the folder.
-            split: for example "train2017".
+            root: folder of the dataset.
+            split: name of the split, for example "train2017".
             phrases: whether to read the referring expressions of the folder.
-            transform: changes image and target.
-            seed: of the transform's random choices.
-            grounding: a JSON file of referred objects (see `Grounding`), whose phrases come behind the folder's.
-            lvis: a JSON file of LVIS (see `Lvis`).
-            lvis_choice: the "first" fitting object of LVIS replaces a mask, as in the official code, or the "best".
-            exclude: files whose images are left out (see `read_image_ids`): the published models are trained without
-                those of RefCOCOg's UMD val split.
+            transform: function that changes image and target, or None.
+            seed: seed of the transform's random choices.
+            grounding: JSON file of referred objects (see `Grounding`); their phrases come after the folder's.
+            lvis: LVIS JSON file (see `Lvis`).
+            lvis_choice: LVIS object that replaces a mask: the "first" match, as in the official code, or the "best".
+            exclude: files whose images are skipped (see `read_image_ids`). The published models were trained without
+                the images of RefCOCOg's UMD val split.
 
         Raises:
-            InputError: for a missing file or folder or a fault in a JSON, or if no image is left; it names file and
-                field.
+            InputError: a file or folder is missing, a JSON file is faulty, or no image is left; the message names file
+                and field.
         """
         annotations = Path(root) / "annotations"
         json_path = annotations / f"panoptic_{split}.json"
@@ -86,13 +86,13 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         self._lvis = None if lvis is None else Lvis(lvis, found, lvis_choice)
 
     def files(self, annotation: PanopticAnnotation) -> list[tuple[str, StoredFile]]:
-        """Image and PNG."""
+        """Return the image and the PNG, each with its member name in a shard."""
         name = annotation.png_name
         return [*super().files(annotation), (member_name(name, PANOPTIC), self.png_folder / name)]
 
     def _read_target(self, annotation: PanopticAnnotation, size: Size) -> Target:
         target = super()._read_target(annotation, size)
-        # phrases first: grounding files and panoptic masks come from the same drawings, LVIS's are others
+        # match phrases before LVIS replaces masks: grounding files were drawn from the same masks as the PNGs
         if self._grounding is not None:
             target = replace(target, phrases=target.phrases + self._grounding.phrases(annotation.image_id, target))
         if self._lvis is not None:
@@ -100,7 +100,7 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         return target
 
     def _read_masks(self, annotation: PanopticAnnotation, size: Size) -> Tensor:
-        """Masks bool [N, H, W] of the segments, in the order of the JSON."""
+        """Return the masks bool [N, H, W] of the segments, in the order of the JSON."""
         path = self.png_folder / annotation.png_name
         ids = _read_ids(path)
         check_equal_size(path, Size(*ids.shape), self.image_folder / annotation.image_name, size)
@@ -110,15 +110,15 @@ class CocoPanoptic(CocoImages[PanopticAnnotation]):
         if absent := listed - drawn:
             raise InputError(f"{where}: id {min(absent)} has no pixel in {path.name}; remove it or draw it")
         if unlisted := drawn - listed:
-            raise InputError(f"{where}: id {min(unlisted)} of {path.name} is absent; add it or set its pixels to 0")
+            raise InputError(f"{where}: id {min(unlisted)} of {path.name} is missing; add it or set its pixels to 0")
         order = np.array([segment.id for segment in annotation.segments], dtype=np.int32)
         return torch.from_numpy(ids[None] == order[:, None, None])
 
 
 def _read_ids(path: StoredFile) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    """The segment ids int32 [H, W] of a panoptic PNG."""
+    """Return the segment ids int32 [H, W] of a panoptic PNG."""
     image = open_image(path)
     if image.mode not in ("RGB", "RGBA"):
-        raise InputError(f"{path}: has mode {image.mode}; a panoptic PNG is RGB with id = R + 256 G + 65536 B")
+        raise InputError(f"{path}: has mode {image.mode}; a panoptic PNG must be RGB with id = R + 256 G + 65536 B")
     red, green, blue = np.moveaxis(np.array(image, dtype=np.int32), -1, 0)[:3]
     return red + 256 * green + 65536 * blue

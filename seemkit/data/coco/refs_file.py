@@ -1,4 +1,4 @@
-"""The list of referring expressions of RefCOCO, RefCOCO+ and RefCOCOg as their authors released it."""
+"""The reader of the original refs files of RefCOCO, RefCOCO+ and RefCOCOg."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from seemkit.io.plain_pickle import load_plain_pickle
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """An object that people referred to.
+    """A referred object.
 
     Attributes:
-        image_id: of its image.
-        annotation_id: of the object, in the release's ``instances.json``.
-        split: for example "testA".
-        sentences: as they were typed, in the order of the file.
+        image_id: id of the image.
+        annotation_id: id of the object in the release's ``instances.json``.
+        split: name of the split, for example "testA".
+        sentences: raw sentences, in the order of the file.
     """
 
     image_id: int
@@ -29,20 +29,20 @@ class Ref:
 
 
 def read_refs(path: Path) -> list[Ref]:
-    """The refs of all splits in a file like ``refs(unc).p``, or the same list as JSON in ``refs(unc).json``.
+    """Return the refs of all splits in a file like ``refs(unc).p``, or ``refs(unc).json`` with the same list as JSON.
 
     Raises:
-        InputError: naming file and field, if it is missing, damaged, no list of refs, or a pickle that holds more than
-            plain data.
+        InputError: the file is missing, damaged, not a list of refs, or a pickle with more than plain data; the message
+            names file and field.
     """
     return [_read_ref(record, f"{path}: [{index}]") for index, record in enumerate(load_refs(path))]
 
 
 def load_refs(path: Path) -> list[Any]:
-    """The records of a refs file, unchecked.
+    """Return the records of a refs file, unchecked.
 
     Raises:
-        InputError: as `read_refs` does, but not for a fault in a record.
+        InputError: the file is missing, damaged, not a list, or a pickle with more than plain data.
     """
     content = load_json(path) if path.suffix == ".json" else load_plain_pickle(path)
     if not isinstance(content, list):
@@ -51,17 +51,17 @@ def load_refs(path: Path) -> list[Any]:
 
 
 def read_sentences(record: dict[str, Any], where: str) -> tuple[str, ...]:
-    """The sentences of a record ``{"sentences": [{"raw"}]}`` as they were typed, which is what the reference reads.
+    """Return the raw sentences of a record ``{"sentences": [{"raw"}]}``; the official code reads "raw" too.
 
     Raises:
-        InputError: for a missing or ill-typed key.
+        InputError: a key is missing or has the wrong type.
     """
     sentences = field(record, "sentences", list, where)
     return tuple(field(sentence, "raw", str, f"{where}.sentences[{i}]") for i, sentence in enumerate(sentences))
 
 
 def _read_ref(record: dict[str, Any], where: str) -> Ref:
-    """One ref, checked."""
+    """Return the checked ref of a record."""
     return Ref(
         image_id=field(record, "image_id", int, where),
         annotation_id=field(record, "ann_id", int, where),

@@ -1,4 +1,4 @@
-"""The shape of an object as COCO's JSON files give it, polygons or run lengths, decoded only when it is needed."""
+"""The encoded masks of COCO's JSON files, polygons or run lengths, decoded on demand."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from seemkit.ops.rle import decode_mask
 from seemkit.types import Size
 
 LARGEST = 2**16
-"""No coordinate of a polygon is farther from 0: the decoder takes memory in proportion."""
+"""Limit of polygon coordinates and mask sides, in pixels; the decoder's memory grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polygons:
-    """The union of some polygons.
+    """A union of polygons.
 
     Attributes:
-        outlines: float64 [P, 2] each, P >= 3 points (x, y) in pixels.
+        outlines: one float64 [P, 2] per polygon, P >= 3 points (x, y) in pixels.
     """
 
     outlines: tuple[NDArray[np.float64], ...]
 
     @classmethod
     def of(cls, content: list[Any], where: str) -> Self:
-        """The polygons of a JSON list of lists x1, y1, x2, y2 and so on.
+        """Return the polygons of a JSON list of lists x1, y1, x2, y2, ….
 
         Raises:
-            InputError: there is none, or one is no such list.
+            InputError: the list is empty, or an entry is not such a list.
         """
         if not content:
             raise InputError(f"{where}: 'segmentation' has no polygon; draw one or remove the annotation")
         return cls(tuple(_outline(points, f"{where}: segmentation[{i}]") for i, points in enumerate(content)))
 
     def decode(self, size: Size) -> Tensor:
-        """The mask bool [H, W] in an image of this size."""
+        """Return the mask bool [H, W] in an image of this size."""
         parts = coco_mask.frPyObjects([outline.ravel().tolist() for outline in self.outlines], *size)
         return torch.from_numpy(coco_mask.decode(coco_mask.merge(parts)).astype(np.bool_))
 
     def box(self) -> Tensor:
-        """The least box XYXY float64 [4] around all points."""
+        """Return the smallest box XYXY float64 [4] around all points."""
         points = np.concatenate(self.outlines)
         return torch.from_numpy(np.concatenate([points.min(0), points.max(0)]))
 
@@ -57,8 +57,8 @@ class Runs:
     """A mask as run lengths.
 
     Attributes:
-        size: of the mask.
-        counts: the lengths in COCO's compressed form, unchecked.
+        size: size of the mask.
+        counts: run lengths in COCO's compressed form, unchecked.
     """
 
     size: Size
@@ -66,10 +66,10 @@ class Runs:
 
     @classmethod
     def of(cls, content: dict[str, Any], where: str) -> Self:
-        """The runs of ``{"size": [H, W], "counts"}`` with lengths as a list or as COCO's compressed string.
+        """Return the runs of ``{"size": [H, W], "counts"}``, with counts as a list or as COCO's compressed string.
 
         Raises:
-            InputError: it is no such object.
+            InputError: `content` is not such an object.
         """
         place = f"{where}: segmentation"
         size, counts = field(content, "size", list, place), field(content, "counts", object, place)
@@ -77,21 +77,21 @@ class Runs:
             raise InputError(f"{place}: 'size' is {size}; it must be [height, width]")
         if isinstance(counts, list):
             if not all(isinstance(run, int) and 0 <= run < 2**32 for run in counts):
-                raise InputError(f"{place}: 'counts' has an entry that is no length; use whole numbers from 0")
+                raise InputError(f"{place}: 'counts' has an entry that is not a run length; use integers from 0")
             counts = coco_mask.frPyObjects({"size": size, "counts": counts}, *size)["counts"].decode("ascii")
         if not isinstance(counts, str):
             raise InputError(f"{place}: 'counts' is a {type(counts).__name__}; it must be a list or a str")
         return cls(Size(*size), counts)
 
     def decode(self, size: Size) -> Tensor:
-        """The mask bool [H, W] in an image of this size.
+        """Return the mask bool [H, W] in an image of this size.
 
         Raises:
-            ValueError: the runs are of another size or do not fill it.
+            ValueError: the runs have another size or do not fill it.
         """
         if self.size != size:
             raise ValueError(
-                f"its run lengths are for {self.size.width} by {self.size.height} pixels, not for {size.width} by "
+                f"run lengths are for {self.size.width} by {self.size.height} pixels, not for {size.width} by "
                 f"{size.height}"
             )
         return decode_mask({"size": [*self.size], "counts": self.counts})
@@ -101,10 +101,10 @@ Shape = Polygons | Runs
 
 
 def read_shape(annotation: dict[str, Any], where: str) -> Shape:
-    """The shape in the field 'segmentation' of an annotation.
+    """Return the shape in the field 'segmentation' of an annotation.
 
     Raises:
-        InputError: naming `where` and the field, if it is neither polygons nor run lengths.
+        InputError: the field is neither polygons nor run lengths; the message names `where` and the field.
     """
     content = field(annotation, "segmentation", object, where)
     if isinstance(content, list):
@@ -115,10 +115,10 @@ def read_shape(annotation: dict[str, Any], where: str) -> Shape:
 
 
 def decode_shape(shape: Shape, size: Size, where: str) -> Tensor:
-    """The mask bool [H, W] of a shape in an image of this size; it may be empty.
+    """Return the mask bool [H, W] of a shape in an image of this size; the mask can be empty.
 
     Raises:
-        InputError: naming `where`, if the runs do not fit the size.
+        InputError: the runs do not fit the size; the message names `where`.
     """
     try:
         return shape.decode(size)
@@ -127,11 +127,11 @@ def decode_shape(shape: Shape, size: Size, where: str) -> Tensor:
 
 
 def _outline(points: object, where: str) -> NDArray[np.float64]:
-    """The points [P, 2] of one polygon."""
+    """Return the points float64 [P, 2] of one polygon."""
     if not isinstance(points, list):
         raise InputError(f"{where}: is a {type(points).__name__}; it must be a list x1, y1, x2, y2, …")
     if len(points) < 6 or len(points) % 2:
         raise InputError(f"{where}: has {len(points)} numbers; a polygon needs an even number of at least 6")
     if not all(isinstance(value, int | float) and abs(value) <= LARGEST for value in points):
-        raise InputError(f"{where}: has an entry that is no coordinate in pixels; correct it")
+        raise InputError(f"{where}: has an entry that is not a pixel coordinate; correct it")
     return np.array(points, dtype=np.float64).reshape(-1, 2)

@@ -1,1 +1,1 @@
-"""DAVIS 2016 and 2017: videos with the masks of their objects."""
+"""DAVIS 2016 and 2017: videos with object masks."""

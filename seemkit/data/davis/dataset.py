@@ -1,4 +1,4 @@
-"""DAVIS 2016 and 2017, videos with the masks of their objects in every frame, as a dataset of frames."""
+"""DAVIS 2016 and 2017 as a dataset of frames with object masks."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from seemkit.io.image import read_image
 from seemkit.types import Target, Vocabulary
 
 VOCABULARY = Vocabulary(("object",), (True,))
-"""What DAVIS follows has no class."""
+"""The objects of DAVIS have no class."""
 
 
 class DavisFrames(Dataset[Sample]):
     """All frames of all sequences of a split, in order.
 
-    The folder is a release of DAVIS at 480p: ``JPEGImages/480p/<sequence>/00000.jpg``,
-    ``Annotations/480p/<sequence>/00000.png`` and ``ImageSets`` (see `find_sequences`). In 2017 a pixel of a PNG has the
-    id of its object, and 255 is void and counts as background; in 2016 all that is drawn is one object. The objects of
-    a sequence are the ids from 1 to the largest of its first annotation. Each frame has one mask for each of them, in
-    that order, so that a row is the same object throughout; the mask is empty in frames that do not show the object.
-    What can be told without reading pixels is checked at once for all files.
+    The folder is a DAVIS release at 480p: ``JPEGImages/480p/<sequence>/00000.jpg``,
+    ``Annotations/480p/<sequence>/00000.png`` and ``ImageSets`` (see `find_sequences`). In 2017 a pixel of a PNG is the
+    id of its object; 255 is void and counts as background. In 2016 all nonzero pixels are one object (see
+    `DavisSequence` for void).
+
+    The objects of a sequence are the ids from 1 to the largest in its first annotation. Each frame has one mask per
+    object, in this order, so a row is the same object in all frames; the mask is empty where the object is not visible.
+    The constructor checks the headers of all files and the first annotation of each sequence.
 
     Source: Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation, CVPR 2016;
     Pont-Tuset et al., The 2017 DAVIS Challenge on Video Object Segmentation, arXiv 1704.00675.
 
     Attributes:
         vocabulary: one thing, "object".
-        sequences: the videos, in the order of the list.
-        lengths: the number of frames of each.
-        transform: changes image and target; None leaves them. It must keep the rows of the masks.
+        sequences: videos in the order of the list.
+        lengths: number of frames of each video.
+        transform: function that changes image and target, or None; it must keep the rows of the masks.
     """
 
     vocabulary = VOCABULARY
@@ -47,10 +49,10 @@ class DavisFrames(Dataset[Sample]):
         """Find and check the files of a split.
 
         Args:
-            root: the folder.
+            root: folder of the release.
             year: 2016 or 2017.
-            split: for example "val".
-            transform: changes image and target, for example `ResizeImage`.
+            split: name of the split, for example "val".
+            transform: function that changes image and target, for example `ResizeImage`, or None.
 
         Raises:
             InputError: see `find_sequences`.
@@ -64,10 +66,10 @@ class DavisFrames(Dataset[Sample]):
         return self._ends[-1]
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] of a frame and its target, named "sequence/00000.jpg".
+        """Return the image uint8 [3, H, W] of a frame and its target, named "sequence/00000.jpg".
 
         Raises:
-            InputError: if a file is damaged; it names the file.
+            InputError: a file is damaged; the message names the file.
         """
         sample = SampleKey.of(key)
         place = bisect_right(self._ends, sample.position)

@@ -1,4 +1,4 @@
-"""The videos of DAVIS: where their files lie, what can be told before a frame is read, and the masks of a frame."""
+"""The videos of DAVIS: finding and checking their files, reading the masks of a frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seemkit.io.text_file import read_lines
 
 VOID = 255
 LEAST_FRAMES = 3
-"""The first frame gives the objects, and neither it nor the last is scored."""
+"""The smallest number of frames of a video: the first, which gives the objects, and the last are not scored."""
 _IMAGES, _ANNOTATIONS = Path("JPEGImages/480p"), Path("Annotations/480p")
 
 
@@ -29,12 +29,12 @@ class DavisSequence:
     """One video.
 
     Attributes:
-        name: of its folders.
-        images: the frames in order.
-        annotations: the PNG of each frame.
-        objects: number of objects; their ids are 1 to this.
-        single: everything that is drawn is the one object, whatever its value (2016).
-        has_void: 255 is of no object. The masks of the 2016 release are 0 and 255, so there it is the object.
+        name: name of its folders.
+        images: frames in order.
+        annotations: PNG of each frame.
+        objects: number of objects N; their ids are 1 to N.
+        single: whether all nonzero pixels are one object (2016).
+        has_void: whether 255 is void. False for the masks of the 2016 release, which are 0 and 255: 255 is the object.
     """
 
     name: str
@@ -48,12 +48,13 @@ class DavisSequence:
         return len(self.images)
 
     def masks(self, frame: int) -> Bool[Tensor, "N H W"]:
-        """The masks of a frame, row k that of object k + 1, empty where it is not in the frame.
+        """Return the masks of a frame: row k is object k + 1, empty if the object is not in the frame.
 
-        An id above those of the first annotation is background, as in davis2017-evaluation, and a warning says so.
+        An id above the largest of the first annotation counts as background, as in davis2017-evaluation, with a
+        warning.
 
         Raises:
-            InputError: the PNG is damaged or has colors in place of ids.
+            InputError: the PNG is damaged or has colors instead of ids.
         """
         path = self.annotations[frame]
         values = _read_values(path, self.single)
@@ -63,7 +64,7 @@ class DavisSequence:
             return torch.from_numpy(values != 0)[None]
         if (last := int(values.max())) > self.objects:
             warnings.warn(
-                f"{path.parent}: object id {last} is not in the first frame, where they end at {self.objects}; it "
+                f"{path.parent}: object id {last} is above {self.objects}, the largest id of the first frame; it "
                 "counts as background",
                 stacklevel=2,
             )
@@ -72,35 +73,36 @@ class DavisSequence:
 
 
 def find_sequences(root: Path, year: int, split: str) -> list[DavisSequence]:
-    """The sequences of a split in the order of its list.
+    """Return the sequences of a split in the order of its list.
 
-    Reads the list, the first annotation of each sequence and the heads of all files.
+    Reads the list, the first annotation of each sequence and the headers of all files.
 
     Args:
-        root: holds ``ImageSets``, ``JPEGImages/480p`` and ``Annotations/480p``.
+        root: folder with ``ImageSets``, ``JPEGImages/480p`` and ``Annotations/480p``.
         year: 2017 for several objects, with names in ``ImageSets/2017/<split>.txt``; 2016 for one object, with files in
             ``ImageSets/480p/<split>.txt`` (the release of 2016) or names in ``ImageSets/2016/<split>.txt`` (the
             release of 2017).
-        split: for example "val".
+        split: name of the split, for example "val".
 
     Raises:
-        InputError: naming the file, for a missing list, folder, frame or annotation, a damaged head, files of a
-            sequence that differ in size, fewer than 3 frames, or a first annotation without an object.
+        InputError: a list, folder, frame or annotation is missing, a list is empty, faulty or repeats a sequence, a
+            header is damaged, files of a sequence differ in size, a sequence has fewer than 3 frames, or a first
+            annotation shows no object; the message names the file.
     """
     if year not in {2016, 2017}:
-        raise InputError(f"year: is {year}; use 2016 (one object a video) or 2017 (several)")
+        raise InputError(f"year: is {year}; use 2016 (one object per video) or 2017 (several)")
     check_folders(root, root / _IMAGES, root / _ANNOTATIONS)
     path = _list_path(root, year, split)
     names = list(_read_list(path, root))
     if not names:
-        raise InputError(f"{path}: lists no sequence; write one name a line")
+        raise InputError(f"{path}: lists no sequence; write one name per line")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: lists sequence {twice[0]} twice; remove one")
     return [_sequence(root, name, single=year == 2016) for name in names]
 
 
 def _list_path(root: Path, year: int, split: str) -> Path:
-    """The list of a split."""
+    """Return the path of the list of a split."""
     named, files = (root / "ImageSets" / folder / f"{split}.txt" for folder in (str(year), "480p"))
     if year == 2016 and files.is_file():
         return files
@@ -111,10 +113,10 @@ def _list_path(root: Path, year: int, split: str) -> Path:
 
 
 def _read_list(path: Path, root: Path) -> Iterator[str]:
-    """The sequences of a list with a name a line or, where it lists an image and its PNG a line, their folders.
+    """Yield the sequence names of a list, whose lines are a name or an image and its PNG in the sequence's folders.
 
     Raises:
-        InputError: a line of another kind, or a listed file that is missing.
+        InputError: a line has another form, or a listed file is missing.
     """
     previous = None
     for number, line in enumerate(read_lines(path), start=1):
@@ -133,7 +135,7 @@ def _read_list(path: Path, root: Path) -> Iterator[str]:
 
 
 def _sequence(root: Path, name: str, *, single: bool) -> DavisSequence:
-    """A sequence, checked as far as its first annotation and the heads of its files tell."""
+    """Return a sequence, with its first annotation and the headers of its files checked."""
     folders = root / _IMAGES / name, root / _ANNOTATIONS / name
     check_folders(*folders)
     images, annotations = _pairs(*folders)
@@ -146,32 +148,32 @@ def _sequence(root: Path, name: str, *, single: bool) -> DavisSequence:
     ids = values[values != VOID]
     has_void = not single or bool(ids.any())
     if not (ids if has_void else values).any():
-        raise InputError(f"{annotations[0]}: shows no object; the first frame has to show what is to be followed")
+        raise InputError(f"{annotations[0]}: shows no object; the first frame must show the objects")
     objects = 1 if single else int(ids.max())
     return DavisSequence(name, images, annotations, objects, single, has_void)
 
 
 def _pairs(images: Path, annotations: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """The frames of a sequence and their PNGs, in order.
+    """Return the frames of a sequence and their PNGs, in order.
 
     Raises:
-        InputError: a frame without PNG, or the other way round.
+        InputError: a frame has no PNG, or a PNG has no frame.
     """
     stems = {path.stem for path in images.glob("*.jpg")}
     drawn = {path.stem for path in annotations.glob("*.png")}
     if bare := stems - drawn:
-        raise InputError(f"{annotations / min(bare)}.png: no such file, but there is {min(bare)}.jpg; add it")
+        raise InputError(f"{annotations / min(bare)}.png: no such file, but {min(bare)}.jpg exists; add it")
     if lost := drawn - stems:
-        raise InputError(f"{images / min(lost)}.jpg: no such file, but there is {min(lost)}.png; add it")
+        raise InputError(f"{images / min(lost)}.jpg: no such file, but {min(lost)}.png exists; add it")
     order = sorted(stems)
     return tuple(images / f"{stem}.jpg" for stem in order), tuple(annotations / f"{stem}.png" for stem in order)
 
 
 def _read_values(path: Path, single: bool) -> NDArray[np.uint8]:
-    """The value of each pixel of an annotation, uint8 [H, W]: its index in a palette or its gray level."""
+    """Return the pixel values uint8 [H, W] of an annotation: palette indices or gray levels."""
     image = open_image(path)
     if image.mode not in {"P", "L"}:
         if not single:
-            raise InputError(f"{path}: has mode {image.mode}; it must have one object id a pixel (mode P or L)")
+            raise InputError(f"{path}: has mode {image.mode}; it must have one object id per pixel (mode P or L)")
         image = image.convert("L")
     return np.array(image, dtype=np.uint8)

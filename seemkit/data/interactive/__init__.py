@@ -1,1 +1,1 @@
-"""The data sets on which clicks are counted."""
+"""The datasets of the interactive evaluation by clicks."""

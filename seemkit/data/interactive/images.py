@@ -1,4 +1,4 @@
-"""Images and their objects as a dataset."""
+"""The dataset of images and their objects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class InteractiveImages(Dataset[Sample]):
     """The images of a folder, each with a target of its objects.
 
     Attributes:
-        layout: of the folder.
-        transform: changes image and target; None leaves them.
-        samples: for each sample its files and which of the image's objects it has.
+        layout: layout of the folder.
+        transform: function that changes image and target, or None.
+        samples: files of each sample, with the slice of the image's objects in it.
     """
 
     def __init__(
@@ -33,16 +33,17 @@ class InteractiveImages(Dataset[Sample]):
         """List the images of a folder.
 
         Args:
-            root: the folder.
-            layout: of the folder.
-            transform: changes image and target; for evaluation one that leaves the target, such as `ResizeImage`.
-            objects_per_image: most objects of a sample, at least 1; an image with more comes several times, with the
-                next of its objects by ascending index. SEEM's protocol has 5 (official code: evaluation on Pascal VOC).
-                All annotations are then read here, and an image without objects is left out. None means all in one
-                sample, and annotations are read with their images.
+            root: folder of the images.
+            layout: layout of the folder.
+            transform: function that changes image and target, or None; for evaluation, one that keeps the target, such
+                as `ResizeImage`.
+            objects_per_image: largest number of objects in a sample, at least 1, or None for all. An image with more
+                objects gives several samples, by ascending object index; an image without objects gives none. The
+                constructor then reads all annotations; with None they are read with their images. SEEM's protocol uses
+                5 (official code: evaluation on Pascal VOC).
 
         Raises:
-            InputError: a file is missing or found faulty; it names the file.
+            InputError: a file is missing or faulty; the message names the file.
         """
         self.layout, self.transform = layout, transform
         self.samples: list[tuple[Pair, slice]] = []
@@ -57,10 +58,10 @@ class InteractiveImages(Dataset[Sample]):
         return len(self.samples)
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Image uint8 [3, H, W] and the target of its objects, after the transform.
+        """Return the image uint8 [3, H, W] and the target of its objects, after the transform.
 
         Raises:
-            InputError: a file is damaged, or image and annotation disagree; it names the file.
+            InputError: a file is damaged, or image and annotation disagree; the message names the file.
         """
         sample = SampleKey.of(key)
         pair, part = self.samples[sample.position]

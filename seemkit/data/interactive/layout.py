@@ -1,4 +1,4 @@
-"""What the data sets on which clicks are counted have in common: images, and beside each a file of its objects."""
+"""The common interface of the interactive datasets: images, each with a file of its objects."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from seemkit.types import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image and the file that tells its objects.
+    """The files of an image and its objects.
 
     Attributes:
-        image: its file.
-        annotation: a mask, a map of indices, or whatever the layout has.
+        image: file of the image.
+        annotation: file of the objects: a mask, a map of indices, or another form, depending on the layout.
     """
 
     image: Path
@@ -32,9 +32,9 @@ class ObjectMap:
     """The objects of one image, which do not overlap.
 
     Attributes:
-        indices: which object each pixel belongs to; indices that are not in `labels` mean none.
-        labels: of each object by its index, ascending; a label is a position in the vocabulary of the layout.
-        ignored: pixels that are not judged; None means that there are none.
+        indices: object index of each pixel; an index that is not in `labels` is no object.
+        labels: label of each object by its index, ascending; a label is a position in the layout's vocabulary.
+        ignored: pixels that the evaluation ignores, or None.
     """
 
     indices: Integer[Tensor, "H W"]
@@ -44,13 +44,13 @@ class ObjectMap:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a data set lies in a folder.
+    """The folder layout of a dataset.
 
     Attributes:
-        vocabulary: its classes.
-        find: lists the images of a folder without decoding any. It raises InputError for what is missing, and where
-            headers tell that an annotation is not as large as its image.
-        read: gives the objects of one image, as large as the image. It raises InputError for a faulty annotation.
+        vocabulary: classes of the dataset.
+        find: function that lists the images of a folder without decoding them; it raises InputError for a missing file
+            and for an annotation whose header gives another size than its image.
+        read: function that returns the objects of one image, at its size; it raises InputError for a faulty annotation.
     """
 
     vocabulary: Vocabulary
@@ -59,28 +59,28 @@ class Layout:
 
 
 def things(*names: str) -> Vocabulary:
-    """A vocabulary of things."""
+    """Return a vocabulary of things with these names."""
     return Vocabulary(names, (True,) * len(names))
 
 
 def require_folders(root: Path, *parts: str) -> None:
-    """Nothing, if a folder holds these folders.
+    """Raise InputError unless `root` contains the folders `parts`.
 
     Raises:
-        InputError: one is missing.
+        InputError: a folder is missing.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; check root")
     for part in parts:
         if not (root / part).is_dir():
-            raise InputError(f"{root}: holds no folder {part}; give the folder that does, or check name")
+            raise InputError(f"{root}: holds no folder {part}; check root and name")
 
 
 def require_file(path: Path, list_path: Path) -> Path:
-    """The path, if the file that a list names is there.
+    """Return the path of a listed file if the file exists.
 
     Raises:
-        InputError: it is missing.
+        InputError: the file is missing.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file, but {list_path} lists it; add it")
@@ -88,9 +88,9 @@ def require_file(path: Path, list_path: Path) -> Path:
 
 
 def check_headers(drawn: Path, image: Path) -> None:
-    """Nothing, if two image files have the same size.
+    """Raise InputError unless two image files have the same size, judged by their headers.
 
     Raises:
-        InputError: the sizes differ, or one of the files is no image.
+        InputError: the sizes differ, or a file is missing or not an image.
     """
     check_equal_size(drawn, header_size(drawn), image, header_size(image))

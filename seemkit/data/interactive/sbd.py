@@ -1,4 +1,4 @@
-"""SBD, the Semantic Boundaries Dataset: all objects of each image, from files of Matlab."""
+"""The Semantic Boundaries Dataset (SBD): all objects of each image, from MATLAB files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _STRUCT = "GTinst"
 
 
 def _find(root: Path) -> list[Pair]:
-    """The images of ``val.txt``, each with the file of its objects."""
+    """Return the images of ``val.txt``, each with the file of its objects."""
     require_folders(root, "img", "inst")
     list_path = root / "val.txt"
     names = read_entries(list_path)
     if not names:
-        raise InputError(f"{list_path}: lists no image; write one name a line")
+        raise InputError(f"{list_path}: lists no image; write one name per line")
     return [
         Pair(
             require_file(root / "img" / f"{name}.jpg", list_path),
@@ -37,9 +37,9 @@ def _find(root: Path) -> list[Pair]:
 
 
 def _read(pair: Pair) -> ObjectMap:
-    """The objects of the struct ``GTinst``: ``Segmentation`` has the indices, ``Categories`` the class of each.
+    """Return the objects of the struct ``GTinst``: indices in ``Segmentation``, the class of each in ``Categories``.
 
-    An index without a pixel is no object: another one may cover it.
+    An index without pixels, for example of an object that another covers, is skipped.
     """
     path = pair.annotation
     indices, categories = _read_struct(path)
@@ -55,10 +55,10 @@ def _read(pair: Pair) -> ObjectMap:
 
 
 def _read_struct(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    """``Segmentation`` [H, W] and ``Categories`` [N], integers."""
+    """Return the integer arrays ``Segmentation`` [H, W] and ``Categories`` [N]."""
     try:
         content = loadmat(path, variable_names=[_STRUCT], simplify_cells=True)
-    except Exception as error:  # scipy lists none, and damaged bytes lead to many
+    except Exception as error:  # scipy documents no exceptions and raises many kinds on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as a .mat file ({reason}); replace the file") from error
     struct = content.get(_STRUCT)
@@ -72,4 +72,4 @@ def _read_struct(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 SBD = Layout(things(*NAMES), _find, _read)
-"""SBD (Hariharan et al., ICCV 2011), validation: 6671 objects of 2857 images."""
+"""SBD (Hariharan et al., ICCV 2011), validation split: 6671 objects in 2857 images."""

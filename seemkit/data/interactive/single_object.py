@@ -1,7 +1,6 @@
-"""Data sets with one object an image, drawn in a mask of the same name: GrabCut, Berkeley, DAVIS frames and COCO-mini.
+"""Datasets with one object per image, in a mask of the same name: GrabCut, Berkeley, DAVIS frames and COCO-mini.
 
-Layouts and meaning of the values are those of RITM (Sofiiuk et al., arXiv 2102.06583), which publishes them in this
-form.
+Folder layouts and mask values are those of the copies that RITM publishes (Sofiiuk et al., arXiv 2102.06583).
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from seemkit.errors import InputError
 from seemkit.io.image import SUFFIXES, read_image
 
 OBJECT = things("object")
-"""The one class of data sets that name none."""
+"""The only class of datasets without class names."""
 _UNJUDGED = 128
 
 
 def _find(image_folder: str, mask_folder: str, root: Path) -> list[Pair]:
-    """Each image of one folder with the mask of another that has its name up to the suffix, by name."""
+    """Return each image of one folder with the mask of the same stem in the other, sorted by file name."""
     require_folders(root, image_folder, mask_folder)
     images, masks = _by_stem(root / image_folder), _by_stem(root / mask_folder)
     if not images:
@@ -37,36 +36,36 @@ def _find(image_folder: str, mask_folder: str, root: Path) -> list[Pair]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names up to the suffix, sorted."""
+    """Return the image files of a folder by their stems, sorted by file name."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             if path.stem in found:
-                raise InputError(f"{path}: lies beside {found[path.stem].name}; keep one of the two")
+                raise InputError(f"{path}: has the same name as {found[path.stem].name}; keep one of the two")
             found[path.stem] = path
     return found
 
 
 def _read_trimap(pair: Pair) -> ObjectMap:
-    """The object of a mask of GrabCut: values above 128; the band of 128 along its outline is not judged."""
+    """Return the object of a GrabCut mask: values above 128; 128, the band along the outline, is ignored."""
     values = read_image(pair.annotation)[0]
     return _one_object(values > _UNJUDGED, pair, values == _UNJUDGED)
 
 
 def _read_mask(pair: Pair) -> ObjectMap:
-    """The object of a mask: all pixels that are not black."""
+    """Return the object of a mask: all pixels that are not black."""
     return _one_object(read_image(pair.annotation).any(dim=0), pair)
 
 
 def _one_object(mask: Tensor, pair: Pair, ignored: Tensor | None = None) -> ObjectMap:
     if not mask.any():
-        raise InputError(f"{pair.annotation}: marks no object; replace it, or remove it with {pair.image.name}")
+        raise InputError(f"{pair.annotation}: marks no object; replace it, or remove it and {pair.image.name}")
     return ObjectMap(mask.byte(), {1: 0}, ignored)
 
 
 GRABCUT = Layout(OBJECT, partial(_find, "data_GT", "boundary_GT"), _read_trimap)
 """GrabCut (Rother et al., SIGGRAPH 2004): 50 images."""
 BERKELEY = Layout(OBJECT, partial(_find, "images", "masks"), _read_mask)
-"""Berkeley (McGuinness and O'Connor, Pattern Recognition 2010): 100 objects of 96 images."""
+"""Berkeley (McGuinness and O'Connor, Pattern Recognition 2010): 100 objects in 96 images."""
 FRAMES = Layout(OBJECT, partial(_find, "img", "gt"), _read_mask)
 """345 frames of DAVIS (Perazzi et al., CVPR 2016), and COCO-mini: 800 objects of COCO (Lin et al., ECCV 2014)."""

@@ -1,7 +1,7 @@
-"""Pascal VOC 2012: all objects of each image, pixels of void not judged.
+"""Pascal VOC 2012: all objects of each image, with void pixels ignored.
 
-An object is one index of ``SegmentationObject``. RITM and SEEM take the gray level of the index's color in its place,
-in which the objects 1 and 16, 3 and 18, 6 and 21, 9 and 24 of an image are one.
+An object is one index of ``SegmentationObject``. RITM and SEEM use the gray level of the index's color instead, which
+merges the objects 1 and 16, 3 and 18, 6 and 21, 9 and 24 of an image.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SPLIT = "val"
 
 
 def _find(root: Path) -> list[Pair]:
-    """The images of ``ImageSets/Segmentation/val.txt``, each with its map of objects."""
+    """Return the images of ``ImageSets/Segmentation/val.txt``, each with its map of objects."""
     require_folders(root, IMAGES, OBJECTS, CLASSES)
     list_path = root / LISTS / f"{SPLIT}.txt"
     pairs = []
@@ -50,12 +50,12 @@ def _find(root: Path) -> list[Pair]:
             check_headers(path, image)
         pairs.append(Pair(image, maps[0]))
     if not pairs:
-        raise InputError(f"{list_path}: lists no image; write one name a line")
+        raise InputError(f"{list_path}: lists no image; write one name per line")
     return pairs
 
 
 def _read(pair: Pair) -> ObjectMap:
-    """The objects of a pair of PNGs; the class of each is the one that most of its pixels have."""
+    """Return the objects of an image; the class of an object is that of most of its pixels."""
     objects, path = read_map(pair.annotation), pair.annotation.parents[1] / CLASSES / pair.annotation.name
     classes = read_map(path)
     check_equal_size(path, Size(*classes.shape), pair.annotation, Size(*objects.shape))
@@ -64,11 +64,11 @@ def _read(pair: Pair) -> ObjectMap:
         where = f"{pair.annotation}: object {index}"
         found = class_of(objects, index, classes, where)
         if found > len(NAMES):
-            raise InputError(f"{where}: has class {found} in {CLASSES}; there are {len(NAMES)}")
+            raise InputError(f"{where}: has class {found} in {CLASSES}; classes are 1 to {len(NAMES)}")
         labels[index] = found - 1
     indices = torch.from_numpy(objects)
     return ObjectMap(indices, labels, indices == VOID)
 
 
 VOC = Layout(things(*NAMES), _find, _read)
-"""Pascal VOC 2012 (Everingham et al., IJCV 2010), validation images of segmentation: 1449 images."""
+"""Pascal VOC 2012 (Everingham et al., IJCV 2010), validation split of the segmentation task: 1449 images."""

@@ -1,6 +1,6 @@
-"""The maps of Pascal VOC: PNGs with one index a pixel, of its class or of its object.
+"""The maps of Pascal VOC: PNGs with one class or object index per pixel.
 
-Source: the development kit of VOC2012. Its PNGs have a palette; the index of a pixel counts, never its color.
+Source: the development kit of VOC2012. The PNGs have a palette; the value of a pixel is its index, not its color.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ NAMES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "dining table", "dog",
     "horse", "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv monitor",
 )  # fmt: skip
-"""The classes with indices 1 to 20, in words that a text prompt would use."""
+"""The classes with indices 1 to 20, as a text prompt would name them."""
 BACKGROUND, VOID = 0, 255
 IMAGES, CLASSES, OBJECTS = "JPEGImages", "SegmentationClass", "SegmentationObject"
 LISTS = "ImageSets/Segmentation"
-"""The folder of the lists of names, such as ``val.txt``."""
+"""Folder of the lists of image names, such as ``val.txt``."""
 
 IndexMap: TypeAlias = NDArray[np.uint8]
-"""One index a pixel, [H, W]."""
+"""One index per pixel, uint8 [H, W]."""
 
 
 def read_map(path: Path) -> IndexMap:
-    """The indices uint8 [H, W] of a PNG.
+    """Return the indices uint8 [H, W] of a PNG.
 
     Raises:
-        InputError: it is missing, damaged, or has no indices but colors.
+        InputError: the PNG is missing, damaged, or has colors instead of indices.
     """
     png = open_image(path)
     if png.mode not in ("P", "L"):
-        raise InputError(f"{path}: has mode {png.mode}; it must have one index a pixel (mode P or L)")
+        raise InputError(f"{path}: has mode {png.mode}; it must have one index per pixel (mode P or L)")
     return np.array(png, dtype=np.uint8)
 
 
 def object_indices(objects: IndexMap) -> list[int]:
-    """The indices of the objects in a map, ascending."""
+    """Return the indices of the objects in a map, ascending."""
     return [index for index in np.unique(objects).tolist() if index not in (BACKGROUND, VOID)]
 
 
 def class_of(objects: IndexMap, index: int, classes: IndexMap, where: str) -> int:
-    """The class index, at least 1, that most pixels of an object have; of equally many, the lowest.
+    """Return the class index, 1 to 254, that most pixels of an object have; in a tie, the lowest.
 
     Args:
-        objects: one index an object.
-        index: of the object.
-        classes: one index a class, of the same size.
+        objects: map of object indices.
+        index: index of the object.
+        classes: map of class indices, of the same size.
         where: file and object, for messages.
 
     Raises:
-        InputError: none of its pixels has a class.
+        InputError: no pixel of the object has a class.
     """
     counts = np.bincount(classes[objects == index], minlength=VOID + 1)
     counts[[BACKGROUND, VOID]] = 0

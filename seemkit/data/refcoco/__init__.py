@@ -1,1 +1,1 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg."""
+"""The RefCOCO, RefCOCO+ and RefCOCOg datasets."""

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg, as their authors released them, as a dataset."""
+"""The dataset of the original releases of RefCOCO, RefCOCO+ and RefCOCOg."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from seemkit.types import Phrase, Size, Target
 
 
 class RefCoco(CocoImages[InstancesAnnotation]):
-    """Images with the objects that people referred to in one split, and what they typed.
+    """The images of one split with their referred objects and phrases.
 
-    The folder of a release, for example ``refcoco+/``, holds ``instances.json`` in COCO's instance layout and
+    The folder of a release, for example ``refcoco+/``, contains ``instances.json`` in the COCO instance layout and
     ``refs(<split_by>).p``, or the same list as ``refs(<split_by>).json``: ``[{"image_id", "ann_id", "split",
-    "sentences": [{"raw"}]}]``. The pickle is read without running anything (see `load_plain_pickle`). Each image comes
-    once, in the order of ``instances.json``, with the masks of the objects that the split refers to and one phrase a
-    sentence, tagged with the split; the text is what was typed ("raw"). The images are those of COCO's train2014; of
-    one that is not there, the name in train2017 is tried, which has the same pixels.
+    "sentences": [{"raw"}]}]``. Reading the pickle runs no code (see `load_plain_pickle`).
+
+    Each image occurs once, in the order of ``instances.json``, with the masks of the objects that the split refers to.
+    Each sentence gives one phrase with its "raw" text, tagged with the split. The images are from COCO's train2014; if
+    one is missing, its file name in train2017, where the pixels are the same, is tried.
     """
 
     def __init__(
@@ -41,17 +42,17 @@ class RefCoco(CocoImages[InstancesAnnotation]):
         """Read and check the refs of one split.
 
         Args:
-            root: the folder of the releases.
-            release: its subfolder: "refcoco", "refcoco+" or "refcocog".
-            split_by: who chose the splits: "unc" for RefCOCO and RefCOCO+, "umd" or "google" for RefCOCOg.
+            root: folder of the releases.
+            release: subfolder: "refcoco", "refcoco+" or "refcocog".
+            split_by: authors of the splits: "unc" for RefCOCO and RefCOCO+, "umd" or "google" for RefCOCOg.
             split: "train", "val", "test", "testA" or "testB".
-            images: the folder of the images; None is ``<root>/images/mscoco/images/train2014``.
-            first_sentence: keep only the first sentence of each ref, as the reference's evaluation does.
-            transform: changes image and target.
-            seed: of the transform's random choices.
+            images: folder of the images; None is ``<root>/images/mscoco/images/train2014``.
+            first_sentence: whether to keep only the first sentence of each ref, as in the official evaluation.
+            transform: function that changes image and target, or None.
+            seed: seed of the transform's random choices.
 
         Raises:
-            InputError: for a missing file or folder, a fault in a file, or a split that it does not have.
+            InputError: a file or folder is missing, a file is faulty, or the refs have no such split.
         """
         folder = Path(root) / release
         image_folder = Path(root) / "images/mscoco/images/train2014" if images is None else Path(images)
@@ -85,7 +86,7 @@ class RefCoco(CocoImages[InstancesAnnotation]):
 
 
 def _refs_path(folder: Path, split_by: str) -> Path:
-    """The file of the refs, as pickle or as JSON."""
+    """Return the path of the refs file: the pickle, or else the JSON."""
     pickled, text = folder / f"refs({split_by}).p", folder / f"refs({split_by}).json"
     if not pickled.is_file() and not text.is_file():
         raise InputError(f"{pickled}: no such file, nor {text.name}; check release and split_by")
@@ -95,7 +96,7 @@ def _refs_path(folder: Path, split_by: str) -> Path:
 def _referred(
     annotations: list[InstancesAnnotation], refs: list[Ref], refs_path: Path
 ) -> tuple[list[InstancesAnnotation], dict[int, int]]:
-    """The annotations with the objects that the refs mean and no others, and the position of each annotation id."""
+    """Return the annotations with only the referred objects, and the position of each annotation id."""
     meant: dict[int, set[int]] = {}
     for ref in refs:
         meant.setdefault(ref.image_id, set()).add(ref.annotation_id)
@@ -107,8 +108,8 @@ def _referred(
         objects = [(segment, shape) for segment, shape in pairs if segment.id in ids]
         if absent := ids - {segment.id for segment, _ in objects}:
             raise InputError(
-                f"{refs_path}: ann_id {min(absent)} is no annotation of image {annotation.image_id} in instances.json; "
-                "correct it"
+                f"{refs_path}: ann_id {min(absent)} is not an annotation of image {annotation.image_id} in "
+                "instances.json; correct it"
             )
         positions |= {segment.id: position for position, (segment, _) in enumerate(objects)}
         if objects:
@@ -120,6 +121,6 @@ def _referred(
 
 
 def _present_name(folder: Path, name: str) -> str:
-    """The image's name in train2014, or in train2017 if only that is there."""
+    """Return the image's file name in train2014, or in train2017 if only that file exists."""
     later = name.rpartition("_")[2]
     return later if not (folder / name).is_file() and (folder / later).is_file() else name

@@ -66,5 +66,5 @@ def test_missing_file(folder: Path) -> None:
 
 def test_something_must_be_left(folder: Path) -> None:
     path = folder / "annotations/panoptic_train.json"
-    with pytest.raises(InputError, match=r"exclude: .*panoptic_train\.json leave no image of the split"):
+    with pytest.raises(InputError, match=r"exclude: .*panoptic_train\.json leave no image in the split"):
         CocoPanoptic(folder, "val", exclude=[path])

@@ -79,7 +79,7 @@ def test_image_without_segments(path: Path) -> None:
         (lambda c: c["annotations"][1].pop("sentences"), r"annotations\[1\]: has no 'sentences'"),
         (lambda c: c["annotations"][0]["sentences"][1].pop("raw"), r"annotations\[0\]\.sentences\[1\]: has no 'raw'"),
         (lambda c: c["annotations"][1].pop("segmentation"), r"annotations\[1\]: has no 'segmentation'"),
-        (lambda c: c["annotations"].clear(), "no annotation is of an image of the split"),
+        (lambda c: c["annotations"].clear(), "no annotation belongs to an image of the split"),
     ],
 )
 def test_faults_are_found_at_once(folder: Path, path: Path, change: Callable[[Any], object], message: str) -> None:
@@ -91,7 +91,5 @@ def test_faults_are_found_at_once(folder: Path, path: Path, change: Callable[[An
 def test_runs_of_another_size(folder: Path, path: Path) -> None:
     edit(path, lambda c: c["annotations"][3]["segmentation"].update(size=[WIDTH, HEIGHT]))
     dataset = CocoPanoptic(folder, "train", grounding=path)
-    with pytest.raises(
-        InputError, match=r"grounding\.json: annotation id 4 of train_000\.png: its run lengths are for"
-    ):
+    with pytest.raises(InputError, match=r"grounding\.json: annotation id 4 of train_000\.png: run lengths are for"):
         dataset[0]

@@ -103,7 +103,7 @@ def test_faults_are_found_at_once(folder: Path, change: Callable[[Any], object],
 
 def test_faults_of_refs(folder: Path) -> None:
     edit(folder / REFS, lambda c: c["refs"][0].update(ann_id=12))
-    with pytest.raises(InputError, match=r"refs_val\.json: refs\[0\]: ann_id 12 is no segment of image 100"):
+    with pytest.raises(InputError, match=r"refs_val\.json: refs\[0\]: ann_id 12 is not a segment of image 100"):
         CocoInstances(folder, "val")
 
 

@@ -83,9 +83,9 @@ def test_object_without_pixels_is_passed_over(folder: Path, path: Path) -> None:
         (lambda c: c["annotations"][0].update(segmentation=[[1]]), r"annotations\[0\]: segmentation\[0\]: has 1 numb"),
         (
             lambda c: c["annotations"][0].update(segmentation={"size": [HEIGHT, WIDTH], "counts": ""}),
-            r"annotations\[0\]: 'segmentation' has run lengths; masks of LVIS are polygons",
+            r"annotations\[0\]: 'segmentation' has run lengths; use polygons",
         ),
-        (lambda c: c["annotations"].clear(), "no annotation is of an image of the split"),
+        (lambda c: c["annotations"].clear(), "no annotation belongs to an image of the split"),
     ],
 )
 def test_faults_are_found_at_once(folder: Path, path: Path, change: Callable[[Any], object], message: str) -> None:

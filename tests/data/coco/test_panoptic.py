@@ -116,7 +116,7 @@ REFS = "annotations/refs_val.json"
         (JSON, lambda c: c["annotations"][0]["segments_info"][1].update(id=0), r"segments_info\[1\]: id 0 must be"),
         (REFS, lambda c: c.pop("refs"), r"refs_val\.json: has no 'refs'"),
         (REFS, lambda c: c["refs"][0].update(image_id=5), r"refs\[0\]: image_id 5 is not in panoptic_val\.json"),
-        (REFS, lambda c: c["refs"][1].update(ann_id=5), r"refs\[1\]: ann_id 5 is no segment of image 101"),
+        (REFS, lambda c: c["refs"][1].update(ann_id=5), r"refs\[1\]: ann_id 5 is not a segment of image 101"),
         (REFS, lambda c: c["refs"][1].pop("sentences"), r"refs\[1\]: has no 'sentences'"),
         (REFS, lambda c: c["refs"][1]["sentences"][1].pop("sent"), r"refs\[1\]\.sentences\[1\]: has no 'sent'"),
     ],
@@ -133,7 +133,7 @@ def test_bad_json_is_found_at_once(
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe\x00", b""])
 def test_invalid_json(folder: Path, content: bytes) -> None:
     (folder / JSON).write_bytes(content)
-    with pytest.raises(InputError, match=r"panoptic_val\.json: (is no valid JSON|holds a list)"):
+    with pytest.raises(InputError, match=r"panoptic_val\.json: (is not valid JSON|holds a list)"):
         CocoPanoptic(folder, "val")
 
 
@@ -172,13 +172,13 @@ def test_pixels_without_segment(folder: Path) -> None:
     ids = np.full((40, 48), GRASS)
     ids[0, :3] = STAR, CROWD, 77
     png(folder, ids)
-    with pytest.raises(InputError, match=r"segments_info of image_id 100: id 77 of val_000\.png is absent"):
+    with pytest.raises(InputError, match=r"segments_info of image_id 100: id 77 of val_000\.png is missing"):
         CocoPanoptic(folder, "val")[0]
 
 
 def test_png_that_is_not_rgb(folder: Path) -> None:
     Image.new("L", (48, 40)).save(folder / "annotations/panoptic_val/val_000.png")
-    with pytest.raises(InputError, match=r"val_000\.png: has mode L; a panoptic PNG is RGB"):
+    with pytest.raises(InputError, match=r"val_000\.png: has mode L; a panoptic PNG must be RGB"):
         CocoPanoptic(folder, "val")[0]
 
 

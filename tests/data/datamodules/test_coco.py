@@ -172,7 +172,7 @@ def test_predict_images(folder: Path, tmp_path: Path) -> None:
     assert batch.targets[0].masks.shape == (0, 70, 50)
     assert batch.targets[0].name == str(path)
     data.predict_images = [str(tmp_path / "none.jpg")]
-    with pytest.raises(InputError, match=r"^predict_images: .*none\.jpg is no file"):
+    with pytest.raises(InputError, match=r"^predict_images: .*none\.jpg is not a file"):
         data.predict_dataloader()
 
 

@@ -81,7 +81,7 @@ def test_faults_that_are_known_at_once(tmp_path: Path) -> None:
         return str(error.value)
 
     assert said(tmp_path / "none") == f"{tmp_path / 'none'}: no such folder; check root"
-    assert "grabcut/data_GT: holds no folder data_GT; give the folder that does" in said(root / "data_GT")
+    assert "grabcut/data_GT: holds no folder data_GT; check root and name" in said(root / "data_GT")
     mask = root / "boundary_GT" / "b.bmp"
     write_mask(mask, np.zeros((HEIGHT, WIDTH + 1), dtype=np.uint8))
     assert "boundary_GT/b.bmp: is 61 by 40 pixels but b.jpg is 60 by 40; make them equal" in said()
@@ -93,7 +93,7 @@ def test_faults_that_are_known_at_once(tmp_path: Path) -> None:
     write_mask(root / "boundary_GT" / "c.bmp", object_values())
     assert "boundary_GT/c.bmp: has no image c in" in said()
     write_image(root / "data_GT" / "a.png")
-    assert "data_GT/a.png: lies beside a.jpg; keep one of the two" in said()
+    assert "data_GT/a.png: has the same name as a.jpg; keep one of the two" in said()
     for path in (root / "data_GT").iterdir():
         path.unlink()
     assert "data_GT: holds no image" in said()
@@ -103,7 +103,7 @@ def test_faults_of_pixels_are_known_when_they_are_read(tmp_path: Path) -> None:
     root = write_grabcut(tmp_path, "a.jpg", "b.jpg")
     write_mask(root / "boundary_GT" / "a.bmp", object_values(inner=0, rim=128))
     images = InteractiveImages(root, GRABCUT)
-    with pytest.raises(InputError, match=r"boundary_GT/a\.bmp: marks no object; replace it, or remove it with a\.jpg"):
+    with pytest.raises(InputError, match=r"boundary_GT/a\.bmp: marks no object; replace it, or remove it and a\.jpg"):
         images[0]
     path = root / "data_GT" / "b.jpg"
     path.write_bytes(path.read_bytes()[:-200])

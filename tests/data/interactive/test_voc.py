@@ -97,7 +97,7 @@ def test_faults_of_pixels_are_known_when_they_are_read(voc: Path) -> None:
     classes, objects = (voc / part / "2007_3.png" for part in ("SegmentationClass", "SegmentationObject"))
     whole = objects.read_bytes()
     Image.new("L", (WIDTH, HEIGHT), 21).save(classes)
-    assert "SegmentationObject/2007_3.png: object 1: has class 21 in SegmentationClass; there are 20" in said()
+    assert "SegmentationObject/2007_3.png: object 1: has class 21 in SegmentationClass; classes are 1 to 20" in said()
     Image.new("L", (WIDTH, HEIGHT), 0).save(classes)
     assert "2007_3.png: object 1: has no class in SegmentationClass; draw it there too" in said()
     Image.open(objects).convert("RGB").save(objects)

@@ -106,7 +106,7 @@ def test_transform(root: Path) -> None:
         (lambda r: r[1].pop("split"), r"\[1\]: has no 'split'"),
         (lambda r: r[1].pop("sentences"), r"\[1\]: has no 'sentences'"),
         (lambda r: r[1]["sentences"][1].pop("raw"), r"\[1\]\.sentences\[1\]: has no 'raw'"),
-        (lambda r: r[1].update(ann_id=4), r"ann_id 4 is no annotation of image 100"),
+        (lambda r: r[1].update(ann_id=4), r"ann_id 4 is not an annotation of image 100"),
         (lambda r: r[1].update(image_id=4), r"image_id 4 is not in instances\.json"),
         (lambda r: r.__setitem__(0, "x"), r"\[0\]: is a str; it must be an object"),
     ],

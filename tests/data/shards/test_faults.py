@@ -42,7 +42,7 @@ def named_like_a_map(folder: Path) -> None:
             [],
             r"panoptic_val/val_001.png: no such file",
         ),
-        (lambda f: (f / "annotations/panoptic_val.json").write_text("{"), [], "panoptic_val.json: is no valid JSON"),
+        (lambda f: (f / "annotations/panoptic_val.json").write_text("{"), [], "panoptic_val.json: is not valid JSON"),
         (lambda f: None, ["--split", "train", "dev"], "--split dev: "),
         (lambda f: None, ["--images", "0"], "--images 0: expected"),
         (lambda f: (f / "annotations").rename(f / "notes"), [], "annotations: holds no panoptic_<split>.json or"),

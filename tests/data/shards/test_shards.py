@@ -228,7 +228,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
         lambda out: (out / "shards/train-000002.tar").unlink(),
         r"train-000002\.tar: no such shard, but train\.json lists",
     ),
-    (lambda out: truncate(out / "shards/train.json"), r"shards/train\.json: is no valid JSON"),
+    (lambda out: truncate(out / "shards/train.json"), r"shards/train\.json: is not valid JSON"),
     (lambda out: edit(out / "shards/train.json", lambda c: c.pop("files")), r"shards/train\.json: has no 'files'"),
     (
         lambda out: edit(out / "shards/train.json", lambda c: c["files"].pop("train_003.panoptic.png")),

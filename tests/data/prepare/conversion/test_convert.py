@@ -253,7 +253,7 @@ def test_bad_files_and_arguments(shots: Path, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "names.txt").write_text("\n")
     assert "names no class" in said("--names", str(tmp_path / "names.txt"))
     (shots / "b.json").write_text("{")
-    assert "b.json: is no valid JSON" in said()
+    assert "b.json: is not valid JSON" in said()
     write_labelme(shots / "b.json", [shape("cat", SQUARE)], imagePath="a.png")
     assert "b.json: its image would be train/a.png, as that of" in said("--val", "0")
     (shots / "b.json").unlink()

@@ -2,9 +2,9 @@
 
 A folder holds, for each configuration, ``<config>.keys.json`` (names and shapes of the official state dict),
 ``<config>.golden.npz`` with ``<config>.golden.index.json`` (slices and the reference's own rounding), and for some
-``<config>.interactive.golden.npz`` and ``<config>.refimg_fixed.golden.npz``; ``input.golden.npz`` and
-``text.golden.npz`` serve all of them. A small golden of seemkit's own has ``<config>.architecture.yaml`` in the place
-of the official names.
+``<config>.interactive.golden.npz`` and ``<config>.refimg_fixed.golden.npz``. ``input.golden.npz`` and
+``text.golden.npz`` serve all of them; an image that is not stored is made by `synthetic_image`. A small golden of
+seemkit's own has ``<config>.architecture.yaml`` in the place of the official names.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ def inputs(golden: Golden, network: SEEM) -> tuple[Tensor, dict[str, Tensor]]:
     """The image as `SEEM.encode_image` takes it, float [3, H, W], and the prompts as masks of its size."""
     stored = golden.shared("input")
     side = network.architecture.multiple
-    image = torch.from_numpy(stored["image"]) if side == 32 else _large_image(side)
+    size = stored["pos"].shape[1:] if side == 32 else (side, side)  # some models only take squares
+    image = torch.from_numpy(stored["image"]) if "image" in stored and side == 32 else synthetic_image(*size)
     mean, std = (torch.tensor(values, dtype=network.dtype)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     pixels = image[0].to(mean) * std + mean
     masks = {}
@@ -154,9 +155,29 @@ def inputs(golden: Golden, network: SEEM) -> tuple[Tensor, dict[str, Tensor]]:
     return pixels, masks
 
 
-def _large_image(side: int) -> Tensor:
-    """The stored image's formula for models that only take squares of `side`."""
+def synthetic_image(height: int, width: int) -> Tensor:
+    """The normalized image of all configurations, [1, 3, H, W]: smooth colors and noise, everywhere the same bits."""
     generator = torch.Generator().manual_seed(20240601)
     low = torch.randn(1, 3, 8, 10, generator=generator)
-    high = torch.randn(1, 3, side, side, generator=generator)
-    return 1.5 * torch.nn.functional.interpolate(low, (side, side), mode="bilinear", align_corners=False) + 0.25 * high
+    high = torch.randn(1, 3, height, width, generator=generator)
+    return 1.5 * _enlarge(low, height, width) + 0.25 * high
+
+
+def _enlarge(image: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear interpolation; torch's own rounds differently with one thread than with several."""
+    top, bottom, down = _neighbors(image.shape[-2], height)
+    left, right, along = _neighbors(image.shape[-1], width)
+    rows = _mix(image[..., left], image[..., right], along)
+    return _mix(rows[..., top, :], rows[..., bottom, :], down[:, None])
+
+
+def _neighbors(cells: int, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each pixel the cells before and after its center, and the weight of the latter."""
+    place = ((torch.arange(pixels) + 0.5) * (cells / pixels) - 0.5).clamp(min=0)
+    first = place.long()
+    return first, (first + 1).clamp(max=cells - 1), place - first
+
+
+def _mix(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean, rounded like a fused multiply-add of the first."""
+    return ((1 - weight).double() * first.double() + (weight * second).double()).float()

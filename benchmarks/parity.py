@@ -18,6 +18,7 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,8 @@ def compare(golden: Golden) -> dict[str, Difference]:
     """Every stored array against seemkit's, in float32, and those that differ too much in float64."""
     stored, index = expected(golden), golden.index()
     network = golden.network()
-    found = run(golden, network, stored, index, set(stored))
-    again = {name for name, value in found.items() if not value.passed and stored[name].dtype.kind == "f"}
+    found = run(golden, network, stored, index, stored.keys())
+    again = [name for name, value in found.items() if not value.passed and stored[name].dtype.kind == "f"]
     if again:
         double = run(golden, network.double(), stored, index, again)
         found |= {name: replace(value, single=found[name].worst) for name, value in double.items()}
@@ -110,7 +111,7 @@ def expected(golden: Golden) -> dict[str, np.ndarray]:
 
 
 def run(
-    golden: Golden, network: SEEM, stored: dict[str, np.ndarray], index: dict[str, Any], wanted: set[str]
+    golden: Golden, network: SEEM, stored: dict[str, np.ndarray], index: dict[str, Any], wanted: Collection[str]
 ) -> dict[str, Difference]:
     """The differences of the wanted arrays that seemkit computes."""
     scale = TOLERANCE_SINGLE if golden.architecture.backbone.startswith(SINGLE) else TOLERANCE

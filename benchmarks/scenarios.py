@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
+from composed_scenarios import ComposedScenarios
 from golden import CLASSES, PHRASES, Golden, inputs
+from layer_arrays import Found, layer_arrays, region_vectors
 from torch import Tensor
 
+from seemkit import SEEM, Mask, Prompt, RegionOf, Text
 from seemkit.model.outputs import Decoded, Draws
-from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
-from seemkit.nn.heads import mask_logits
 from seemkit.nn.language import tokenize
 from seemkit.nn.pixels import PIXEL_MEAN, normalize
 from seemkit.postprocess.resize import restore
-from seemkit.prompts.sampler import EncodedGroup
-from seemkit.prompts.values import Mask, Prompt, RegionOf, Text
 from seemkit.types import Size
-
-Found = Iterator[tuple[str, Callable[[], Tensor]]]
-"""Names of arrays, each with the computation that is run if the array is stored."""
-
-QUERY_NAMES = {
-    "object_query": {"masks": "pred_masks", "classes": "pred_captions", "embeddings": "pred_maskembs"},
-    "visual_query": {"masks": "pred_smasks", "classes": "pred_stexts", "embeddings": "pred_smaskembs"},
-    "text_query": {"masks": "pred_gmasks", "classes": "pred_gtexts"},
-}
 
 
 class Scenarios:
@@ -50,11 +40,14 @@ class Scenarios:
 
     def run(self, wanted: Collection[str]) -> Found:
         """The arrays of all scenarios that have one of the `wanted` names."""
-        groups = {name.partition("/")[0] for name in wanted}
-        parts = {"": self._demo} if self.network.architecture.table == "composed" else self._parts()
-        for prefix, part in parts.items():
-            if any(group.startswith(prefix) for group in groups):
-                yield from part()
+        names = dict.fromkeys(name.partition("/")[0] for name in wanted)
+        if self.network.architecture.table == "composed":
+            composed = ComposedScenarios(self.network, self.context, self.flipped, self.masks, self.classes)
+            yield from composed.run(names)
+        else:
+            for prefix, part in self._parts().items():
+                if any(name.startswith(prefix) for name in names):
+                    yield from part()
 
     def _parts(self) -> dict[str, Callable[[], Found]]:
         """Scenarios by the beginning of their names."""
@@ -89,24 +82,8 @@ class Scenarios:
     def _layers(self, scenario: str, decoded: Decoded) -> Found:
         """Predictions of all layers."""
         visual = decoded.prompts.get("visual_prompt")
-        for index, layer in enumerate(decoded.layers):
-            name = f"{scenario}/" if index == len(decoded.layers) - 1 else f"{scenario}/aux{index}/"
-            for group, found in layer.items():
-                names = QUERY_NAMES[group]
-                features = decoded.context.mask_features
-                yield name + names["masks"], lambda f=found, m=features: mask_logits(f.masks, m)
-                yield name + names["classes"], lambda f=found: f.classes
-                if "embeddings" in names:
-                    yield name + names["embeddings"], lambda f=found: f.masks
-                if group == "object_query":
-                    yield name + "pred_logits", lambda f=found: self.network.class_logits(f, self.classes)
-            if visual is not None and visual.regions is not None:
-                yield name + "pred_pspatials", lambda: visual.pooled
-                yield name + "pred_nspatials", lambda: self._negative(visual)
-
-    def _negative(self, visual: EncodedGroup) -> Tensor:
-        assert visual.regions is not None
-        return visual.regions.negative.where(visual.regions.counts[..., 1:] > 0, self.network.sampler.unmarked)
+        vectors = region_vectors(self.network, visual) if visual is not None and visual.regions is not None else {}
+        return layer_arrays(self.network, self.classes, scenario, decoded, vectors)
 
     def _objects(self, positive: str, *, negative: bool) -> list[list[Mask]]:
         """The prompts of both objects; only the first has negative ones."""
@@ -186,8 +163,8 @@ class Scenarios:
         objects = self._objects("pos", negative=True)
         images = self._images(self.context, 2)
         group = self.network.encode_prompts(images, self._arrange(objects))["visual_prompt"]
-        yield "refimg_tokens/spatial_query_pos", lambda: group.pooled.transpose(0, 1)
-        yield "refimg_tokens/spatial_query_neg", lambda: self._negative(group).transpose(0, 1)
+        for sign, vectors in zip(("pos", "neg"), region_vectors(self.network, group).values(), strict=True):
+            yield f"refimg_tokens/spatial_query_{sign}", lambda v=vectors: v.transpose(0, 1)
         for level in range(3):
             values = group.tokens.values[level].transpose(0, 1)
             yield f"refimg_tokens/src_spatial_queries{level}", lambda v=values: v
@@ -267,32 +244,6 @@ class Scenarios:
         queries = torch.from_numpy(stored["rand_query_idx"][number])
         memory = torch.from_numpy(stored["memory_idx"]).unflatten(0, (3, 9))[number - 1] if number else None
         return queries, memory
-
-    def _demo(self) -> Found:
-        stroke = self._objects("pos", negative=True)[0]
-        there = self._objects("pos", negative=False)[0][0]
-        assert isinstance(there, Mask)
-        text = [Text(PHRASES[0])]
-        referred = [RegionOf(self.flipped, (Mask(there.mask.flip(-1)),))]
-        settings: dict[str, list[list[Prompt]]] = {
-            "none": [],
-            "stroke": [stroke],
-            "text": [list(text)],
-            "referred": [list(referred)],
-            "stroke_text": [stroke, list(text)],
-        }
-        for name, objects in settings.items():
-            decoded = self.network.decode(self.context, [objects], objects=True, every_layer=True)
-            yield from self._layers(name, decoded)
-            features = decoded.context.mask_features
-            final = decoded.layers[-1]["object_query"].masks
-            asked = {"none": [], "stroke_text": ["stroke", "text"]}.get(name, [name])
-            picks = dict(zip(asked, self.network.select(decoded).choice[0], strict=True)) if asked else {}
-            if name == "referred":
-                yield f"{name}/pred_pvisuals", lambda v=decoded.prompts["visual_prompt"]: v.pooled
-            for by, pick in picks.items():
-                yield f"{name}/picked_by_{by}", lambda p=pick: p
-                yield f"{name}/mask_by_{by}", lambda p=pick, e=final, f=features: mask_logits(e[:, p : p + 1], f)[0, 0]
 
 
 def _iou(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,8 +55,18 @@ def context(network: SEEM) -> ImageContext:
 
 @pytest.fixture(scope="session")
 def golden_folder() -> Path:
-    """The folder of the arrays that the official code computed."""
+    """The folder of all arrays that the official code computed; of the few in this repository if it is missing."""
     folder = Path(__file__).parents[1].parent / "shared" / "golden"
-    if not folder.is_dir():
-        pytest.skip(f"no reference arrays at {folder}")
-    return folder
+    return folder if folder.is_dir() else Path(__file__).parent / "parity" / "official"
+
+
+@pytest.fixture(scope="session")
+def golden_file(golden_folder: Path) -> Callable[[str], Path]:
+    """Return the path of a file in that folder; skip the test if the file is missing."""
+
+    def find(name: str) -> Path:
+        if not (golden_folder / name).is_file():
+            pytest.skip(f"{name}: not among the official arrays in {golden_folder}")
+        return golden_folder / name
+
+    return find

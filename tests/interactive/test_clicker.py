@@ -10,8 +10,7 @@ import torch
 from seemkit.interactive.clicker import Click, first_click, next_click, official_click
 from seemkit.ops.distance import kornia_depth
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-CASES, GOLDEN = SHARED / "metrics" / "interactive", SHARED / "golden" / "click.golden.npz"
+CASES = Path(__file__).parents[2].parent / "shared" / "metrics" / "interactive"
 
 
 def mask(*rows: str) -> torch.Tensor:
@@ -149,9 +148,8 @@ def test_equals_reference_clicks(case, expected):
     assert clicks[-1] == Click(x, y, bool(positive))
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason=f"no reference clicks at {GOLDEN}")
-def test_equals_the_reference_with_its_distance_transform():
-    with np.load(GOLDEN) as file:
+def test_equals_the_reference_with_its_distance_transform(golden_file):
+    with np.load(golden_file("click.golden.npz")) as file:
         for object_mask, depth, (y, x) in zip(file["masks"], file["dt"], file["argmax_yx"], strict=True):
             np.testing.assert_allclose(kornia_depth(object_mask), depth, atol=1e-5)
             found = first_click(torch.from_numpy(object_mask), depth=kornia_depth)
@@ -159,9 +157,8 @@ def test_equals_the_reference_with_its_distance_transform():
             assert found.positive is bool(object_mask.any())
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason=f"no reference clicks at {GOLDEN}")
-def test_equals_exact_distance_of_reference_masks():
-    with np.load(GOLDEN) as file:
+def test_equals_exact_distance_of_reference_masks(golden_file):
+    with np.load(golden_file("click.golden.npz")) as file:
         # the last mask is empty
         for object_mask, (y, x) in zip(file["masks"][:-1], file["edt_argmax_yx"], strict=False):
             assert first_click(torch.from_numpy(object_mask)) == Click(x, y, positive=True)

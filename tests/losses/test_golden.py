@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,10 +24,10 @@ POINTS = 128
 
 
 @pytest.fixture(scope="module")
-def golden(golden_folder: Path) -> SimpleNamespace:
-    with np.load(golden_folder / "loss.golden.npz") as file:
+def golden(golden_file: Callable[[str], Path]) -> SimpleNamespace:
+    with np.load(golden_file("loss.golden.npz")) as file:
         arrays = {name.replace("/", "_"): torch.from_numpy(file[name]) for name in file.files}
-    facts = json.loads((golden_folder / "loss.golden.json").read_text())
+    facts = json.loads(golden_file("loss.golden.json").read_text())
     return SimpleNamespace(**arrays, facts=facts, losses=facts["losses_unweighted"], arrays=arrays)
 
 

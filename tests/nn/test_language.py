@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,8 +123,8 @@ def test_phrases_clamp_the_scale_and_classes_do_not(tower):
 
 
 @pytest.fixture(scope="module")
-def golden(golden_folder: Path) -> SimpleNamespace:
-    with np.load(golden_folder / "text.golden.npz") as file:
+def golden(golden_file: Callable[[str], Path]) -> SimpleNamespace:
+    with np.load(golden_file("text.golden.npz")) as file:
         arrays = {name.removeprefix("text/"): torch.from_numpy(file[name]) for name in file.files}
     return SimpleNamespace(**arrays)
 
@@ -157,9 +158,9 @@ def reference_weight(key: str, shape: list[int]) -> Tensor:
     return weight * gain / np.prod(shape[1:]) ** 0.5
 
 
-def test_tower_computes_what_the_reference_does(golden, golden_folder):
+def test_tower_computes_what_the_reference_does(golden, golden_file):
     prefix = "sem_seg_head.predictor.lang_encoder."
-    keys = json.loads((golden_folder / "focalt_unicl_lang_v1.keys.json").read_text())
+    keys = json.loads(golden_file("focalt_unicl_lang_v1.keys.json").read_text())
     state = {}
     for key, (shape, _) in keys.items():
         if key.startswith(prefix):

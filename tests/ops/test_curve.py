@@ -6,8 +6,8 @@ from seemkit.types import Size
 from seemkit_prompts.curve import by_angle, clip, closed_curve
 
 
-def test_it_is_the_reference_s(golden_folder):
-    golden = np.load(golden_folder / "bezier.golden.npz")
+def test_it_is_the_reference_s(golden_file):
+    golden = np.load(golden_file("bezier.golden.npz"))
     curve = closed_curve(by_angle(golden["points"]))
     np.testing.assert_allclose(curve, np.stack((golden["x"], golden["y"]), axis=1), atol=1e-12)
     single = closed_curve(golden["points"][:1])

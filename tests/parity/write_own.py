@@ -1,4 +1,4 @@
-"""Writes the small golden of seemkit's own: ``python -m tests.parity.write_own``.
+"""Writes the small golden of seemkit's own: ``python -m tests.parity.write_own [CONFIG ...]``, by default all of it.
 
 It fixes what seemkit computes today, for machines that have no arrays of the official code. Write it anew only with a
 change that is meant to alter numbers, after the arrays of the official code were compared.
@@ -57,6 +57,8 @@ CONFIGS = {
     ),
 }
 HEIGHT, WIDTH = 64, 96
+SCENARIOS = ("enc", "generic", "spatial", "grounding", "batch2", "refimg")
+COMPOSED = ("none", "stroke", "text", "referred", "stroke_text", "stroke_referred", "stroke_text_referred")
 
 
 def write_inputs() -> None:
@@ -79,8 +81,7 @@ def write_arrays(config: str, architecture: Architecture) -> None:
     (FOLDER / f"{config}.architecture.yaml").write_text(yaml.safe_dump(architecture.to_dict(), sort_keys=False))
     golden, arrays, index = Golden(FOLDER, config), {}, {}
     scenarios = Scenarios(golden, golden.network().double())
-    groups = ["enc", "generic", "spatial", "grounding", "batch2", "refimg", "demo"]
-    for name, compute in scenarios.run(groups):
+    for name, compute in scenarios.run(COMPOSED if architecture.table == "composed" else SCENARIOS):
         if "/aux" in name:
             continue  # the last layer depends on all before
         array = compute().numpy()
@@ -97,5 +98,5 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "benchmarks"))
     FOLDER.mkdir(exist_ok=True)
     write_inputs()
-    for config, architecture in CONFIGS.items():
-        write_arrays(config, architecture)
+    for config in sys.argv[1:] or CONFIGS:
+        write_arrays(config, CONFIGS[config])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,15 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-
 
 @pytest.fixture(scope="session")
-def golden() -> SimpleNamespace:
+def golden(golden_file: Callable[[str], Path]) -> SimpleNamespace:
     """Outputs of the official post-processing, its inputs after the softmax, and its thing flags."""
-    path = GOLDEN / "postproc.golden.npz"
-    if not path.exists():
-        pytest.skip(f"no reference arrays at {path}")
+    path = golden_file("postproc.golden.npz")
     with np.load(path) as file:
         arrays = {name: torch.from_numpy(file[name]) for name in file.files}
     facts = json.loads(path.with_suffix(".json").read_text())

@@ -11,7 +11,8 @@ from seemkit.types import Size
 @pytest.mark.parametrize(("name", "original"), [("up_90_123", Size(90, 123)), ("down_31_37", Size(31, 37))])
 def test_equals_official(golden, name, original):
     result = restore(golden.masks, padded=Size(48, 64), size=Size(45, 60), original=original)
-    torch.testing.assert_close(result, getattr(golden, name), rtol=0, atol=1e-4)
+    expected = getattr(golden, name)  # of all masks or of the first few
+    torch.testing.assert_close(result[: len(expected)], expected, rtol=0, atol=1e-4)
 
 
 def test_steps():

@@ -18,7 +18,7 @@ CLASSES: Final = {
 }
 """Today's path of each class that an earlier configuration can name."""
 
-FIELDS: Final = {"criterion": "loss_weights", "optimisation": "optimization"}
+FIELDS: Final = {"criterion": "loss_weights", "optimisation": "optimization"}  # codespell:ignore
 """Today's name of fields of ``model``."""
 
 SOURCES: Final = {
@@ -63,8 +63,8 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(renamed.get("architecture"), dict):
         renamed["architecture"] = current_architecture(renamed["architecture"])
     user = (renamed.get("sampling") or {}).get("user")
-    if isinstance(user, dict) and "centre" in user:
-        user["center"] = user.pop("centre")
+    if isinstance(user, dict) and "centre" in user:  # codespell:ignore
+        user["center"] = user.pop("centre")  # codespell:ignore
     return renamed
 
 

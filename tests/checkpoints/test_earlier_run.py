@@ -72,9 +72,9 @@ def test_earlier_names_of_fields_and_sources() -> None:
     earlier = {
         "model": {
             "architecture": {"width": 64, "heads": 4, "hidden": 128, "text_width": 64, "queries": 30},
-            "optimisation": {"warmup": 3},
+            "optimisation": {"warmup": 3},  # codespell:ignore
             "criterion": {"points": 8},
-            "sampling": {"user": {"centre": 0.5}},
+            "sampling": {"user": {"centre": 0.5}},  # codespell:ignore
         },
         "data": {
             "class_path": "seemkit.data.datamodule.CocoDataModule",

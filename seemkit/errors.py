@@ -1,9 +1,9 @@
-"""The one exception for input that a user can mend."""
+"""The exception for input that the user can fix."""
 
 
 class InputError(ValueError):
-    """Bad input: a file, a field, a key or a prompt.
+    """Invalid input: a file, a field, a key or a prompt.
 
-    The message is one line that names what is wrong, where (file, field or key) and what to do. The command line prints
-    it without a traceback and exits with code 2.
+    The message is one line. It names the place (file, field or key), the fault and the remedy. The command line prints
+    the message without a traceback and exits with code 2.
     """

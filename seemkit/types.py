@@ -1,7 +1,7 @@
-"""The plain data that travels between the parts of seemkit: sizes, classes, targets, batches, panoptic maps.
+"""The plain data that the parts of seemkit exchange: sizes, classes, targets, batches, panoptic maps.
 
-Nothing here computes with a model. Coordinates are (x, y) in pixels of the original image, origin top-left, pixel
-centers at +0.5. A *segment* is one thing instance or one stuff region of an image.
+Nothing here runs a model. Coordinates are (x, y) in pixels of the original image, origin top-left, pixel centers at
++0.5. A *segment* is one thing instance or one stuff area of an image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The class names of a data set, in the order of its labels, and which of them are things.
+    """The class names of a data set in the order of its labels, and which of them are things.
 
     Attributes:
         names: K class names, for example ``("sky", "star")``.
@@ -43,12 +43,12 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A referring expression: the text, the segment that it means, and tags for separate reporting.
+    """A referring expression: the text, the segment that it refers to, and tags for separate reporting.
 
     Attributes:
-        text: for example ``"the red star left of the ring"``.
+        text: the expression, for example ``"the red star left of the ring"``.
         segment: index into `Target.masks`.
-        tags: for example ``("relation", "unseen")``; an evaluation reports each tag apart.
+        tags: labels such as ``("relation", "unseen")``; an evaluation reports each tag separately.
     """
 
     text: str
@@ -61,15 +61,15 @@ class Target:
     """The ground truth of one image.
 
     Attributes:
-        masks: bool [N, H, W], one row a segment.
-        labels: int64 [N], index into the vocabulary.
-        crowd: bool [N], a group of things that is not separated (never trained on; excused in evaluation).
+        masks: bool [N, H, W], one mask per segment.
+        labels: int64 [N], indices into the vocabulary.
+        crowd: bool [N], True for a group of things that is not separated (never trained on, excused in evaluation).
         phrases: referring expressions for segments of this image.
         name: the image's file name, for messages.
-        areas: float64 [N], the area of each segment as an instance annotation states it, which decides between small,
-            medium and large; that of an outline may differ from its mask's. None where nothing is stated.
-        ignored: bool [H, W], pixels of which the annotation does not say whose they are: evaluation of clicks judges
-            none of them. None means that there are none. Transforms for training drop it.
+        areas: float64 [N], area of each segment as the instance annotation states it. It decides between small, medium
+            and large; the area of an outline can differ from that of its mask. None if the annotation states no areas.
+        ignored: bool [H, W], pixels that the annotation assigns neither to an object nor to the background; the
+            evaluation of clicks ignores them. None if there are no such pixels. Transforms for training drop it.
     """
 
     masks: Tensor
@@ -86,7 +86,7 @@ class Target:
         return Size(self.masks.shape[-2], self.masks.shape[-1])
 
     def to(self, device: torch.device | str) -> Self:
-        """The same target with its tensors on `device`."""
+        """Return the same target with its tensors on `device`; `areas` stays where it is."""
         ignored = None if self.ignored is None else self.ignored.to(device)
         return replace(
             self,
@@ -99,11 +99,11 @@ class Target:
 
 @dataclass(slots=True)
 class Batch:
-    """Images and their targets; images may differ in size.
+    """Images and their targets; images can differ in size.
 
     Attributes:
-        images: one uint8 or float tensor [3, H, W] an image, RGB, values 0..255.
-        targets: one an image. In evaluation their masks keep the original size, which `images` may not have.
+        images: one uint8 or float tensor [3, H, W] per image, RGB, values 0..255.
+        targets: one target per image. In evaluation its masks keep the original size, even if the image was resized.
     """
 
     images: list[Tensor]
@@ -113,7 +113,7 @@ class Batch:
         return len(self.images)
 
     def by_size(self) -> list[Self]:
-        """Batches whose images have one size each, in the order in which the sizes first appear."""
+        """Return one batch for each image size, in the order in which the sizes first appear."""
         places: dict[torch.Size, list[int]] = {}
         for place, image in enumerate(self.images):
             places.setdefault(image.shape, []).append(place)
@@ -123,22 +123,22 @@ class Batch:
         ]
 
     def to(self, device: torch.device | str, **_: object) -> Self:
-        """The same batch with its tensors on `device`."""
+        """Return the same batch with its tensors on `device`; see `Target.to`."""
         return replace(
             self, images=[image.to(device) for image in self.images], targets=[t.to(device) for t in self.targets]
         )
 
     def pin_memory(self) -> Self:
-        """The same batch with its images in page-locked memory."""
+        """Return the same batch with its images in page-locked memory."""
         return replace(self, images=[image.pin_memory() for image in self.images])
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One region of a panoptic map.
+    """One segment of a panoptic map.
 
     Attributes:
-        id: its value in the map, at least 1.
+        id: the segment's value in the map, at least 1.
         label: index into the vocabulary.
         crowd: True for an unseparated group in ground truth.
         score: confidence 0..1 of a predicted segment; 1 in ground truth.
@@ -152,11 +152,11 @@ class Segment:
 
 @dataclass(slots=True)
 class Panoptic:
-    """A map of segment ids and what each id is.
+    """A map of segment ids, and the segment of each id.
 
     Attributes:
         ids: int64 [H, W]; 0 is void.
-        segments: the segments of the map, in the order in which the annotation lists them.
+        segments: segments of the map, in the order of the annotation.
     """
 
     ids: Tensor
@@ -164,27 +164,27 @@ class Panoptic:
 
     @classmethod
     def from_masks(cls, masks: Tensor, labels: Sequence[int], name: str = "") -> Self:
-        """The panoptic map of masks that share no pixel, such as another program's prediction.
+        """Return the panoptic map of masks that share no pixel, such as another program's prediction.
 
         Args:
-            masks: bool [N, H, W], one row a segment.
-            labels: one a row, positions in the vocabulary.
-            name: of the image, for messages.
+            masks: bool [N, H, W], one mask per segment.
+            labels: one index into the vocabulary per mask.
+            name: name of the image, for messages.
 
         Raises:
-            ValueError: two masks overlap, or there are not as many labels as masks.
+            ValueError: two masks overlap, or the numbers of masks and labels differ.
         """
         if len(masks) != len(labels):
             raise ValueError(f"{name}: {len(masks)} masks but {len(labels)} labels")
         if shared := int((masks.sum(dim=0) > 1).sum()):
-            raise ValueError(f"{name}: {shared} pixels are in several segments; decide whose they are")
+            raise ValueError(f"{name}: {shared} pixels are in several segments; give each pixel to one segment")
         rows = torch.arange(1, len(masks) + 1, device=masks.device)
         ids = (masks * rows[:, None, None]).sum(dim=0)
         return cls(ids, [Segment(index, label) for index, label in enumerate(labels, start=1)])
 
     @classmethod
     def from_target(cls, target: Target) -> Self:
-        """The panoptic map of a target whose masks do not overlap; where they do, the later segment wins."""
+        """Return the panoptic map of a target; where masks overlap, the later segment wins."""
         ids = torch.zeros(tuple(target.size), dtype=torch.int64, device=target.masks.device)
         for index, mask in enumerate(target.masks, start=1):
             ids[mask] = index
@@ -197,10 +197,10 @@ class Instances:
     """The detected things of one image.
 
     Attributes:
-        masks: bool [N, H, W]; they may overlap.
-        labels: int64 [N], index into the vocabulary.
+        masks: bool [N, H, W]; they can overlap.
+        labels: int64 [N], indices into the vocabulary.
         scores: float [N], confidence 0..1, highest first.
-        queries: int64 [N], the query of each.
+        queries: int64 [N], the query that found each thing.
     """
 
     masks: Tensor

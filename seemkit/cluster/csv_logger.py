@@ -13,17 +13,18 @@ from seemkit.io.atomic import replacing
 
 
 class CSVLogger(loggers.CSVLogger):
-    """Lightning's, but for the measurements of an earlier run in the same folder, which it would delete.
+    """Lightning's CSV logger, except that it keeps the measurements of earlier runs in the same folder.
 
-    A run that goes on from a checkpoint goes on in its ``metrics.csv``. What an earlier run measured otherwise, behind
-    that checkpoint or altogether, is kept beside it as ``metrics.1.csv``, ``metrics.2.csv`` and so on.
+    An earlier ``metrics.csv``, which Lightning would delete, is renamed to ``metrics.1.csv``, ``metrics.2.csv`` and so
+    on. A run that resumes from a checkpoint continues in ``metrics.csv``: the rows up to the checkpoint are copied. If
+    these are all rows, the renamed file is deleted.
     """
 
     _earlier: Path | None = None
 
     @property
     def experiment(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 (Lightning's own type is private)
-        """The writer of the file."""
+        """The writer of ``metrics.csv``."""
         file = Path(self.log_dir) / "metrics.csv"
         if self._experiment is None and file.exists() and is_first_process():
             numbered = (file.with_suffix(f".{number}.csv") for number in itertools.count(1))
@@ -31,9 +32,10 @@ class CSVLogger(loggers.CSVLogger):
         return super().experiment
 
     def go_on(self, step: int) -> None:
-        """Begins the file with what the earlier run measured in its steps before `step`.
+        """Start ``metrics.csv`` with the rows that the earlier run wrote in its steps before `step`.
 
-        Where there was no file, that is the newest one put aside: a start that was cut off has moved it there.
+        The earlier file is the one that this run renamed. If this run renamed none, it is the latest renamed one,
+        because an interrupted start has moved the file there.
         """
         if not is_first_process():
             return
@@ -45,7 +47,7 @@ class CSVLogger(loggers.CSVLogger):
             rows = csv.DictReader(source)
             names = list(rows.fieldnames or ())
             everything = list(rows)
-        # the last row can be cut short
+        # the last row can be incomplete
         kept = [row for row in everything if (row.get("step") or "").isdigit() and int(row["step"]) < step]
         with replacing(Path(self.log_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
             target = csv.DictWriter(file, names)

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimizer state shared out among processes, with torch's ``fully_shard`` (FSDP2)."""
+"""Sharding of weights, gradients and optimizer state over processes, with torch's ``fully_shard`` (FSDP2)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from seemkit.errors import InputError
 
 
 def shard(module: nn.Module, parts: Iterable[nn.Module], doors: Iterable[str], mesh: DeviceMesh) -> None:
-    """Shards a module in place, some of its parts by themselves.
+    """Shard a module in place, and some of its parts separately.
 
-    A part by itself is gathered while it runs, and must run only once in a step. The rest is gathered from the call of
-    a door to the end of its backward pass. Numbers without a dimension cannot be shared out and stay whole.
+    A separate part is gathered while it runs, and must run only once per step. The rest is gathered from the call of a
+    method in `doors` to the end of its backward pass. Parameters without a dimension cannot be sharded and stay whole.
 
     Args:
-        module: with the same weights on every process.
-        parts: modules in it.
-        doors: names of its methods that a step may begin with. None may call another, behind which torch would shard
-            the weights again.
-        mesh: as Lightning makes it.
+        module: the module, with the same weights on every process.
+        parts: submodules to shard separately.
+        doors: names of the methods that can begin a step. None must call another one: torch would shard the weights
+            again after the inner call.
+        mesh: the device mesh that Lightning made.
 
     Raises:
-        InputError: the mesh would split single layers, which this network does not.
+        InputError: the mesh splits single layers (tensor parallelism), which this network does not support.
     """
     data, tensor = mesh["data_parallel"], mesh["tensor_parallel"]
     if tensor.size() > 1:
         raise InputError(
-            f"trainer.strategy: has tensor_parallel_size {tensor.size()}; set tensor_parallel_size: 1 and "
+            f"trainer.strategy: tensor_parallel_size {tensor.size()} is not supported; set tensor_parallel_size: 1 and "
             f"data_parallel_size: {data.size() * tensor.size()}, the number of processes"
         )
     for part in parts:
@@ -42,12 +42,12 @@ def shard(module: nn.Module, parts: Iterable[nn.Module], doors: Iterable[str], m
 
 
 def scalars(module: nn.Module) -> set[nn.Parameter]:
-    """The parameters without a dimension, whose gradients nobody reduces."""
+    """Return the parameters without a dimension; FSDP does not reduce their gradients, so the caller must."""
     return {parameter for parameter in module.parameters() if not parameter.ndim}
 
 
 def share_buffers(module: nn.Module) -> None:
-    """Gives all processes the running averages of the first one, so that a checkpoint holds those of no other."""
+    """Copy the running averages of rank 0 to all processes, so that a checkpoint has those of rank 0."""
     for part in module.modules():
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)):
             for buffer in part.buffers(recurse=False):

@@ -1,4 +1,4 @@
-"""Which process of a run is at fault when the others lose it: a roll call over the store at which they met."""
+"""Find out which process of a run is at fault when the others lose contact, by a roll call over their shared store."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from torch._C._distributed_c10d import Store
 from seemkit.cluster.lightning_adapter import meeting_store
 
 LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out", "timed out after", "Broken pipe")
-"""What gloo, NCCL and the store say when a process is gone or hangs."""
+"""Parts of the messages of gloo, NCCL and the store when a process has ended or hangs."""
 
 PATIENCE = 5.0
-"""Seconds that processes have to answer; those that wait for the same thing give up at nearly the same time."""
+"""Seconds that processes have to answer; processes that wait for the same operation fail at nearly the same time."""
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error says that another process did not take part."""
+    """Return whether an error means that another process did not take part."""
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST)
 
 
 def introduce() -> None:
-    """Tells the others where this process runs."""
+    """Tell the other processes where this process runs."""
     where = f"rank {distributed.get_rank()} (host {socket.gethostname()}, process {os.getpid()})"
     meeting_store().set(_key("where", distributed.get_rank()), where)
 
 
 def call(error: BaseException, patience: float = PATIENCE) -> str | None:
-    """Tells the others of an error, and names who is at fault: who failed by itself, or does not answer.
+    """Tell the other processes about an error, and return which process is at fault.
+
+    A process is at fault if it failed by itself or does not answer.
 
     Args:
-        error: that ended this process's part in the run.
-        patience: how long others have to tell theirs, in seconds.
+        error: the error that stopped this process.
+        patience: seconds that the other processes have to report their errors.
 
     Returns:
-        None where the error is this process's own.
+        One line about the processes at fault, or None if the error is this process's own.
     """
     lost = is_lost(error)
     message = "" if lost else f"{type(error).__name__}: {error}".splitlines()[0][:300]
@@ -45,8 +47,8 @@ def call(error: BaseException, patience: float = PATIENCE) -> str | None:
         store = meeting_store()
         store.set(_key("error", distributed.get_rank()), message)
         return _blame(store, str(error), patience) if lost else None
-    except (RuntimeError, ValueError):  # the store is gone with the process that held it, or is not there yet
-        return "rank 0, at which the processes meet, has ended" if lost else None
+    except (RuntimeError, ValueError):  # the store ended with its process, or does not exist yet
+        return "rank 0, which holds the store of all processes, has ended" if lost else None
 
 
 def _blame(store: Store, error: str, patience: float) -> str:

@@ -1,8 +1,8 @@
 """Signals that ask a run to stop. They are only noted here; `Requeue` acts on them between two batches.
 
-A handler that did more would do it in the middle of a step, where the processes of a run are at different places and
-would wait for each other for ever. Nothing heavy is imported: the handler of SIGUSR1, which ends a Python process that
-has none, is to be there before torch is.
+A handler that acted at once would do so in the middle of a step. The processes of a run would then be at different
+points and wait for each other forever. This module imports nothing slow: without a handler SIGUSR1 ends a Python
+process, so the handler must be installed before torch is imported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import FrameType
 
 
 class StopRequest(IntEnum):
-    """What a run is asked for; of several requests the greatest counts."""
+    """A request to a run; of several requests the highest counts."""
 
     NONE = 0
     INTERRUPT = 1  # Ctrl-C
@@ -24,34 +24,34 @@ class StopRequest(IntEnum):
 
     @property
     def signal(self) -> signal.Signals:
-        """The signal that asks for it."""
+        """The signal of this request."""
         return next(number for number, request in _REQUESTS.items() if request is self)
 
 
 _REQUESTS = {signal.SIGINT: StopRequest.INTERRUPT, signal.SIGTERM: StopRequest.TERMINATE}
-if hasattr(signal, "SIGUSR1"):  # Windows has none
+if hasattr(signal, "SIGUSR1"):  # not on Windows
     _REQUESTS[signal.SIGUSR1] = StopRequest.REQUEUE
 
-_noted: set[StopRequest] = set()  # of this process, as signals are
+_noted: set[StopRequest] = set()  # signals belong to a process, so a global is enough
 
 
 def note(requests: Iterable[StopRequest]) -> None:
-    """Lets the signals of some requests be noted from now on; what was noted before stays."""
+    """Note the signals of these requests from now on; earlier notes stay."""
     _handle(requests, _note)
 
 
 def ignore() -> None:
-    """Lets this process go on whatever it is asked for, as helpers do that their parent ends."""
+    """Ignore all these signals in this process, for helper processes that their parent ends."""
     _handle(StopRequest, signal.SIG_IGN)
 
 
 def forget() -> None:
-    """Forgets what was noted, at the beginning of a run."""
+    """Forget all notes, at the beginning of a run."""
     _noted.clear()
 
 
 def noted() -> StopRequest:
-    """The greatest request so far."""
+    """Return the highest request so far."""
     return max(_noted, default=StopRequest.NONE)
 
 
@@ -59,7 +59,7 @@ def _handle(
     requests: Iterable[StopRequest], handler: Callable[[int, FrameType | None], None] | signal.Handlers
 ) -> None:
     if threading.current_thread() is not threading.main_thread():
-        return  # Python handles signals in the main thread alone
+        return  # Python installs signal handlers only in the main thread
     for number, request in _REQUESTS.items():
         if request in requests:
             signal.signal(number, handler)
@@ -68,5 +68,5 @@ def _handle(
 def _note(number: int, _: FrameType | None) -> None:
     request = _REQUESTS[signal.Signals(number)]
     if request is StopRequest.INTERRUPT and request in _noted:
-        raise KeyboardInterrupt  # whoever presses Ctrl-C twice does not want to wait
+        raise KeyboardInterrupt  # a user who presses Ctrl-C twice does not want to wait
     _noted.add(request)

@@ -1,1 +1,1 @@
-"""Losses as functions of plain tensors: masks at points, assignment, and what each group of queries must learn."""
+"""Losses as functions of plain tensors: mask losses at points, assignment, and the losses of each query group."""

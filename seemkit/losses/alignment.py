@@ -1,11 +1,14 @@
-"""Alignment of image features with texts, region by region: a training-only guide for training from scratch.
+"""Alignment of image features with texts, segment by segment: an auxiliary loss for training from scratch.
 
-Each class has a learned vector. The mean feature under each ground-truth mask, at every level, must be nearest to the
-vector of its class; the text of each class name must be nearest to that vector too; and a phrase must be nearest to
-the region of its image that it means. This teaches the backbone shapes and the text tower their names long before the
-decoder's masks are good enough to do so. Class vectors of their own are what makes it work: an untrained text tower
-places all names in a few directions, from which the backbone learns slowly. The reference starts from pretrained parts
-and has no such loss.
+Each class has a learned vector. Three things are aligned:
+
+* The mean feature under each ground-truth mask, at every level, must be nearest to the vector of its class.
+* The text of each class name must be nearest to the vector of that class.
+* A phrase must be nearest to the segment of its image that it refers to.
+
+The backbone thus learns shapes, and the text tower their names, long before the decoder's masks are good enough for
+it. Separate class vectors are essential: an untrained text tower places all names in a few directions, from which the
+backbone learns slowly. The reference starts from pretrained parts and has no such loss.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ class AlignmentLoss(NamedTuple):
     """Three cross-entropies.
 
     Attributes:
-        regions: of each region's class, mean over regions and levels.
-        names: of each class name's class.
-        phrases: of each phrase's region, mean over phrases and levels.
+        regions: cross-entropy of each segment's class, mean over segments and levels.
+        names: cross-entropy of each class name's class, mean over names.
+        phrases: cross-entropy of each phrase's segment, mean over phrases and levels.
     """
 
     regions: Term
@@ -38,12 +41,12 @@ class AlignmentLoss(NamedTuple):
 
 
 class RegionAlignment(nn.Module):
-    """A vector a class, and the losses of regions and texts that should be near it.
+    """One learned vector per class, and the losses that pull segments and texts toward it.
 
     Args:
         text_dim: C, channels of text embeddings.
         classes: K, number of classes.
-        scale: factor on cosines.
+        scale: factor of the cosines.
     """
 
     def __init__(self, text_dim: int, classes: int, scale: float = 14.0) -> None:
@@ -60,15 +63,15 @@ class RegionAlignment(nn.Module):
         image: Int[Tensor, " T"],
         region: Int[Tensor, " T"],
     ) -> AlignmentLoss:
-        """The losses of the regions' vectors and of the texts.
+        """Return the losses of the segments and the texts.
 
         Args:
-            regions: unit vectors of the targets' features, one tensor a level.
-            targets: regions of the images.
+            regions: unit vectors of the features under the targets' masks, one tensor per level.
+            targets: segments of the images.
             names: unit vectors of the class names' texts.
             sentences: vectors of T phrases.
-            image: the image of each phrase.
-            region: the region of that image that it means.
+            image: index of each phrase's image.
+            region: index of the segment in that image that each phrase refers to.
         """
         vectors = F.normalize(self.classes.weight, dim=-1)
         right = targets.labels[targets.valid]
@@ -93,5 +96,5 @@ def _mean_over_levels(totals: Sequence[Tensor], count: int) -> Term:
 
 
 def cell_shares(masks: Bool[Tensor, "B N H W"], shapes: Sequence[Size]) -> list[Float[Tensor, "B N M"]]:
-    """The share of each cell of each map that a mask covers."""
+    """Return the share of each cell that each mask covers, 0..1, one tensor per map size."""
     return [F.interpolate(masks.float(), size=tuple(shape), mode="area").flatten(2) for shape in shapes]

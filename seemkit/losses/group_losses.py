@@ -1,10 +1,11 @@
-"""What each group of queries must learn, on all predictions of the decoder.
+"""The losses of each query group, on all predictions of the decoder.
 
-Every group has the same shape of loss: targets are assigned to queries by cost; the assigned masks must fit (binary
-cross-entropy and dice); and the choice must be right: object queries choose a class, phrases choose a text query, and
-prompted objects choose one of their own visual queries. Source: SEEM (arXiv 2304.06718), section 3.3 and appendix.
+Every group has the same losses. Targets are assigned to queries by cost. The assigned masks must fit their targets
+(binary cross-entropy and dice), and the choice must be right: object queries choose a class, phrases choose a text
+query, and prompted objects choose one of their own visual queries.
 
 Shapes: L predictions, B images, Q queries, N targets, K classes, C mask channels.
+Source: SEEM (arXiv 2304.06718), section 3.3 and appendix.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Targets(NamedTuple):
     """Padded targets of B images.
 
     Attributes:
-        masks: bool [B, N, H, W], over the padded image.
+        masks: bool [B, N, H, W], over the padded input.
         valid: bool [B, N], False for padding.
         labels: int64 [B, N], class indices; 0 for padding.
     """
@@ -46,23 +47,24 @@ def mask_terms(
     points: int,
     generators: Sequence[torch.Generator],
 ) -> tuple[Term, Term]:
-    """Binary cross-entropy and dice of the matched masks, for the number of targets; no other mask is computed.
+    """Return binary cross-entropy and dice of the matched masks, divided by the number of targets.
 
-    One image at a time: its points depend on its own generator and targets, not on what else is in the batch.
+    No other mask is computed. Images are processed one at a time, so the points of an image depend only on its own
+    generator and targets, not on the rest of the batch.
 
     Args:
         embeddings: mask embeddings of the queries.
         features: mask features.
-        targets: what the queries were matched to.
-        queries: the match.
-        points: points a mask.
-        generators: a CPU generator an image.
+        targets: targets of the images.
+        queries: query matched to each target, or `UNMATCHED`.
+        points: points per mask.
+        generators: one CPU generator per image.
     """
     bce, dice = [embeddings.new_zeros((), dtype=torch.float32)], [embeddings.new_zeros((), dtype=torch.float32)]
     for image, generator in enumerate(generators):
         rows = targets.valid[image].nonzero()[:, 0]
         if not len(rows):
-            continue  # without a draw from its generator, as in a batch that lacks the group
+            continue  # draws nothing from the generator, as in a batch without the group
         found, truth = queries[:, image, rows], targets.masks[image, rows]
         index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])
         picked = embeddings[:, image].float().gather(1, index)
@@ -74,9 +76,9 @@ def mask_terms(
 
 
 def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:
-    """The cross-entropy of all object queries over K classes and the background, a weighted mean over queries.
+    """Return the cross-entropy of all object queries over K classes and the background, a weighted mean over queries.
 
-    Queries without a target should say background, with weight 0.1.
+    Queries without a target should predict the background; their weight is 0.1.
     """
     background = logits.shape[-1] - 1
     wanted = torch.full(logits.shape[:3], background, device=logits.device)
@@ -90,14 +92,14 @@ def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"
 def query_choice(
     scores: Float[Tensor, "L B N Q"], queries: Int[Tensor, "L B N"], factors: Float[Tensor, " B"] | None = None
 ) -> Term:
-    """The cross-entropy of each target's choice among queries; mean over targets of an image, then over images.
+    """Return the cross-entropy of each target's choice among queries: mean over an image's targets, then over images.
 
     Images without a matched target do not count.
 
     Args:
-        scores: of each target and query.
-        queries: the assigned ones.
-        factors: a weight for each image's loss; 1 if None.
+        scores: score of each pair of target and query.
+        queries: query assigned to each target.
+        factors: weight of each image's loss; None means 1.
     """
     valid = queries != UNMATCHED
     entropy = F.cross_entropy(scores.flatten(0, 2).float(), queries.clamp(min=0).flatten(), reduction="none").view_as(
@@ -111,7 +113,7 @@ def query_choice(
 
 
 def label_loss(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:
-    """The cross-entropy of the matched queries' classes; mean over pairs."""
+    """Return the cross-entropy of the matched queries' classes, mean over pairs of query and target."""
     valid = queries != UNMATCHED
     index = queries.clamp(min=0)[..., None].expand(-1, -1, -1, logits.shape[-1])
     labels = targets.labels.expand_as(queries)
@@ -121,6 +123,9 @@ def label_loss(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"],
 
 
 def hide_absent(scores: Float[Tensor, "L B N R"], valid: Bool[Tensor, "B N"], copies: int) -> Float[Tensor, "L B N R"]:
-    """Scores of owned queries with those of padding objects at minus infinity, so that nobody chooses them."""
+    """Return the scores with the queries of padding objects at minus infinity, so that no target chooses them.
+
+    The scores of an image without objects stay as they are.
+    """
     present = valid.repeat_interleave(copies, dim=1)[None, :, None] | ~valid.any(dim=1)[None, :, None, None]
     return scores.masked_fill(~present, float("-inf"))

@@ -1,4 +1,4 @@
-"""The optimal one-to-one assignment of an image's targets to its queries."""
+"""Optimal one-to-one assignment of an image's targets to its queries."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ UNMATCHED = -1
 
 @torch.no_grad()
 def assign(cost: Float[Tensor, "L Q n"]) -> Int[Tensor, "L n"]:
-    """The query of each target with the least total cost, `UNMATCHED` for surplus targets.
+    """Return the query of each target at the lowest total cost, `UNMATCHED` for surplus targets.
 
-    Each of the L problems is solved on its own.
+    Each of the L problems is solved separately.
     """
     layers, _, count = cost.shape
     found = torch.full((layers, count), UNMATCHED)
@@ -26,14 +26,14 @@ def assign(cost: Float[Tensor, "L Q n"]) -> Int[Tensor, "L n"]:
 
 @torch.no_grad()
 def assign_owned(cost: Float[Tensor, "L Q n"], owners: Int[Tensor, " n"], copies: int) -> Int[Tensor, "L n"]:
-    """The query of each target with the least cost among those of its owner.
+    """Return the query of each target with the lowest cost among the queries of the target's owner.
 
-    The problems of different targets share no query, so this is the optimal assignment too.
+    Different owners share no query. With one target per owner, as in `match`, this is the optimal assignment.
 
     Args:
-        cost: of every pair.
-        owners: of each target; owner o has the queries `copies` o to `copies` o + `copies` - 1.
-        copies: queries an owner.
+        cost: cost of every pair of query and target.
+        owners: owner of each target; owner o has the queries `copies` * o to `copies` * (o + 1) - 1.
+        copies: queries per owner.
     """
     own = cost.unflatten(1, (-1, copies))[:, owners, :, torch.arange(len(owners))]  # [n, L, copies]
     return own.argmin(dim=2).T + owners * copies

@@ -1,6 +1,7 @@
 """Binary cross-entropy and dice of masks at sampled points, as losses and as matching costs.
 
-Shapes: L predictions (decoder layers), B images, N or n targets, Q queries, n points.
+Shapes: L predictions (decoder layers), Q queries, N targets, n points, C mask channels; n targets in
+`matched_mask_losses`.
 Source: Mask2Former (arXiv 2112.01527), section 3.3.
 """
 
@@ -16,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from seemkit.ops.points import MaskPoints, points_of_masks, sample_points, uncertain_points
 
 CHUNK = 1024
-"""Points at which masks are compared at a time, so that what is made in between stays in the processor's cache."""
+"""Points compared at a time, so that intermediate results stay in the processor's cache."""
 
 
 def mask_cost(
@@ -27,12 +28,12 @@ def mask_cost(
     bce: float,
     dice: float,
 ) -> Float[Tensor, "Q N"]:
-    """The weighted cost of giving each query each target, from their values at n shared points.
+    """Return the weighted cost of assigning each target to each query, from their values at n shared points.
 
     Args:
-        embeddings: of the queries' masks.
+        embeddings: mask embeddings of the queries.
         features: mask features at the points.
-        targets: 0..1 at the points.
+        targets: values of the target masks at the points, 0..1.
         bce: weight of the binary cross-entropy.
         dice: weight of the dice loss.
     """
@@ -44,18 +45,18 @@ def mask_cost(
         probability = logits.sigmoid_()
         total += probability.sum(-1, keepdim=True)
         overlap += probability @ truth
-    # softplus(-x) is softplus(x) - x, so that one product serves both classes, and that product is linear
+    # softplus(-x) = softplus(x) - x: one softplus serves both classes, and the remaining term is linear in the logits
     entropy = (entropy - embeddings @ (features @ targets)) / len(targets)
     return bce * entropy + dice * (1 - (2 * overlap + 1) / (total + targets.sum(0) + 1))
 
 
 def bce_loss(logits: Float[Tensor, "*N n"], targets: Float[Tensor, "*N n"]) -> Float[Tensor, "*N"]:
-    """Binary cross-entropy of each mask, averaged over its points."""
+    """Return the binary cross-entropy of each mask, averaged over its points."""
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(-1)
 
 
 def dice_loss(logits: Float[Tensor, "*N n"], targets: Float[Tensor, "*N n"]) -> Float[Tensor, "*N"]:
-    """Dice loss of each mask over its points, with 1 added to numerator and denominator."""
+    """Return the dice loss of each mask over its points, with 1 added to numerator and denominator."""
     probability = logits.sigmoid()
     overlap = 2 * (probability * targets).sum(-1)
     return 1 - (overlap + 1) / (probability.sum(-1) + targets.sum(-1) + 1)
@@ -68,17 +69,17 @@ def matched_mask_losses(
     points: int,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "L n"], Float[Tensor, "L n"]]:
-    """Binary cross-entropy and dice of every mask with its target, at the mask's own uncertain points.
+    """Return binary cross-entropy and dice of every mask with its target, at the mask's own uncertain points.
 
-    Random points are drawn for a target; each of its L masks chooses among them (see `uncertain_points`). The masks are
-    computed once and not kept for the backward pass: they are linear in embeddings and features, so that their gradient
-    needs the points alone.
+    Random points are drawn per target; each of its L masks chooses among them (see `uncertain_points`). The masks are
+    computed once and not kept for the backward pass. They are linear in embeddings and features, so their gradient
+    needs only the points.
 
     Args:
-        embeddings: of the query that each target was matched to, for each prediction.
-        features: the mask features of the image.
-        targets: bool or 0..1, at any resolution over the same image area.
-        points: points a mask.
+        embeddings: mask embedding of the query matched to each target, for each prediction.
+        features: mask features of the image.
+        targets: target masks, bool or 0..1, at any resolution over the same image area.
+        points: points per mask.
         generator: a CPU generator.
     """
     with torch.no_grad():
@@ -97,13 +98,13 @@ def _losses_at(
 
 
 def _values_at(embeddings: Tensor, features: Tensor, found: MaskPoints) -> Float[Tensor, "n L m"]:
-    """The values of masks at their points, with the gradient to embeddings and features."""
+    """Return the values of masks at their points, with gradients to embeddings and features."""
     values: Tensor = _ValuesAt.apply(embeddings, features, *found)
     return values
 
 
 class _ValuesAt(Function):
-    """Returns values that were computed without gradient, and knows the gradient that they have."""
+    """Values that were computed without gradient, with the gradient they should have."""
 
     @staticmethod
     def forward(
@@ -118,7 +119,7 @@ class _ValuesAt(Function):
         embeddings, features, points, chosen = list(ctx.saved_tensors)
         wanted = list(ctx.needs_input_grad)
         where = points_of_masks(points, chosen).flatten(0, 1)
-        with torch.enable_grad():  # sampling is linear: any masks have the same gradient
+        with torch.enable_grad():  # sampling is linear, so the gradient does not depend on the masks' values
             masks = features.new_zeros((len(where), 1, *features.shape[1:]), requires_grad=True)
             sampled = sample_points(masks, where)
         (spread,) = torch.autograd.grad(sampled, masks, gradient.flatten(0, 1)[:, None].to(masks))

@@ -1,4 +1,4 @@
-"""Which query each target gets: costs of the choice and of masks at random points, and the assignment.
+"""Matching of targets to queries: costs of the choice and of masks at random points, and the assignment.
 
 Shapes: L predictions, B images, Q queries, N targets, K classes, C mask channels.
 Source: Mask2Former (arXiv 2112.01527), section 3.3.
@@ -21,11 +21,11 @@ from seemkit.ops.points import sample_points
 
 
 class SharedPoints(NamedTuple):
-    """Random points of an image, at which all masks of all groups are compared with targets.
+    """Random points of an image, at which the masks of all query groups are compared with targets.
 
     Attributes:
-        points: [1, n, 2].
-        features: [C, n], the mask features there.
+        points: [1, n, 2], (x, y) in 0..1.
+        features: [C, n], the mask features at the points.
     """
 
     points: Tensor
@@ -36,17 +36,17 @@ class SharedPoints(NamedTuple):
 def share_points(
     features: Float[Tensor, "B C H W"], points: int, generators: Sequence[torch.Generator]
 ) -> list[SharedPoints]:
-    """The shared points of each image.
+    """Return the shared points of each image.
 
     Args:
         features: mask features.
-        points: points an image.
-        generators: a CPU generator an image.
+        points: points per image.
+        generators: one CPU generator per image.
     """
     found = []
     for own, generator in zip(features, generators, strict=True):
         drawn = torch.rand((1, points, 2), generator=generator).to(features.device)
-        # grid_sample is several times faster where the channels of a cell lie together
+        # grid_sample is several times faster if the channels of a cell are adjacent in memory
         together = own[None].contiguous(memory_format=torch.channels_last)
         found.append(SharedPoints(drawn, sample_points(together, drawn)[0].float()))
     return found
@@ -61,15 +61,15 @@ def match(
     weights: GroupWeights,
     copies: int = 0,
 ) -> Int[Tensor, "L B N"]:
-    """The query of each target at least total cost, `UNMATCHED` for padding and surplus targets.
+    """Return the query of each target at the lowest total cost, `UNMATCHED` for padding and surplus targets.
 
     Args:
-        choice_cost: the cost of the choice alone.
+        choice_cost: cost of the choice alone.
         embeddings: mask embeddings of the queries.
-        targets: what to find.
-        shared: points of each image.
-        weights: of the costs.
-        copies: if not 0, target n may only have queries `copies` n up to `copies` (n + 1) - 1.
+        targets: targets of the images.
+        shared: shared points of each image.
+        weights: weights of the costs.
+        copies: if not 0, target n is only matched to queries `copies` * n to `copies` * (n + 1) - 1.
     """
     queries = torch.full((len(choice_cost), *targets.valid.shape), UNMATCHED, device=embeddings.device)
     for image, at in enumerate(shared):
@@ -83,11 +83,11 @@ def match(
 
 
 def choice_cost(scores: Float[Tensor, "L B N Q"]) -> Float[Tensor, "L B Q N"]:
-    """Minus the probability that a target chooses a query."""
+    """Return minus the probability that a target chooses a query."""
     return -scores.float().softmax(dim=-1).transpose(-1, -2)
 
 
 def class_cost(logits: Float[Tensor, "L B Q K1"], targets: Targets) -> Float[Tensor, "L B Q N"]:
-    """Minus the probability that a query has a target's class."""
+    """Return minus the probability that a query has a target's class."""
     labels = targets.labels[None, :, None].expand(len(logits), -1, logits.shape[2], -1)
     return -logits.float().softmax(dim=-1).gather(3, labels)

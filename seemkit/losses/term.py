@@ -1,4 +1,4 @@
-"""Losses as fractions, so that several processes get the mean over all of their images."""
+"""Losses as fractions, so that several processes can compute the mean over all their images."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from torch import Tensor, distributed
 
 
 class Term(NamedTuple):
-    """A loss before its division.
+    """A loss before the division.
 
     Attributes:
-        total: [L], the sum over what this process holds, for each prediction.
-        divisor: [L], what the sums over all processes are divided by: a number of targets, pairs or images.
+        total: [L], the sum over the images of this process, for each prediction.
+        divisor: [L], this process's share of the divisor: a number of targets, pairs or images, or a sum of weights.
     """
 
     total: Tensor
     divisor: Tensor
 
     def times(self, weight: float) -> Self:
-        """The loss with a weight."""
+        """Return the loss multiplied by `weight`."""
         return self._replace(total=weight * self.total)
 
     @property
     def mean(self) -> Tensor:
-        """The loss of this process alone, summed over predictions; 0 where there is nothing to divide by."""
+        """The loss of this process alone, summed over predictions; 0 if the divisor is 0."""
         return (self.total / _not_zero(self.divisor)).sum()
 
 
 def means_over_processes(terms: Sequence[Term]) -> list[Tensor]:
-    """Each loss as if one process held the images of all.
+    """Return each loss as if one process held the images of all processes.
 
-    DDP averages gradients over processes, so that the mean of these values is the whole loss. One reduction serves all
-    terms; every process must give the same ones, with zeros for what it lacks.
+    DDP averages gradients over processes, so the mean of the returned values over processes is the whole loss. One
+    reduction serves all terms. Every process must pass the same terms, with zeros for those it has no data for.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return [term.mean for term in terms]

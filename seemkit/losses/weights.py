@@ -1,4 +1,4 @@
-"""The weights of all losses, as they stand in a configuration."""
+"""The weights of all losses, as a configuration sets them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class GroupWeights:
-    """Weights of one group's losses, or of its matching costs.
+    """Weights of one query group's losses, or of its matching costs.
 
     Attributes:
-        choice: cross-entropy of the class or of the chosen query; as a cost, minus its probability.
-        bce: binary cross-entropy of the masks.
-        dice: dice loss of the masks.
+        choice: weight of the cross-entropy of the class or of the chosen query; as a cost, of minus its probability.
+        bce: weight of the binary cross-entropy of the masks.
+        dice: weight of the dice loss of the masks.
     """
 
     choice: float
@@ -22,19 +22,20 @@ class GroupWeights:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of all losses and the number of points they look at; defaults are the reference's.
+    """The weights of all losses and the number of points they use; the defaults are the reference's.
 
     Attributes:
-        objects: object queries.
-        phrases: text queries; the reference's 0.4 times its factor 2 for phrases.
-        class_phrases: factor on the choice of phrases that are class names (the reference's 0.5 instead of 2).
-        all_or_none: no loss of phrases in a process whose batch has an image without one, as in the reference.
-        visual: visual queries.
-        cost: what assigns targets to queries.
+        objects: weights of the losses of object queries.
+        phrases: weights of the losses of text queries; the reference's 0.4 times its factor 2 for phrases.
+        class_phrases: factor of the choice loss of phrases that are class names (the reference's 0.5 instead of 2).
+        all_or_none: skip the phrase losses on a process whose batch has an image without phrases, as the reference
+            does.
+        visual: weights of the losses of visual queries.
+        cost: weights of the costs that assign targets to queries.
         visual_cost: the same for visual queries. The reference's configuration says 5, 2, 2, but its code uses `cost`.
-        padded_queries: prompted objects may also choose queries of objects that pad the batch, as in the reference.
-        label: weight of the class of visual queries, so that a clicked mask has a label; 0 in the reference.
-        points: points a mask in losses, and shared points an image in matching.
+        padded_queries: let prompted objects also choose queries of objects that pad the batch, as the reference does.
+        label: weight of the class loss of visual queries, so that a clicked mask has a label; 0 in the reference.
+        points: points per mask in losses, and shared points per image in matching.
     """
 
     objects: GroupWeights = field(default_factory=lambda: GroupWeights(2.0, 5.0, 5.0))

@@ -1,1 +1,1 @@
-"""Measures of quality: each class keeps sums that add up over processes, a function beside it does the math."""
+"""Evaluation metrics: each class keeps sums that add up over processes; functions beside it do the math."""

@@ -1,6 +1,6 @@
-"""Average precision of instances and of their boxes, as COCO's tool has it (Lin et al., Microsoft COCO, ECCV 2014).
+"""Average precision of instances and their boxes, as COCO's tool computes it (Lin et al., Microsoft COCO, ECCV 2014).
 
-faster-coco-eval computes it, a C++ version of pycocotools' COCOeval with the same results.
+The figures come from faster-coco-eval, a C++ version of pycocotools' COCOeval with the same results.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ NAMES = (
 
 
 class AveragePrecision(Metric):
-    """AP and AR of instance masks and of the boxes around them, in 0..1, over the things of a vocabulary.
+    """AP and AR of instance masks and of the boxes around them, in 0..1, over the thing classes of a vocabulary.
 
-    Unlike the other metrics this one keeps something of every image: predictions and truth as run lengths, a line of
-    JSON an image. `compute` gathers the lines of all processes once and hands them to faster-coco-eval, images by
-    name, so that ties are broken alike on any number of processes.
+    Unlike the other metrics, this one stores data of every image: predictions and truth as run lengths, one line of
+    JSON per image. `compute` gathers the lines of all processes once and passes them to faster-coco-eval, sorted by
+    image name, so that ties are broken alike on any number of processes.
 
     Attributes:
-        lines: uint8 tensors, one an image.
+        lines: uint8 tensors, one line of JSON per image.
     """
 
     full_state_update = False
@@ -63,20 +63,20 @@ class AveragePrecision(Metric):
 
     @property
     def dtype(self) -> torch.dtype:
-        """That of the lines; torchmetrics gathers an empty tensor of it from a process without images."""
+        """The dtype of the lines; from a process without images torchmetrics gathers an empty tensor of this dtype."""
         return torch.uint8
 
     def update(self, image: str, found: Instances, target: Target) -> None:
-        """Adds one image.
+        """Add one image.
 
         Args:
-            image: its name; no two images have the same.
-            found: the predicted instances, at the size of the target.
-            target: the truth; stuff is left out, crowds excuse as COCO's tool excuses. The areas that the annotation
-                states decide between small, medium and large where the target has them, else the masks' do.
+            image: unique name of the image.
+            found: predicted instances, at the size of the target.
+            target: ground truth. Stuff is ignored; crowds excuse predictions as in COCO's tool. Small, medium and
+                large are decided by the target's `areas`, or by the areas of its masks if `areas` is None.
 
         Raises:
-            ValueError: masks of another size.
+            ValueError: the predicted masks differ in size from the target's.
         """
         if found.masks.shape[1:] != target.masks.shape[1:]:
             raise ValueError(f"masks differ: predicted {[*found.masks.shape[1:]]}, target {[*target.masks.shape[1:]]}")
@@ -85,9 +85,9 @@ class AveragePrecision(Metric):
         self.lines.append(torch.frombuffer(line, dtype=torch.uint8).to(self.device))
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars ap, ap_50, ap_75, ap_small, ..., ar_large of masks, and the same of boxes as box_ap and so on.
+        """Return the scalars ap, ap_50, ap_75, ap_small, ..., ar_large of masks, and the same of boxes as box_ap etc.
 
-        NaN where the truth has no instance of that size.
+        A figure is NaN if the truth has no instance of its size.
         """
         return {
             prefix + name: torch.tensor(value, dtype=torch.float64)
@@ -96,7 +96,10 @@ class AveragePrecision(Metric):
         }
 
     def per_class(self) -> dict[str, Tensor]:
-        """Of masks ap and ap_50 of each class, [K]; NaN for stuff and for classes without an instance."""
+        """Return ap and ap_50 of each class's masks, [K]; NaN for stuff and for classes without an instance.
+
+        Call it on every process, like `compute`.
+        """
         with self.sync_context():
             classes = average_precision(*self._coco("segm"), "segm")[1]
         found = torch.full((2, len(self.vocabulary)), torch.nan, dtype=torch.float64)
@@ -114,11 +117,11 @@ class AveragePrecision(Metric):
         ]
 
     def _coco(self, kind: Kind) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """All images in COCO's format: the truth, and the results of one kind."""
+        """Return all images in COCO's format: the truth, and the results of one kind."""
         joined = bytes(dim_zero_cat(self.lines).cpu().numpy()) if len(self.lines) else b""
         records = sorted((json.loads(line) for line in joined.splitlines()), key=lambda record: str(record["image"]))
         truth = [{**shape, "image_id": i} for i, record in enumerate(records, start=1) for shape in record["truth"]]
-        unused = "bbox" if kind == "segm" else "segmentation"  # a result with both is judged by its box's area
+        unused = "bbox" if kind == "segm" else "segmentation"  # with both, COCO's tool takes the area of the box
         results = [
             {**{key: value for key, value in shape.items() if key != unused}, "image_id": i}
             for i, record in enumerate(records, start=1)
@@ -139,19 +142,19 @@ class AveragePrecision(Metric):
 def average_precision(
     truth: Mapping[str, Any], found: Sequence[Mapping[str, Any]], kind: Kind
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """COCO's twelve figures in 0..1, in the order of `NAMES`, and AP and AP50 of each category, float64 [C, 2].
+    """Return COCO's twelve figures in 0..1, in the order of `NAMES`, and AP and AP50 per category, float64 [C, 2].
 
-    NaN where there is no truth, which COCO's tool prints as -1.
+    A figure without truth is NaN; COCO's tool prints -1.
 
     Args:
-        truth: in COCO's instance format, with run lengths; ids of annotations are above 0.
-        found: in COCO's result format, with run lengths for ``segm`` and boxes for ``bbox``.
-        kind: what is compared.
+        truth: ground truth in COCO's instance format, with run lengths; annotation ids are above 0.
+        found: predictions in COCO's result format, with run lengths for ``segm`` and boxes for ``bbox``.
+        kind: what to compare, masks or boxes.
     """
     categories = len(truth["categories"])
     if not truth["annotations"]:
         return [float("nan")] * len(NAMES), np.full((categories, 2), np.nan)
-    # the tool writes into the records that it is given
+    # the tool modifies the records that it is given
     dataset = COCO({**truth, "annotations": [dict(annotation) for annotation in truth["annotations"]]})
     results = dataset.loadRes([dict(result) for result in found])
     tool = COCOeval_faster(dataset, results, iouType=kind, print_function=lambda *_: None)
@@ -172,6 +175,6 @@ def _found(found: Instances) -> list[dict[str, Any]]:
 
 
 def _shape(mask: Bool[Tensor, "H W"]) -> dict[str, Any]:
-    """Run lengths and the box around them."""
+    """Return a mask's run lengths and the box around it."""
     runs = encode_mask(mask)
     return {"segmentation": runs, "bbox": coco_mask.toBbox(runs).tolist()}

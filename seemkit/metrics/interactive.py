@@ -1,4 +1,4 @@
-"""Number of clicks to reach an IoU, and IoU by round, of interactive segmentation (RITM protocol, arXiv 2102.06583)."""
+"""Number of clicks to an IoU, and IoU per round, of interactive segmentation (RITM protocol, arXiv 2102.06583)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ REPORTED_ROUNDS = {"iou_1click": 1, "iou_3clicks": 3, "iou_5clicks": 5}
 
 
 class InteractiveIoU(Metric):
-    """Mean number of clicks to four IoUs, objects that used all clicks, and mean IoU after each round.
+    """Mean number of clicks to four IoU thresholds, objects that used all clicks, and mean IoU after each round.
 
-    K-NoC looks at all K objects of an image together, which a user clicks in turn: the rounds until each of them has
-    been good enough once, so the largest number of clicks among them.
+    K-NoC treats the K objects of an image together, as if a user clicked them in turn. It is the number of rounds until
+    each object has reached the threshold once, so the largest number of clicks among the objects.
 
     Args:
-        max_clicks: rounds of an object, and the number of clicks of an object that never reaches a threshold.
+        max_clicks: rounds per object; also the number of clicks of an object that never reaches a threshold.
 
     Attributes:
         objects: int64, the number of objects.
@@ -26,7 +26,7 @@ class InteractiveIoU(Metric):
         clicks: int64 [4], sum of the number of clicks to each threshold.
         failures: int64 [4], objects that used all clicks for a threshold.
         images: int64, the number of images with objects.
-        image_clicks: int64 [4], sum over images of the largest number of clicks of an object.
+        image_clicks: int64 [4], sum over images of the largest number of clicks among the image's objects.
     """
 
     full_state_update = False
@@ -48,10 +48,10 @@ class InteractiveIoU(Metric):
         self.add_state("image_clicks", torch.zeros(len(THRESHOLDS), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, ious: Float[Tensor, "N R"]) -> None:
-        """Adds the N objects of one image with their IoU (0..1) after each of the R = `max_clicks` rounds.
+        """Add the N objects of one image, given their IoU (0..1) after each of the R = `max_clicks` rounds.
 
         Raises:
-            ValueError: another number of rounds.
+            ValueError: the number of rounds is not `max_clicks`.
         """
         if ious.ndim != 2 or ious.shape[1] != self.max_clicks:
             raise ValueError(f"interactive: IoUs are {[*ious.shape]}, not [objects, {self.max_clicks} rounds]")
@@ -66,11 +66,11 @@ class InteractiveIoU(Metric):
         self.image_clicks += clicks.amax(dim=1)
 
     def compute(self) -> dict[str, Tensor]:
-        """noc_T, k_noc_T and nof_T for T = 50, 80, 85, 90, iou_1click, iou_3clicks, iou_5clicks, and iou_curve [R].
+        """Return noc_T, k_noc_T and nof_T for T = 50, 80, 85, 90, iou_1click, iou_3clicks, iou_5clicks, iou_curve [R].
 
-        noc_T is a mean over objects, k_noc_T one over images, nof_T a number of objects. As in RITM's tables, nof_T
-        counts every object whose number of clicks is `max_clicks`, also one that reaches T in the very last round.
-        Rounds beyond `max_clicks` are not reported. Means are NaN without an object.
+        noc_T is a mean over objects, k_noc_T a mean over images, nof_T a number of objects. As in RITM's tables, nof_T
+        counts every object whose number of clicks is `max_clicks`, even if it reaches T in the last round. Rounds
+        beyond `max_clicks` are not reported. Means are NaN without objects.
         """
         curve = self.iou_sum / self.objects
         result = {"iou_curve": curve}
@@ -83,9 +83,9 @@ class InteractiveIoU(Metric):
 
 
 def number_of_clicks(ious: Float[Tensor, "*N R"], threshold: float, max_clicks: int = 20) -> Int[Tensor, "*N"]:
-    """The first round (from 1) with IoU >= threshold, `max_clicks` if there is none among the first `max_clicks`.
+    """Return the first round (from 1) with IoU >= threshold, or `max_clicks` if none of the first `max_clicks` has it.
 
-    IoUs are compared in their own precision, so an IoU of exactly 9/10 passes 0.9 in float32 as in float64.
+    IoUs are compared in their own precision, so an IoU of exactly 9/10 passes 0.9 both in float32 and in float64.
     """
     waiting = (ious[..., :max_clicks] >= threshold).cumsum(dim=-1) == 0
     return (waiting.sum(dim=-1) + 1).clamp(max=max_clicks)

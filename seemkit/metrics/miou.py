@@ -1,4 +1,4 @@
-"""Mean IoU of semantic label maps from one confusion matrix of the whole data set."""
+"""Mean IoU of semantic label maps, from one confusion matrix of the whole data set."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IGNORED = -1
 class MeanIoU(Metric):
     """Mean and frequency-weighted IoU over the classes of the ground truth, and pixel accuracy, all in 0..1.
 
-    The matrix is summed over all images before the division, so a class weighs the same in every image; a class that is
-    predicted but never in the ground truth costs the others their wrong pixels and has no IoU of its own.
+    The matrix is summed over all images before the division, so every pixel counts the same in any image. A class that
+    is predicted but absent from the ground truth has no IoU; its pixels count as misses of the true classes.
 
     Attributes:
-        confusion: int64 [K, K], pixels by (target, predicted) label.
+        confusion: int64 [K, K], number of pixels by (target, predicted) label.
     """
 
     full_state_update = False
@@ -32,11 +32,11 @@ class MeanIoU(Metric):
         self.add_state("confusion", torch.zeros(num_classes, num_classes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predicted_labels: Int[Tensor, "H W"], target_labels: Int[Tensor, "H W"]) -> None:
-        """Adds one image; see `confusion_matrix`."""
+        """Add one image; see `confusion_matrix`."""
         self.confusion += confusion_matrix(predicted_labels, target_labels, self.num_classes)
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars miou, fwiou and pixel_accuracy; NaN without a labeled pixel."""
+        """Return the scalars miou, fwiou and pixel_accuracy; NaN without a labeled pixel."""
         frequency = self.confusion.sum(dim=1).double() / self.confusion.sum()
         iou = class_ious(self.confusion)
         return {
@@ -46,7 +46,7 @@ class MeanIoU(Metric):
         }
 
     def per_class(self) -> Float64[Tensor, " K"]:
-        """IoU of each class, NaN if absent from the ground truth. Call it on every process, as `compute`."""
+        """Return the IoU of each class, NaN if absent from the truth. Call it on every process, like `compute`."""
         with self.sync_context():
             return class_ious(self.confusion)
 
@@ -54,7 +54,7 @@ class MeanIoU(Metric):
 def confusion_matrix(
     predicted_labels: Int[Tensor, "H W"], target_labels: Int[Tensor, "H W"], num_classes: int
 ) -> Int[Tensor, "K K"]:
-    """Pixels by (target, predicted) label of one image, without the pixels whose target is -1.
+    """Return the number of pixels of one image by (target, predicted) label, without pixels whose target is -1.
 
     Args:
         predicted_labels: labels in 0..K-1.
@@ -79,7 +79,7 @@ def confusion_matrix(
 
 
 def class_ious(confusion: Int[Tensor, "K K"]) -> Float64[Tensor, " K"]:
-    """IoU in 0..1 of each class, NaN for a class without a target pixel."""
+    """Return the IoU in 0..1 of each class, NaN for a class without a target pixel."""
     in_target, predicted, right = confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal()
     iou = right.double() / (in_target + predicted - right)
     return iou.masked_fill(in_target == 0, torch.nan)

@@ -16,11 +16,11 @@ from seemkit.types import Panoptic, Segment, Vocabulary
 class PanopticQuality(Metric):
     """PQ, SQ and RQ in 0..1, averaged over all classes, things and stuff.
 
-    A class without any true positive, false positive or false negative is left out of the averages. An average over
+    A class without any true positive, false positive or false negative is omitted from the averages. An average over
     no class is NaN. Counts are summed over images before the division, as in COCO.
 
     Attributes:
-        counts: float64 [K, 4], per class the sum of IoU, true positives, false positives, false negatives.
+        counts: float64 [K, 4]; for each class the sum of IoU, true positives, false positives, false negatives.
     """
 
     full_state_update = False
@@ -33,11 +33,11 @@ class PanopticQuality(Metric):
         self.add_state("counts", torch.zeros(len(vocabulary), 4, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, predicted: Panoptic, target: Panoptic) -> None:
-        """Adds one image; see `panoptic_counts`."""
+        """Add one image; see `panoptic_counts`."""
         self.counts += panoptic_counts(predicted, target, len(self.vocabulary))
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars pq, sq, rq, the same with the suffix `_things` and `_stuff`."""
+        """Return the scalars pq, sq and rq, and the same with the suffixes `_things` and `_stuff`."""
         things = torch.tensor(self.vocabulary.things, dtype=torch.bool, device=self.counts.device)
         groups = {"": torch.ones_like(things), "_things": things, "_stuff": ~things}
         qualities = panoptic_qualities(self.counts)
@@ -48,13 +48,16 @@ class PanopticQuality(Metric):
         }
 
     def per_class(self) -> dict[str, Float64[Tensor, " K"]]:
-        """pq, sq, rq of each class, NaN for a class that was left out. Call it on every process, as `compute`."""
+        """Return pq, sq and rq of each class, NaN for an omitted class. Call it on every process, like `compute`."""
         with self.sync_context():
             return panoptic_qualities(self.counts)
 
 
 def panoptic_qualities(counts: Float64[Tensor, "K 4"]) -> dict[str, Float64[Tensor, " K"]]:
-    """pq, sq, rq in 0..1 of each row (sum of IoU, TP, FP, FN); NaN where TP + FP + FN = 0, sq = 0 where only TP = 0."""
+    """Return pq, sq and rq in 0..1 of each row (sum of IoU, TP, FP, FN).
+
+    They are NaN if TP + FP + FN = 0; if only TP = 0, they are 0.
+    """
     iou_sum, true_positives, false_positives, false_negatives = counts.unbind(dim=1)
     weight = true_positives + 0.5 * false_positives + 0.5 * false_negatives
     sq = torch.where(weight > 0, iou_sum / true_positives.clamp(min=1), torch.nan)
@@ -62,15 +65,18 @@ def panoptic_qualities(counts: Float64[Tensor, "K 4"]) -> dict[str, Float64[Tens
 
 
 def panoptic_counts(predicted: Panoptic, target: Panoptic, num_classes: int) -> Float64[Tensor, "K 4"]:
-    """Sum of IoU, true positives, false positives and false negatives of each class in one image.
+    """Return the sum of IoU, true positives, false positives and false negatives of each class in one image.
 
-    The rules of panopticapi: a pair of one class matches above an IoU of 0.5, where the prediction's pixels on void are
-    left out of the union. A crowd segment neither matches nor is missed. An unmatched prediction is excused if more
-    than half of it lies on void or on the crowd of its class; of several crowds of one class in an image, the one
-    listed last counts. A pixel of the target whose id is not listed is neither void nor a segment.
+    The rules are panopticapi's:
+
+    * Two segments of one class match if their IoU is above 0.5. The union omits the prediction's pixels on void.
+    * A crowd segment neither matches nor counts as missed.
+    * An unmatched prediction is excused if more than half of it is on void or on the crowd of its class. If an image
+      has several crowds of one class, the one listed last counts.
+    * A target pixel whose id is not listed is neither void nor part of a segment.
 
     Args:
-        predicted: ids and segments of the prediction; a `crowd` flag there is not read.
+        predicted: ids and segments of the prediction; their `crowd` flags are ignored.
         target: ids and segments of the ground truth, on the same device; a listed segment without pixels is missed.
         num_classes: K; labels are in 0..K-1.
 
@@ -78,7 +84,7 @@ def panoptic_counts(predicted: Panoptic, target: Panoptic, num_classes: int) -> 
         float64 [K, 4] on the device of the maps.
 
     Raises:
-        InputError: a label outside 0..K-1, or a prediction whose map and list of segments differ.
+        InputError: a label is outside 0..K-1, or the prediction's map and list of segments differ.
         ValueError: the maps differ in size.
     """
     labels, crowd = _labels(target.segments, num_classes, target.ids.device)
@@ -102,14 +108,14 @@ def panoptic_counts(predicted: Panoptic, target: Panoptic, num_classes: int) -> 
 
 
 def _ious(joint: Int[Tensor, "G+2 P+2"]) -> Float64[Tensor, "G P"]:
-    """IoU of each pair of target and predicted segment, the prediction's pixels on void left out of the union."""
+    """Return the IoU of each pair of target and predicted segment; unions omit the prediction's pixels on void."""
     overlap, on_void = joint[1:-1, 1:-1], joint[0, 1:-1]
     union = joint[1:-1].sum(dim=1, keepdim=True) + joint.sum(dim=0)[1:-1] - overlap - on_void
     return overlap.double() / union.double()
 
 
 def _excused_share(joint: Int[Tensor, "G+2 P+2"], own_crowd: Bool[Tensor, "G P"]) -> Float64[Tensor, " P"]:
-    """Share of each prediction's pixels that lies on void or on the crowd of its class."""
+    """Return the share of each prediction's pixels that is on void or on the crowd of its class."""
     excused = joint[0, 1:-1] + (joint[1:-1, 1:-1] * own_crowd).sum(dim=0)
     return excused.double() / joint.sum(dim=0)[1:-1].double()
 
@@ -117,25 +123,29 @@ def _excused_share(joint: Int[Tensor, "G+2 P+2"], own_crowd: Bool[Tensor, "G P"]
 def _labels(
     segments: Sequence[Segment], num_classes: int, device: torch.device
 ) -> tuple[Int[Tensor, " N"], Bool[Tensor, " N"]]:
-    """Labels and crowd flags of segments."""
+    """Return the labels and crowd flags of segments.
+
+    Raises:
+        InputError: a label is outside 0..K-1.
+    """
     for segment in segments:
         if not 0 <= segment.label < num_classes:
             raise InputError(
                 f"panoptic segment {segment.id}: label {segment.label} is outside 0..{num_classes - 1}; "
-                "use the vocabulary that the segments were labeled with"
+                "use the vocabulary with which the segments were labeled"
             )
     labels = torch.tensor([s.label for s in segments], dtype=torch.int64, device=device)
     return labels, torch.tensor([s.crowd for s in segments], dtype=torch.bool, device=device)
 
 
 def _last_crowds(labels: Int[Tensor, " N"], crowd: Bool[Tensor, " N"]) -> Bool[Tensor, " N"]:
-    """Which segments are the last listed crowd of their class."""
+    """Return which segments are the last listed crowd of their class."""
     later = torch.ones(len(labels), len(labels), dtype=torch.bool, device=labels.device).triu(diagonal=1)
     return crowd & ~((labels[:, None] == labels) & crowd & later).any(dim=1)
 
 
 def _joint_histogram(predicted: Panoptic, target: Panoptic) -> Int[Tensor, "G+2 P+2"]:
-    """Pixels of each pair of target and predicted segment; first row and column void, last ones unlisted ids."""
+    """Return the number of pixels by (target, predicted) segment; first row and column are void, last unlisted ids."""
     if predicted.ids.shape != target.ids.shape:
         raise ValueError(f"panoptic maps differ: predicted {[*predicted.ids.shape]}, target {[*target.ids.shape]}")
     rows, columns = len(target.segments) + 2, len(predicted.segments) + 2
@@ -144,10 +154,10 @@ def _joint_histogram(predicted: Panoptic, target: Panoptic) -> Int[Tensor, "G+2 
 
 
 def _positions(panoptic: Panoptic) -> Int[Tensor, "H W"]:
-    """0 for void, 1..N for the listed segments in their order, N+1 for ids that are not listed."""
+    """Return 0 for void, 1..N for the listed segments in their order, and N+1 for ids that are not listed."""
     listed = [0, *(segment.id for segment in panoptic.segments)]
     highest = max(int(panoptic.ids.max()), *listed)
-    if panoptic.ids.min() >= 0 and highest < panoptic.ids.numel():  # a table is faster and no larger than the map
+    if panoptic.ids.min() >= 0 and highest < panoptic.ids.numel():  # a table is faster, and no larger than the map
         table = torch.full((highest + 1,), len(listed), device=panoptic.ids.device)
         table[listed] = torch.arange(len(listed), device=table.device)
         return table[panoptic.ids]
@@ -157,10 +167,10 @@ def _positions(panoptic: Panoptic) -> Int[Tensor, "H W"]:
 
 
 def _check_prediction(joint: Int[Tensor, "G+2 P+2"], segments: Sequence[Segment]) -> None:
-    """Raises InputError unless the predicted map has every listed segment and no other."""
+    """Raise InputError unless the predicted map has exactly the listed segments."""
     *areas, unlisted = joint.sum(dim=0)[1:].tolist()
     if unlisted:
-        raise InputError(f"predicted panoptic map: {unlisted} pixels have an id that no segment has; list every id")
+        raise InputError(f"predicted panoptic map: {unlisted} pixels have an id without a segment; list every id")
     empty = [segment.id for segment, area in zip(segments, areas, strict=True) if not area]
     if empty:
-        raise InputError(f"predicted panoptic segments {empty} have no pixel in the map; list only ids of the map")
+        raise InputError(f"predicted panoptic segments {empty}: no pixels in the map; list only ids of the map")

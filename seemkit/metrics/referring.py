@@ -1,4 +1,4 @@
-"""Cumulative IoU, mean IoU and precision of masks that were asked for with a phrase (RefCOCO protocol)."""
+"""Cumulative IoU, mean IoU and precision of masks predicted from phrases (RefCOCO protocol)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 class ReferringIoU(Metric):
     """cIoU, mIoU and precision at five thresholds over all phrases, and cIoU of the phrases with each tag, in 0..1.
 
-    cIoU is the sum of intersections over the sum of unions, mIoU the mean of the IoUs, precision the share of phrases
-    with IoU >= threshold, decided on exact quotients. Two empty masks have an IoU of 0.
+    cIoU is the sum of intersections divided by the sum of unions. mIoU is the mean of the IoUs. Precision is the share
+    of phrases with IoU >= threshold, compared in float64. Two empty masks have an IoU of 0.
 
     Args:
-        tags: the tags to report apart; others that `update` meets are passed over.
+        tags: tags to report separately; `update` ignores other tags.
 
     Attributes:
         sums: float64 [8], sums over phrases of intersection, union, IoU, and the hits at the five thresholds.
         phrases: int64, the number of phrases.
-        tag_sums: int64 [tags, 2], intersections and unions of the phrases with each tag.
+        tag_sums: int64 [tags, 2], sums of intersections and unions over the phrases with each tag.
     """
 
     full_state_update = False
@@ -43,15 +43,15 @@ class ReferringIoU(Metric):
     def update(
         self, predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H W"], tags: Sequence[tuple[str, ...]] = ()
     ) -> None:
-        """Adds the phrases of one image.
+        """Add the phrases of one image.
 
         Args:
-            predicted: one mask a phrase.
-            target: the mask that each phrase means.
-            tags: the tags of each phrase; empty for none at all.
+            predicted: one mask per phrase.
+            target: mask that each phrase refers to.
+            tags: tags of each phrase; empty if no phrase has tags.
 
         Raises:
-            ValueError: another number of masks or of tags.
+            ValueError: the stacks of masks differ in shape, or the number of tag tuples differs.
         """
         if tags and len(tags) != len(target):
             raise ValueError(f"referring: {len(target)} phrases but {len(tags)} tuples of tags")
@@ -66,9 +66,9 @@ class ReferringIoU(Metric):
                 self.tag_sums[index] += torch.stack((intersection[tagged].sum(), union[tagged].sum()))
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars referring_ciou, referring_miou, referring_p50 .. referring_p90, and referring_ciou_TAG for each tag.
+        """Return the scalars referring_ciou, referring_miou, referring_p50 .. referring_p90, and referring_ciou_TAG.
 
-        NaN where there was no phrase.
+        TAG is each of the tags. A figure without phrases is NaN.
         """
         intersection, union, iou, *hits = self.sums
         result = {"referring_ciou": intersection / union, "referring_miou": iou / self.phrases}
@@ -82,7 +82,7 @@ class ReferringIoU(Metric):
 def overlaps(
     predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H W"]
 ) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """Pixels of the intersection and of the union of each pair of masks, int64.
+    """Return the number of pixels in the intersection and in the union of each pair of masks, int64.
 
     Raises:
         ValueError: the stacks differ in shape.

@@ -1,7 +1,7 @@
 """Region similarity J and contour accuracy F of objects in a video (Perazzi et al., CVPR 2016).
 
-The rules are those of davis2017-evaluation for the semi-supervised task of DAVIS (arXiv 1704.00675), where void counts
-as background.
+The rules are those of davis2017-evaluation for DAVIS's semi-supervised task (arXiv 1704.00675), where void counts as
+background.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torchmetrics import Metric
 from seemkit.metrics.referring import overlaps
 
 TOLERANCE = 0.008
-"""How far a contour may be off, as a part of the diagonal of the frame."""
+"""Largest distance at which contours agree, as a fraction of the frame's diagonal."""
 
 
 class VideoQuality(Metric):
@@ -26,7 +26,7 @@ class VideoQuality(Metric):
 
     Attributes:
         objects: int64, the number of objects.
-        sums: float64 [2, 3], sums over objects of mean, recall and decay, of J and of F.
+        sums: float64 [2, 3], sums over objects of the mean, recall and decay of J and of F.
     """
 
     full_state_update = False
@@ -40,14 +40,14 @@ class VideoQuality(Metric):
         self.add_state("sums", torch.zeros(2, 3, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, j: Float[Tensor, "frames objects"], f: Float[Tensor, "frames objects"]) -> None:
-        """Adds the objects of one finished sequence.
+        """Add the objects of one finished sequence.
 
         Args:
-            j: `region_similarity` of its scored frames in order; DAVIS scores all but the first and the last.
+            j: `region_similarity` of the sequence's scored frames in order; DAVIS scores all but the first and last.
             f: `contour_accuracy` of the same frames and objects.
 
         Raises:
-            ValueError: `j` and `f` differ in shape, or there is no frame.
+            ValueError: `j` and `f` are not two-dimensional, differ in shape, or have no frame.
         """
         if j.ndim != 2 or j.shape != f.shape or not len(j):
             raise ValueError(f"video: J is {[*j.shape]} and F {[*f.shape]}, not both [frames, objects] with a frame")
@@ -55,10 +55,10 @@ class VideoQuality(Metric):
         self.sums += torch.stack([torch.stack([*over_frames(values).values()]).sum(dim=1) for values in (j, f)])
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars jf_mean, j_mean, j_recall, j_decay, f_mean, f_recall, f_decay; NaN without an object.
+        """Return the scalars jf_mean, j_mean, j_recall, j_decay, f_mean, f_recall, f_decay; NaN without an object.
 
-        They are means over objects, so a sequence of many objects counts more. jf_mean is the mean of j_mean and
-        f_mean. A decay is in -1..1, and lower is better.
+        They are means over objects, so a sequence with many objects counts more. jf_mean is the mean of j_mean and
+        f_mean. A decay is in -1..1; lower is better.
         """
         j, f = self.sums / self.objects
         return {
@@ -69,12 +69,12 @@ class VideoQuality(Metric):
 
 
 def over_frames(values: Float[Tensor, "frames objects"]) -> dict[str, Float64[Tensor, " objects"]]:
-    """mean, recall and decay of each object's values.
+    """Return mean, recall and decay of each object's values.
 
-    Recall is the share of frames above 0.5. Decay is the mean over the first quarter of the frames less the mean over
-    the last one. Quarters end at the frames k (n - 1) / 4 from the first, rounded with halves up, which belong to both
-    sides; so even a single frame has all four. In davis2017-evaluation these numbers have 8 bits and wrap behind 256
-    frames; here they do not.
+    Recall is the share of frames above 0.5. Decay is the mean over the first quarter of the frames minus the mean over
+    the last quarter. Quarters meet at the frames k (n - 1) / 4, counted from 0 and rounded half up. These frames belong
+    to both sides, so even a single frame has all four quarters. In davis2017-evaluation the frame numbers have 8 bits
+    and wrap after 256 frames; here they do not.
 
     Args:
         values: J or F of at least one frame.
@@ -89,7 +89,7 @@ def over_frames(values: Float[Tensor, "frames objects"]) -> dict[str, Float64[Te
 
 
 def region_similarity(predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H W"]) -> Float64[Tensor, " N"]:
-    """J of each object in one frame, 0..1: intersection over union, 1 where both masks are empty.
+    """Return J of each object in one frame, 0..1: intersection over union, 1 if both masks are empty.
 
     Raises:
         ValueError: the stacks differ in shape.
@@ -99,11 +99,11 @@ def region_similarity(predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N 
 
 
 def contour_accuracy(predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H W"]) -> Float64[Tensor, " N"]:
-    """F of each object in one frame, 0..1: how well the contours agree, 1 where neither mask has one.
+    """Return F of each object in one frame, 0..1: how well the contours agree, 1 if neither mask has a contour.
 
-    F is the harmonic mean of the share of the predicted contour that lies near the target's and of the share of the
-    target's that lies near the predicted one; 0 where a single mask has a contour. Near is a distance of at most 0.008
-    of the diagonal, rounded up to whole pixels.
+    F is the harmonic mean of two shares: the part of the predicted contour near the target's contour, and the part of
+    the target's contour near the predicted one. It is 0 if only one mask has a contour. Near means a distance of at
+    most 0.008 of the diagonal, rounded up to whole pixels.
 
     Returns:
         float64 [N] on the device of the masks; the contours are compared on the CPU.
@@ -123,9 +123,9 @@ def contour_accuracy(predicted: Bool[Tensor, "N H W"], target: Bool[Tensor, "N H
 
 
 def contours(masks: Bool[Tensor, "N H W"]) -> Bool[Tensor, "N H W"]:
-    """Which pixels differ from the one to the right, the one below, or the one below to the right.
+    """Return which pixels differ from the pixel to the right, below, or below and to the right.
 
-    What is outside of the image is no neighbor, so a mask has no contour along the border and a full one has none.
+    Pixels outside the image do not count, so a mask has no contour along the border, and a full mask has none at all.
     """
     edge = torch.zeros_like(masks)
     edge[:, :, :-1] |= masks[:, :, :-1] != masks[:, :, 1:]
@@ -135,14 +135,14 @@ def contours(masks: Bool[Tensor, "N H W"]) -> Bool[Tensor, "N H W"]:
 
 
 def _share_near(edges: NDArray[np.bool_], others: NDArray[np.bool_], radius: int) -> NDArray[np.float64]:
-    """Share of each contour's pixels from which a pixel of the other contour is at most `radius` away; 0 of none."""
+    """Return the share of each contour's pixels within `radius` of a pixel of the other contour; 0 without pixels."""
     padded = np.pad(others, ((0, 0), (radius, radius), (radius, radius)))
     height, width = padded.shape[1:]
     owner, row, column = np.unravel_index(np.flatnonzero(edges), edges.shape)  # ten times as fast as nonzero
     place = (owner * height + row + radius) * width + column + radius
     count = np.bincount(owner, minlength=len(edges))
-    # contours are thin and mostly close to each other: looking around their pixels, nearest first, and dropping
-    # those that have found one takes far less than dilating whole maps
+    # Contours are thin and mostly close to each other. Searching around their pixels, nearest first, and dropping the
+    # pixels that have found one is much faster than dilating whole maps.
     for down, right in _disk(radius):
         missed = ~padded.ravel()[place + down * width + right]
         owner, place = owner[missed], place[missed]
@@ -150,7 +150,7 @@ def _share_near(edges: NDArray[np.bool_], others: NDArray[np.bool_], radius: int
 
 
 def _disk(radius: int) -> list[tuple[int, int]]:
-    """Steps (down, right) of a length of at most `radius`, the shortest first."""
+    """Return the steps (down, right) of length at most `radius`, shortest first."""
     around = range(-radius, radius + 1)
     steps = [(down, right) for down in around for right in around if down**2 + right**2 <= radius**2]
     return sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2)

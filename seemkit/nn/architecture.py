@@ -1,4 +1,4 @@
-"""The sizes and switches of a SEEM network, as they stand in a configuration and beside saved weights."""
+"""The sizes and switches of a SEEM network, as in a configuration and in the file beside saved weights."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ EARLIER_NAMES = {
     "text_width": "text_embed_dim",
     "text_heads": "text_num_heads",
 }
-"""What files of earlier versions call a field."""
+"""Today's name of each field that earlier versions named differently."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that is needed to build a network; the defaults are the full-size SEEM's decoder.
+    """Everything needed to build a network; the defaults are the full-size SEEM's decoder.
 
     Attributes:
         backbone: timm's model name, or ``focalnet`` or ``resnet`` for seemkit's own.
-        backbone_options: further arguments of `timm.create_model`, or of the own backbone.
-        backbone_levels: which of its feature maps to use, finest first: four of strides 4 to 32; one of stride 16, that
-            becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).
+        backbone_options: further arguments of `timm.create_model` or of seemkit's own backbone.
+        backbone_levels: feature maps of the backbone to use, finest first: four of strides 4 to 32; one of stride 16,
+            which becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).
         fine_masks: the map of stride 2 only adds detail to the mask features, which is cheaper; off in the reference.
-        backbone_norm_eps: epsilon of its layer norms; None keeps timm's.
+        backbone_norm_eps: epsilon of the backbone's layer norms; None keeps timm's.
         pixel_decoder: ``fpn``, with a transformer on the coarsest map, or ``deformable``, with attention over three.
         embed_dim: channels of the pyramid, the mask features, the tokens and the text embeddings.
         num_heads: attention heads of pixel decoder and decoder.
         ffn_dim: channels inside the decoder's feed-forward layers.
-        encoder_ffn_dim: channels inside those of the pixel decoder; None takes `ffn_dim`.
+        encoder_ffn_dim: channels inside the pixel decoder's feed-forward layers; None means `ffn_dim`.
         encoder_layers: transformer layers of the pixel decoder.
         decoder_layers: layers of the decoder.
-        queries: object queries.
-        memory: memory slots.
+        queries: number of object queries.
+        memory: number of memory slots.
         visual_queries: queries copied for each visually prompted object; 0 copies all (v0).
-        table: who reads whom. ``separate``: visual queries read visual prompts, text queries read texts, as in the
-            reference; ``joint``: visual queries also read the texts of their own object; ``composed``: there are object
-            queries only, and they read every prompt (the reference's demo).
+        table: visibility table. ``separate``: visual queries read visual prompts, text queries read texts, as in the
+            reference. ``joint``: visual queries also read the texts of their own object. ``composed``: only object
+            queries exist, and they read every prompt (the reference's demo).
         text_embed_dim: channels inside the text tower.
-        text_layers: its depth.
-        text_num_heads: its attention heads.
+        text_layers: layers of the text tower.
+        text_num_heads: attention heads of the text tower.
         logit_scale: initial logarithm of the scale of class similarities.
-        templates: sentences around class names; empty means the 81 of the reference.
+        templates: sentences around class names; empty means the reference's 81.
         click_field: position channels of the click field; 0 switches it off, as in the reference.
         values_carry_position: add positions to the values of cross-attention; off in the reference.
         region_head: add the features under a query's mask to its class embedding; off in the reference.
-        visual_points: most sampled pixels of one sign in an image, shared by its objects.
-        multiple: images are padded to a multiple of this in height and width.
-        prompts: constructor arguments of single prompt kinds, by name. Kinds that are named must be installed; a kind
-            with weights of its own takes part only if it is named.
+        visual_points: largest number of pixels sampled per sign in an image, shared by the image's objects.
+        multiple: height and width of images are padded to a multiple of this.
+        prompts: constructor arguments of prompt kinds, by name. The named kinds must be installed; a kind that has
+            weights takes part only if it is named.
     """
 
     backbone: str = "davit_base"
@@ -85,19 +85,19 @@ class Architecture:
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The architecture as plain data for YAML."""
+        """Return the architecture as plain data for YAML."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "architecture") -> Self:
-        """The architecture that plain data describes; names of earlier versions are read too.
+        """Return the architecture that plain data describes; names of earlier versions are accepted.
 
         Args:
-            values: what `to_dict` returned.
+            values: the output of `to_dict`.
             source: file name for messages.
 
         Raises:
-            InputError: an unknown key.
+            InputError: a key is unknown.
         """
         values = current_names(values)
         known = {f.name for f in fields(cls)}
@@ -109,7 +109,7 @@ class Architecture:
 
 
 def current_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Plain data of an architecture with the names of earlier versions replaced by those of today."""
+    """Return plain data of an architecture with the names of earlier versions replaced by today's names."""
     renamed = {EARLIER_NAMES.get(name, name): value for name, value in values.items()}
     if renamed.get("backbone") == "focalnet" and isinstance(renamed.get("backbone_options"), dict):
         options = renamed["backbone_options"]

@@ -1,4 +1,4 @@
-"""Multi-head attention whose keys and values can be projected once and read many times."""
+"""Multi-head attention with keys and values that are projected once and can be read many times."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seemkit.ops.inference_mode import inference_on_cpu
 
 LEAST_KEYS = 1024
 MOST_READ, MOST_READ_BY_FEW, FEW = 0.5, 0.3, 16
-"""With fewer keys, or a larger part of them read, leaving out the others takes what it saves; the more so for few
-queries.
+"""With fewer than `LEAST_KEYS` keys, or if more than the share `MOST_READ` is read, dropping the unread keys costs more
+than it saves. With fewer than `FEW` queries the limit is `MOST_READ_BY_FEW`.
 """
 
 
@@ -25,14 +25,14 @@ class KeysValues(NamedTuple):
     values: Tensor
 
     def packed(self) -> Self:
-        """The same with each head's rows side by side, which takes a copy and is quicker to read often."""
+        """Return the same keys and values with each head's rows adjacent in memory, for faster repeated reads."""
         return type(self)(self.keys.contiguous(), self.values.contiguous())
 
     def at(self, places: Int[Tensor, " R"]) -> Self:
-        """Those at some places along M, of a single image."""
+        """Return the keys and values at these indices along M, for a single image."""
         num_heads, count = self.keys.shape[1:3]
         rows = places + count * torch.arange(num_heads, device=places.device)[:, None]
-        # quicker than `index_select` along M
+        # faster than `index_select` along M
         return type(self)(*(F.embedding(rows, part.reshape(num_heads * count, -1))[None] for part in self))
 
 
@@ -54,7 +54,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def project(self, keys: Float[Tensor, "B M C"], values: Float[Tensor, "B M C"]) -> KeysValues:
-        """The keys and values as `forward` reads them."""
+        """Return the projected keys and values for `forward`."""
         _, key_weight, value_weight = self.in_proj_weight.chunk(3)
         _, key_bias, value_bias = self.in_proj_bias.chunk(3)
         return KeysValues(
@@ -67,11 +67,11 @@ class Attention(nn.Module):
         memory: KeysValues,
         allowed: Bool[Tensor, "B N M"] | None = None,
     ) -> Float[Tensor, "B N C"]:
-        """What each query reads.
+        """Return what each query reads.
 
         Args:
             queries: the reading tokens.
-            memory: what `project` returned.
+            memory: the output of `project`.
             allowed: True where a query may read a key; every row needs at least one True. None allows everything.
         """
         weight, bias = self.in_proj_weight.chunk(3)[0], self.in_proj_bias.chunk(3)[0]
@@ -90,9 +90,9 @@ class Attention(nn.Module):
 
 
 def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple[KeysValues, Bool[Tensor, "B N R"]]:
-    """The R keys that any query may read, where it pays: those of one object are often a small part of an image.
+    """Return only the R keys and values that any query may read, if this saves time; else return the input.
 
-    What is computed from them is the same.
+    The queries of one object often read a small part of an image. The result of the attention is the same.
     """
     if len(allowed) != 1 or allowed.shape[2] < LEAST_KEYS or not inference_on_cpu(allowed):
         return memory, allowed
@@ -104,7 +104,7 @@ def _without_unread(memory: KeysValues, allowed: Bool[Tensor, "B N M"]) -> tuple
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a ReLU between, added to the input and normalized."""
+    """Two linear layers with a ReLU between them, added to the input and normalized."""
 
     def __init__(self, embed_dim: int, ffn_dim: int) -> None:
         super().__init__()
@@ -113,5 +113,5 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
-        """The tokens after the layer."""
+        """Return the tokens after the layer."""
         return self.norm(tokens + self.linear2(F.relu(self.linear1(tokens), inplace=True)))

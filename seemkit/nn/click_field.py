@@ -1,9 +1,9 @@
 """The click field: each click adds or removes a local bump of the mask, linearly. Off in the reference.
 
-Fixed Fourier features of the pixel position are appended to the mask features; the dot product of two of them is close
-to a Gaussian of the distance between the pixels. A visual query's mask embedding gets the mean feature under its
-clicks and their positions (the sum over the clicks, divided by the root of their number), each with a learned weight,
-so that the mask stays linear in the features while a click is certain to act where it was made.
+Fixed Fourier features of the pixel position are appended to the mask features. The dot product of two of them is close
+to a Gaussian of the distance between the pixels. Two terms, each with a learned weight, are added to a visual query's
+mask embedding: the mean feature under its clicks, and their positions (the sum over the clicks divided by the square
+root of their number). The mask thus stays linear in the features, while a click always acts where it was made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seemkit.nn.position import pixel_centers
 from seemkit.ops.memory_format import channels_last
 
 MOST_BUMPS = 16
-"""A region of more points raises the mask no more than this many clicks; it is wide as it is."""
+"""A region with more points than this raises the mask only by as much as this number of clicks; it is wide anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RegionFeatures:
 
     Attributes:
         positive: [B, P, C_mask], the mean under the positive region.
-        negative: [B, P, C_mask], the mean under the negative one; zero where there is none.
+        negative: [B, P, C_mask], the mean under the negative region; zero without one.
         counts: [B, P, 2], number of positive and negative points.
     """
 
@@ -44,10 +44,11 @@ class ClickField(nn.Module):
     Args:
         embed_dim: C, learned channels of the mask features.
         channels: F, position channels; a multiple of 4.
-        copies: queries an object; each has its own weights.
-        bandwidths: cycles a image side of the two families of bumps (a Gaussian of sigma 1 / (2 pi b) of the image).
+        copies: queries per object; each has its own weights.
+        bandwidths: b of the two families of bumps, in cycles per image side; a bump is a Gaussian with sigma
+            1 / (2 pi b) of the image side.
         strength: initial height of a bump, in logits.
-        words: C_text, channels of the vector of a text that adds a term too; 0 for none.
+        words: C_text, channels of the text vectors that add a further term; 0 for no such term.
     """
 
     frequencies: Tensor
@@ -74,21 +75,21 @@ class ClickField(nn.Module):
         self.words = nn.Parameter(torch.zeros(copies, words, embed_dim)) if words else None
 
     def append_positions(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B CF H W"]:
-        """The mask features with the position channels behind them."""
+        """Return the mask features followed by the position channels."""
         batch, _, height, width = features.shape
         exact = torch.promote_types(features.dtype, torch.float32)
         centers = pixel_centers(height, width, device=features.device, dtype=exact)
-        angle = (centers[:, :, None] * self.frequencies.to(exact)).sum(dim=3)  # no product, which autocast would round
+        angle = (centers[:, :, None] * self.frequencies.to(exact)).sum(dim=3)  # autocast would round a matrix product
         waves = torch.cat((angle.cos(), angle.sin()), dim=2) / math.sqrt(len(self.frequencies) / 2)
         cells = (features.permute(0, 2, 3, 1), waves.to(features.dtype).expand(batch, -1, -1, -1))
         return channels_last(torch.cat(cells, dim=3).permute(0, 3, 1, 2))
 
     def forward(self, regions: RegionFeatures, texts: Float[Tensor, "B P Ct"] | None = None) -> Float[Tensor, "B R CF"]:
-        """The term to add to the mask embedding of each visual query (R = P times copies, object by object).
+        """Return the term to add to the mask embedding of each visual query (R = P times copies, object by object).
 
         Args:
-            regions: the features under the objects' regions.
-            texts: the vectors of the objects' texts, zero where there is none.
+            regions: features under the objects' regions.
+            texts: vectors of the objects' texts, zero for objects without a text.
         """
         seen = self._weigh(regions.positive, regions.counts[..., :1], self.positive, self.raise_)
         avoided = self._weigh(regions.negative, regions.counts[..., 1:], self.negative, -self.lower)

@@ -1,7 +1,7 @@
 """The pixel decoder with deformable attention over three levels, in plain torch.
 
-Source: Zhu et al., Deformable DETR (arXiv 2010.04159), section 4; as a pixel decoder Cheng et al., Mask2Former (arXiv
-2112.01527), section 3.2.2.
+Sources: Zhu et al., Deformable DETR (arXiv 2010.04159), section 4; used as a pixel decoder in Cheng et al., Mask2Former
+(arXiv 2112.01527), section 3.2.2.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DeformableAttention(nn.Module):
     Args:
         embed_dim: C, channels.
         num_heads: attention heads; divides `embed_dim`.
-        points: points a head reads on each level.
+        points: points that each head reads on each level.
     """
 
     def __init__(self, embed_dim: int, num_heads: int, points: int = 4) -> None:
@@ -42,7 +42,7 @@ class DeformableAttention(nn.Module):
         self._begin()
 
     def _begin(self) -> None:
-        """First offsets: each head looks in its own direction, point k at k + 1 cells; weights are equal."""
+        """Initialize: each head looks in its own direction, with point k at k + 1 cells; all weights are equal."""
         angle = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
         direction = torch.stack((angle.cos(), angle.sin()), dim=-1)
         direction = direction / direction.abs().amax(dim=-1, keepdim=True)
@@ -63,12 +63,12 @@ class DeformableAttention(nn.Module):
         values: Float[Tensor, "B M C"],
         shapes: Sequence[Size],
     ) -> Float[Tensor, "B M C"]:
-        """What each cell reads.
+        """Return what each cell reads.
 
         Args:
-            queries: the cells of all levels in a row, position included.
+            queries: cells of all levels in a row, position included.
             centers: (x, y) of each cell as fractions of the image.
-            values: the cells as they are read.
+            values: the cells to read, without position.
             shapes: height and width of each level.
         """
         batch, cells, _ = queries.shape
@@ -99,12 +99,14 @@ class DeformableLayer(nn.Module):
         self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
     def forward(self, cells: Tensor, position: Tensor, centers: Tensor, shapes: Sequence[Size]) -> Tensor:
-        """The cells [B, M, C] after the layer."""
+        """Return the cells [B, M, C] after the layer."""
         return self.feed_forward(self.norm(cells + self.attention(cells + position, centers, cells, shapes)))
 
 
 class DeformablePixelDecoder(nn.Module):
-    """Backbone features to a pyramid and mask features; the encoder works on the three coarser levels together.
+    """Pixel decoder that turns backbone features into a pyramid and mask features.
+
+    The encoder works on the three coarser levels together.
 
     Args:
         channels: channels of the four backbone maps, finest first.
@@ -130,14 +132,14 @@ class DeformablePixelDecoder(nn.Module):
         self.mask_projection = nn.Conv2d(embed_dim, mask_dim, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
-        """The pyramid of `features` (finest first, as the backbone returns them)."""
+        """Return the pyramid of `features` (finest first, as the backbone returns them)."""
         finest, *coarser = features
         levels = self._encode([project(f) for project, f in zip(self.inputs, reversed(coarser), strict=True)])
         up = F.interpolate(levels[-1], size=finest.shape[-2:], mode="bilinear", align_corners=False)
         return Pyramid(levels, self.mask_projection(self.output(self.lateral(finest) + up)))
 
     def _encode(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The maps, coarsest first, after all layers."""
+        """Return the maps after all layers, coarsest first."""
         shapes = [Size(m.shape[-2], m.shape[-1]) for m in maps]
         device, dtype = maps[0].device, maps[0].dtype
         position = torch.cat(

@@ -1,4 +1,4 @@
-"""Prediction heads: a token's class embedding and mask embedding."""
+"""Prediction heads: the class embedding and the mask embedding of a token."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seemkit.ops.memory_format import channels_last
 
 
 class Embeddings(NamedTuple):
-    """What the heads say of N tokens.
+    """The predictions of the heads for N tokens.
 
     Attributes:
-        classes: [B, N, C_text], compared with text embeddings by cosine.
-        masks: [B, N, C_mask]; the mask logits are their dot product with the mask features.
+        classes: [B, N, C_text], class embeddings, compared with text embeddings by cosine.
+        masks: [B, N, C_mask], mask embeddings; mask logits are their dot products with the mask features.
     """
 
     classes: Tensor
@@ -25,7 +25,7 @@ class Embeddings(NamedTuple):
 
 
 class PredictionHeads(nn.Module):
-    """The heads that all queries share, for the initial queries and after every layer.
+    """The heads shared by all queries, applied to the initial queries and after every layer.
 
     Args:
         embed_dim: C, channels of the tokens.
@@ -41,19 +41,19 @@ class PredictionHeads(nn.Module):
         nn.init.trunc_normal_(self.class_projection, std=embed_dim**-0.5)
 
     def classes(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C_text"]:
-        """The class embeddings of the tokens."""
+        """Return the class embeddings of the tokens."""
         return self.norm(tokens) @ self.class_projection
 
     def masks(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C_mask"]:
-        """The mask embeddings of the tokens."""
+        """Return the mask embeddings of the tokens."""
         first, second, last = self.mask_embedding
         return last(F.relu(second(F.relu(first(self.norm(tokens))))))
 
 
 def mask_logits(embeddings: Float[Tensor, "B N Cm"], features: Float[Tensor, "B Cm H W"]) -> Float[Tensor, "B N H W"]:
-    """Masks as logits: each embedding's dot product with the features, at whatever positions those were taken."""
+    """Return mask logits: each embedding's dot product with the features, at the positions of the features."""
     if features.device.type == "cpu" and embeddings.shape[1]:
-        # the same as a convolution, which takes 0.5 to 0.8 of the time there with few embeddings
+        # the same as a convolution, which with few embeddings takes 0.5 to 0.8 of the time on a CPU
         images = zip(features.split(1), embeddings[..., None, None], strict=True)
         return torch.cat([F.conv2d(channels_last(image), kernels) for image, kernels in images])
     return torch.einsum("bnc,bchw->bnhw", embeddings, features)
@@ -62,9 +62,9 @@ def mask_logits(embeddings: Float[Tensor, "B N Cm"], features: Float[Tensor, "B 
 def cosine_similarity(
     queries: Float[Tensor, "*B N C"], texts: Float[Tensor, "*T K C"], scale: Tensor
 ) -> Float[Tensor, "*B N K"]:
-    """`scale` times the cosine of each query with each text, in float32 at least.
+    """Return `scale` times the cosine of each query with each text, in float32 at least.
 
-    Norms are guarded by 1e-7, as in the reference.
+    1e-7 is added to the norms, as in the reference.
     """
     exact = torch.promote_types(queries.dtype, torch.float32)
     queries, texts = queries.to(exact), texts.to(exact)

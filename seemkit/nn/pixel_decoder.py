@@ -21,12 +21,12 @@ GROUPS = 32
 
 
 class Pyramid(NamedTuple):
-    """What the pixel decoder makes of the backbone's features.
+    """The output of a pixel decoder.
 
     Attributes:
         levels: three maps [B, C, H / s, W / s], coarsest first (strides 32, 16, 8).
-        mask_features: [B, C_mask, H / s, W / s] at the stride of the backbone's finest map, 4 or 2; a mask is the dot
-            product of a mask embedding with it.
+        mask_features: [B, C_mask, H / s, W / s] at the stride of the backbone's finest map, 4 or 2. Mask logits are the
+            dot product of a mask embedding with these features.
     """
 
     levels: list[Tensor]
@@ -43,27 +43,27 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
     def forward(self, cells: Float[Tensor, "B M C"], position: Float[Tensor, "1 M C"]) -> Float[Tensor, "B M C"]:
-        """The cells after the layer."""
+        """Return the cells after the layer."""
         placed = cells + position
         cells = self.norm(cells + self.attention(placed, self.attention.project(placed, cells)))
         return self.feed_forward(cells)
 
 
 class Convolution3x3(nn.Conv2d):
-    """A convolution of 3 x 3 cells that keeps the size."""
+    """A 3 x 3 convolution that keeps the size."""
 
     def __init__(self, channels: int, embed_dim: int, *, bias: bool = True) -> None:
         super().__init__(channels, embed_dim, 3, padding=1, bias=bias)
 
     def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
-        """The maps after the convolution, in the quicker of two ways."""
+        """Return the maps after the convolution, computed in the faster of two ways."""
         if winograd.pays(maps, self.weight):
             return winograd.convolve(maps, self.weight, self.bias)
         return super().forward(maps)
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution without bias and a group norm; a ReLU after it where `activate`."""
+    """A convolution without bias, a group norm and, if `activate`, a ReLU."""
 
     def __init__(self, channels: int, embed_dim: int, kernel: Literal[1, 3], *, activate: bool) -> None:
         super().__init__(
@@ -95,21 +95,26 @@ class FineMasks(nn.Module):
     def forward(
         self, coarse: Float[Tensor, "B C H W"], detail: Float[Tensor, "B c 2*H 2*W"]
     ) -> Float[Tensor, "B Cm 2*H 2*W"]:
-        """The mask features."""
+        """Return the mask features.
+
+        Args:
+            coarse: finest pyramid map, at stride 4.
+            detail: backbone's map of stride 2.
+        """
         return self.projection(F.relu(F.pixel_shuffle(self.split(coarse), 2) + self.lateral(detail)))
 
 
 class PixelDecoder(nn.Module):
-    """Backbone features to a pyramid and mask features.
+    """Pixel decoder that turns backbone features into a pyramid and mask features.
 
     Args:
         channels: channels of the backbone maps, finest first: four, of strides 4 to 32, or five, of strides 2 to 32.
         embed_dim: channels of the pyramid, divisible by 32.
         mask_dim: channels of the mask features.
         num_heads: attention heads of the encoder.
-        ffn_dim: channels inside its feed-forward layers.
+        ffn_dim: channels inside the encoder's feed-forward layers.
         layers: number of encoder layers.
-        fine_masks: the first map only adds detail to the mask features (`FineMasks`), instead of being a level more.
+        fine_masks: the first map only adds detail to the mask features (`FineMasks`), instead of being another level.
     """
 
     def __init__(
@@ -136,7 +141,7 @@ class PixelDecoder(nn.Module):
         self.fine_masks = fine_masks
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
-        """The pyramid of `features` (finest first, as the backbone returns them)."""
+        """Return the pyramid of `features` (finest first, as the backbone returns them)."""
         features = [channels_last(feature) for feature in features]
         detail, features = (features[:1], features[1:]) if self.fine_masks else ((), features)
         merged = self.outputs[-1](self._encode(features[-1]))

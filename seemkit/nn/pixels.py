@@ -1,4 +1,4 @@
-"""Images as the backbone reads them."""
+"""Preparation of images for the backbone."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 def normalize(images: Sequence[Tensor], sizes: Sequence[Size], multiple: int, like: Tensor) -> Float[Tensor, "B 3 H W"]:
-    """The images with mean 0 and deviation 1, padded with zeros to a common size, channels side by side.
+    """Return the images minus `PIXEL_MEAN`, divided by `PIXEL_STD`, and padded with zeros to a common size.
+
+    The padding is on the right and at the bottom. The memory format of the result is channels last.
 
     Args:
-        images: each [3, H, W], RGB, 0..255.
-        sizes: theirs.
-        multiple: of which the common height and width are multiples.
-        like: has the type and the device of the result; half precision is only taken at the end.
+        images: tensors [3, H, W], RGB, 0..255.
+        sizes: sizes of the images.
+        multiple: divisor of the common height and width.
+        like: tensor with the dtype and device of the result; half precision is applied only after the division.
     """
     exact = torch.promote_types(like.dtype, torch.float32)
     mean, std = (torch.tensor(v, device=like.device, dtype=exact)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD))

@@ -1,4 +1,4 @@
-"""Positions as features: the sine embedding of the pyramid and the Fourier channels of the click field."""
+"""Positions of cells: the sine embedding of a grid and the centers of its cells."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 def sine_position(
     height: int, width: int, channels: int, *, device: torch.device, dtype: torch.dtype
 ) -> Float[Tensor, "C H W"]:
-    """The DETR sine embedding of a grid: the first half of the channels for y, the second for x.
+    """Return the DETR sine embedding of a grid: the first half of the channels for y, the second for x.
 
     Args:
         height: rows of the grid.
         width: columns of the grid.
         channels: C, divisible by 4.
-        device: where the result lives.
-        dtype: its type.
+        device: device of the result.
+        dtype: dtype of the result.
 
     Source: Carion et al., End-to-End Object Detection with Transformers (2020), normalized to 2 pi, temperature 10000.
     """
@@ -38,7 +38,7 @@ def sine_position(
 
 
 def pixel_centers(height: int, width: int, *, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "H W 2"]:
-    """The (x, y) center of each cell of a grid, as fractions 0..1 of width and height."""
+    """Return the (x, y) center of each cell of a grid, as fractions 0..1 of width and height."""
     y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
     x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
     return torch.stack((x[None, :].expand(height, -1), y[:, None].expand(-1, width)), dim=2)

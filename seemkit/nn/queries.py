@@ -1,4 +1,4 @@
-"""The learned tokens that the decoder starts from: object queries, their copies, and memory."""
+"""The learned tokens with which the decoder starts: object queries, their copies, and memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class LearnedQueries(nn.Module):
     """Object queries and memory slots.
 
     Args:
-        embed_dim: C.
+        embed_dim: C, channels of the tokens.
         queries: number of object queries.
         memory: number of memory slots.
         copies: queries copied for each visually prompted object; 0 copies all of them (v0, one object).
-        seed: which object queries are copied. The reference draws them anew in each call; here the draw is fixed.
+        seed: seed that decides which object queries are copied. The reference draws them anew in each call.
     """
 
     def __init__(self, embed_dim: int, queries: int, memory: int, copies: int, seed: int = 0) -> None:
@@ -31,19 +31,19 @@ class LearnedQueries(nn.Module):
         self.seed = seed
 
     def object_tokens(self, batch: int) -> Tokens:
-        """All object queries."""
+        """Return all object queries."""
         return self._all(OBJECT_QUERY, batch)
 
     def text_tokens(self, batch: int) -> Tokens:
-        """A copy of all object queries that reads the texts."""
+        """Return a copy of all object queries that reads the texts."""
         return self._all(TEXT_QUERY, batch)
 
     def visual_tokens(self, owners: Int[Tensor, "B P"], indices: Int[Tensor, " R"] | None = None) -> Tokens:
-        """`copies` queries for each visually prompted object, side by side.
+        """Return `copies` queries for each visually prompted object, object by object.
 
         Args:
-            owners: the objects; negative for padding.
-            indices: which object queries to copy, `copies` for each of the P objects; drawn if None.
+            owners: indices of the objects; negative for padding.
+            indices: object queries to copy, `copies` for each of the P objects; None means those of `draw`.
         """
         batch, objects = owners.shape
         if indices is None:
@@ -58,7 +58,12 @@ class LearnedQueries(nn.Module):
         )
 
     def memory_tokens(self, owners: Int[Tensor, "B P"], slot: Int[Tensor, "L B M"]) -> Tokens:
-        """The memory slots, each owned by the object that `slot` deals it to."""
+        """Return the memory slots; `slot` assigns each one to an object.
+
+        Args:
+            owners: indices of the objects; negative for padding.
+            slot: position in `owners` of each slot's object, per layer or once for all.
+        """
         batch = owners.shape[0]
         owner = _apart(owners)[None].expand(len(slot), -1, -1).gather(2, slot)
         return Tokens(
@@ -70,7 +75,13 @@ class LearnedQueries(nn.Module):
         )
 
     def deal_memory(self, present: Bool[Tensor, "B P"]) -> Int[Tensor, "1 B M"]:
-        """Memory slots dealt evenly to the objects of each image, in their order (the reference deals at random)."""
+        """Return the object of each memory slot, dealt evenly and in the order of the objects.
+
+        The reference deals at random.
+
+        Args:
+            present: True for objects, False for padding.
+        """
         slots = torch.arange(self.memory_value.num_embeddings, device=present.device)
         count = present.sum(dim=1, keepdim=True).clamp(min=1)
         return torch.div(slots[None] * count, len(slots), rounding_mode="floor")[None]
@@ -86,7 +97,12 @@ class LearnedQueries(nn.Module):
         )
 
     def draw(self, objects: int, seed: int | None = None) -> Int[Tensor, " R"]:
-        """Which object queries so many objects' visual queries copy; None takes the seed of this module."""
+        """Return the indices of the object queries that the visual queries of `objects` objects copy.
+
+        Args:
+            objects: number of objects.
+            seed: seed of the draw; None means this module's seed.
+        """
         if self.copy_all:
             return torch.arange(self.value.num_embeddings).repeat(objects)
         generator = torch.Generator().manual_seed(self.seed if seed is None else seed)
@@ -94,5 +110,5 @@ class LearnedQueries(nn.Module):
 
 
 def _apart(owners: Int[Tensor, "B P"]) -> Int[Tensor, "B P"]:
-    """The owners, with a negative number of its own for each absent object, so that its queries meet nobody else's."""
+    """Return the owners with a unique negative number for each absent object, so that no other object shares it."""
     return owners.where(owners >= 0, ABSENT - 1 - torch.arange(owners.shape[1], device=owners.device))

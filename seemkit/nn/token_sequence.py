@@ -14,13 +14,13 @@ ORDER = (Role.QUERY, Role.MEMORY, Role.PROMPT)
 
 
 class TokenSequence:
-    """The tokens of all groups, one after another: queries, memory, prompts that layers carry on, fresh prompts.
+    """The tokens of all groups, one after another: queries, memory, prompts that the layers update, fresh prompts.
 
-    So the tokens that look at the image come first, and the state that layers carry on is followed by the tokens whose
+    The tokens that look at the image come first. The state, which the layers update, is followed by the tokens whose
     value is set anew at each level.
 
     Args:
-        tokens: the groups that take part, in any order.
+        tokens: tokens of the groups that take part, in any order.
 
     Attributes:
         queries: the query groups, in order.
@@ -41,7 +41,7 @@ class TokenSequence:
         return sum(t.count for t in (*self.queries, *self.memory))
 
     def state(self) -> Float[Tensor, "B S C"]:
-        """Return the initial values of the S tokens that layers carry on."""
+        """Return the initial values of the S tokens that the layers update."""
         return torch.cat([t.values[0] for t in self._carried], dim=1)
 
     def extend(self, state: Float[Tensor, "B S C"], level: int) -> Float[Tensor, "B N C"]:
@@ -53,7 +53,7 @@ class TokenSequence:
         return torch.cat([t.positions[level if t.group.fresh else 0] for t in self._all], dim=1)
 
     def visible(self, layer: int) -> Bool[Tensor, "B S N"]:
-        """Return which tokens (columns) each carried token (row) reads at a layer."""
+        """Return which tokens (columns) each token of the state (row) reads at a layer."""
         owners_change = any(len(t.owner) > 1 for t in self._all)
         if self._visible is None or owners_change:
             self._visible = visibility(self._all, layer)[:, : sum(t.count for t in self._carried)]

@@ -1,9 +1,9 @@
-"""CLIP's tokenizer: texts to ids of byte pairs.
+"""CLIP's tokenizer: texts to byte-pair ids.
 
-The vocabulary is read from the file that open_clip brings. Its own tokenizer gives the same ids, but with it come timm
-and torch's compiler, and importing these takes longer than a whole answer of a small model.
+The vocabulary is read from the file that open_clip installs. open_clip's own tokenizer gives the same ids, but it
+imports timm and torch's compiler, which takes longer than a whole prediction of a small model.
 
-Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision (arXiv 2103.00020),
+Sources: Radford et al., Learning Transferable Visual Models From Natural Language Supervision (arXiv 2103.00020),
 section 2.4; Sennrich et al., Neural Machine Translation of Rare Words with Subword Units (arXiv 1508.07909).
 """
 
@@ -28,7 +28,7 @@ START, END = VOCABULARY_SIZE - 2, VOCABULARY_SIZE - 1
 SPECIAL = {"<start_of_text>": START, "<end_of_text>": END}
 BYTES = 256
 WORD_END = "</w>"
-"""Marks the last part of a word in the vocabulary's file."""
+"""Marks the last part of a word in the vocabulary file."""
 
 WORD = regex.compile(
     "|".join([*SPECIAL, "'s", "'t", "'re", "'ve", "'m", "'ll", "'d", r"\p{L}+", r"\p{N}", r"[^\s\p{L}\p{N}]+"]),
@@ -37,9 +37,9 @@ WORD = regex.compile(
 
 
 def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
-    """CLIP's token ids of the texts, cut behind the longest; a longer text keeps its first `length` - 1 ids.
+    """Return CLIP's token ids of the texts, padded with 0 to the longest text.
 
-    Texts are lower-cased; padding is 0.
+    Texts are lower-cased. A text with more than `length` ids keeps its first `length` - 1 ids, before the end.
     """
     rows = [_ids(text)[: length - 1] for text in texts]
     ids = torch.zeros(len(rows), max((len(row) for row in rows), default=0) + 1, dtype=torch.long)
@@ -49,8 +49,8 @@ def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
 
 
 def _ids(text: str) -> list[int]:
-    """The start and all ids of a text, without an end."""
-    import ftfy  # a tenth of a second that only texts cost
+    """Return the start and all ids of a text, without the end."""
+    import ftfy  # takes 0.1 s, which only texts need
 
     clean = html.unescape(html.unescape(ftfy.fix_text(text)))
     words = WORD.findall(" ".join(clean.split()).lower())
@@ -59,12 +59,12 @@ def _ids(text: str) -> list[int]:
 
 @lru_cache(maxsize=2**16)
 def _word_ids(word: str) -> tuple[int, ...]:
-    """The ids of a word: its bytes, of which the pair that comes first in the vocabulary is merged, until none does."""
+    """Return the ids of a word: those of its bytes, merged pair by pair, the pair with the lowest merged id first."""
     if word in SPECIAL:
         return (SPECIAL[word],)
     vocabulary = _vocabulary()
     ids = [vocabulary.bytes[byte] for byte in word.encode()]
-    ids[-1] += BYTES  # the last part of a word is another one than the same part within it
+    ids[-1] += BYTES  # the last part of a word has a different id than the same part inside a word
     while True:
         merged = min((vocabulary.merges.get(pair, END) for pair in pairwise(ids)), default=END)
         if merged == END:
@@ -73,7 +73,7 @@ def _word_ids(word: str) -> tuple[int, ...]:
 
 
 def _merge(ids: list[int], vocabulary: _Vocabulary, merged: int) -> Iterator[int]:
-    """The ids with one in place of each pair that merges into it, from left to right."""
+    """Yield the ids, with each pair that merges into `merged` replaced by it, from left to right."""
     place = 0
     while place < len(ids):
         found = vocabulary.merges.get(tuple(ids[place : place + 2])) == merged
@@ -82,11 +82,11 @@ def _merge(ids: list[int], vocabulary: _Vocabulary, merged: int) -> Iterator[int
 
 
 class _Vocabulary(NamedTuple):
-    """What texts are made of.
+    """The ids of bytes and of merged pairs.
 
     Attributes:
-        bytes: the id of each byte within a word; at a word's end it is `BYTES` higher.
-        merges: the id that two adjacent ids merge into; the lower, the sooner.
+        bytes: id of each byte inside a word; at the end of a word it is `BYTES` higher.
+        merges: id into which two adjacent ids merge; lower ids merge first.
     """
 
     bytes: list[int]
@@ -95,9 +95,10 @@ class _Vocabulary(NamedTuple):
 
 @cache
 def _vocabulary() -> _Vocabulary:
-    """The vocabulary of the file, whose lines are pairs of parts in the order in which they merge.
+    """Return the vocabulary from its file, whose lines are pairs of parts in the order of merging.
 
-    The file writes a byte that cannot be seen as a character from 256 on, and ids begin with those that can.
+    The file writes printable bytes as themselves and other bytes as characters from 256 on. Ids begin with the
+    printable bytes.
     """
     seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     unseen = sorted(set(range(BYTES)) - set(seen))
@@ -105,7 +106,7 @@ def _vocabulary() -> _Vocabulary:
     parts = {part: place for place, part in enumerate([*characters, *(c + WORD_END for c in characters)])}
     merges: dict[tuple[int, ...], int] = {}
     with gzip.open(_vocabulary_file(), "rt", encoding="utf-8") as file:
-        next(file)  # says the version
+        next(file)  # the version
         for line in file:
             if len(parts) == START:
                 break
@@ -116,11 +117,15 @@ def _vocabulary() -> _Vocabulary:
 
 
 def _vocabulary_file() -> Path:
-    """Where open_clip keeps the vocabulary, found without importing it."""
+    """Return the path of open_clip's vocabulary file, found without importing open_clip.
+
+    Raises:
+        ImportError: open_clip is not installed, or its file is missing.
+    """
     package = find_spec("open_clip")
     if package is None or package.origin is None:
-        raise ImportError("open_clip is not installed: pip install open-clip-torch")
+        raise ImportError("open_clip: not installed; pip install open-clip-torch")
     file = Path(package.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
     if not file.exists():
-        raise ImportError(f"{file} is missing: this open-clip-torch keeps its vocabulary elsewhere; install 3.x")
+        raise ImportError(f"{file}: no such file in this version of open-clip-torch; install open-clip-torch 3.x")
     return file

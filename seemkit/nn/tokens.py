@@ -1,4 +1,4 @@
-"""Tokens, their groups, and who may read whom: the visibility table of the decoder."""
+"""Tokens, their groups, and the decoder's visibility table, which says which tokens may read which."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Role(Enum):
     """What a group of tokens does in the decoder."""
 
     QUERY = "query"
-    """Looks at the image through its own last mask and predicts a mask and a class."""
+    """Looks at the image through its own latest mask, and predicts a mask and a class."""
     MEMORY = "memory"
     """Looks at the image through the mask of the previous round."""
     PROMPT = "prompt"
@@ -34,12 +34,12 @@ class Group:
     """A kind of token and its place in the visibility table; a token always reads its own group.
 
     Attributes:
-        name: the name by which other groups refer to it.
-        role: what it does in the decoder.
-        reads: names of the groups that it reads besides its own.
-        read_by: names of groups that read it; lets a plugin attach itself to existing queries.
-        fresh: True if its value is set anew for each level; False if the layers carry it on. For prompts only.
-        shared: True if its tokens belong to every object of the image, whatever object they were given for.
+        name: name by which other groups refer to this group.
+        role: what the group does in the decoder.
+        reads: names of the groups that this group reads, besides itself.
+        read_by: names of groups that read this group; lets a plugin attach itself to existing queries.
+        fresh: True if the values are set anew for each level, False if the layers update them. For prompts only.
+        shared: True if the tokens belong to every object of the image, not only to the object they were given for.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Group:
 
     def __post_init__(self) -> None:
         if self.fresh and self.role is not Role.PROMPT:
-            raise ValueError(f"group {self.name!r} is fresh at each level, which only a group of role PROMPT may be")
+            raise ValueError(f"group {self.name!r}: fresh, but its role is not PROMPT; use role PROMPT or fresh=False")
 
     def sees(self, other: Group) -> bool:
-        """Whether a token of this group may read a token of `other`, were both of one owner."""
+        """Return whether a token of this group may read a token of `other` if both have the same owner."""
         return self.name == other.name or other.name in self.reads or self.name in other.read_by
 
 
@@ -67,26 +67,26 @@ VISUAL_PROMPT = Group("visual_prompt", Role.PROMPT, fresh=True)
 
 
 def answered_by(group: Group) -> Group | None:
-    """The query group whose queries answer prompts of a group: the first that reads it; None if none does."""
+    """Return the query group that answers prompts of `group`: the first that reads it, or None if none does."""
     return next((query for query in (TEXT_QUERY, VISUAL_QUERY) if query.sees(group)), None)
 
 
 def separate(group: Group) -> Group:
-    """The group's row in the reference's table: the one that it declares."""
+    """Return the group's row in the reference's table: the row that the group declares."""
     return group
 
 
 def joint(group: Group) -> Group:
-    """The group's row where visual queries read the texts of their own object too, and no others."""
+    """Return the group's row in the table where visual queries also read the texts of their own object, no others."""
     if group.name == VISUAL_QUERY.name:
         return replace(group, reads=group.reads | {TEXT_PROMPT.name})
     return replace(group, shared=False) if group.name == TEXT_PROMPT.name else group
 
 
 def composed(group: Group) -> Group:
-    """The group's row in the table of the reference's demo: object queries read every prompt, and are the only ones.
+    """Return the group's row in the table of the reference's demo, where object queries read every prompt.
 
-    Prompts that read a query (texts) read the object queries instead.
+    No other queries exist. Prompts that read a query (texts) read the object queries instead.
     """
     if group.role is not Role.PROMPT:
         return group
@@ -95,7 +95,7 @@ def composed(group: Group) -> Group:
 
 
 TABLES: Final = {"separate": separate, "joint": joint, "composed": composed}
-"""What a group becomes in each visibility table."""
+"""The function that returns a group's row, for each visibility table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ class Tokens:
     """The tokens of one group for B images.
 
     Attributes:
-        group: what they are.
-        values: one [B, N, C], or one a level for a fresh group.
-        positions: added to values in queries and keys; as many as `values`.
-        owner: int64 [L or 1, B, N], the index of the object that a token belongs to, at each decoder layer or at all.
+        group: group of the tokens.
+        values: one tensor [B, N, C], or one per level for a fresh group.
+        positions: positions that are added to values in queries and keys; as many as `values`.
+        owner: int64 [L or 1, B, N], index of the object that a token belongs to, per decoder layer or once for all.
         valid: bool [B, N], False for padding.
     """
 
@@ -118,20 +118,20 @@ class Tokens:
 
     @property
     def count(self) -> int:
-        """N."""
+        """N, the number of tokens per image."""
         return self.values[0].shape[1]
 
     def under(self, group: Group) -> Self:
-        """The same tokens in the row of a table; of a shared group, they belong to every object."""
+        """Return the same tokens with `group` as their row of a table; if it is shared, they belong to every object."""
         owner = self.owner.where(self.owner < 0, SHARED) if group.shared else self.owner
         return replace(self, group=group, owner=owner)
 
 
 def visibility(tokens: Sequence[Tokens], layer: int) -> Bool[Tensor, "B N N"]:
-    """Which token (row) may read which (column) at a layer.
+    """Return which token (row) may read which token (column) at a layer.
 
-    A token reads the groups that its group sees, within its own object; a shared token reads and is read across
-    objects; padding is read by nobody; every token reads itself, so that no row is empty.
+    A token reads the groups that its group sees, within its own object. A shared token reads and is read across
+    objects. No token reads padding. Every token reads itself, so no row is empty.
     """
     owner = torch.cat([t.owner[min(layer, len(t.owner) - 1)] for t in tokens], dim=1)
     valid = torch.cat([t.valid for t in tokens], dim=1)

@@ -1,4 +1,4 @@
-"""How deep a pixel lies within a mask."""
+"""Depth of pixels in a mask: their distance to the outside."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ SMOOTHNESS: Final = 0.35
 
 
 def exact_depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The Euclidean distance of each True pixel to the nearest False one, [H, W]; all outside of the map is False."""
-    from scipy.ndimage import distance_transform_edt  # 0.3 s of every start otherwise
+    """Return the Euclidean distance of each True pixel to the nearest False one, [H, W].
+
+    Pixels outside the map count as False.
+    """
+    from scipy.ndimage import distance_transform_edt  # a global import would add 0.3 s to every start
 
     return distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
 
 
 def kornia_depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """What the distance transform of kornia 0.7.0 says of the same: about a chess-board metric, [H, W].
+    """Return the same distance as kornia 0.7.0's distance transform computes it, approximately chessboard, [H, W].
 
-    The official code clicks by it. Each of its steps takes in the next ring of pixels; the step's number counts one
-    and a half times, which later versions changed.
+    The official code places clicks by this distance. Each step reaches the next ring of pixels. The step's number
+    counts one and a half times; later versions of kornia changed this.
 
-    Source: Pham et al., Convolutional distance transform (2021), as kornia 0.7.0 has it.
+    Source: Pham et al., Convolutional distance transform (2021), as implemented in kornia 0.7.0.
     """
     boundary = torch.from_numpy(~np.pad(mask, 1))[None, None].float()
     away = torch.tensor([-1.0, 0.0, 1.0])

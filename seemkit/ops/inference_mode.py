@@ -1,4 +1,4 @@
-"""Where a computation may take a way that values decide, or that torch does not know."""
+"""Check for when a computation can use code paths that depend on values or that torch cannot record."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def inference_on_cpu(tensor: Tensor) -> bool:
-    """Whether nothing is recorded on a CPU: neither gradients, nor a graph that is compiled or exported.
+    """Return whether the tensor is on a CPU and neither gradients nor a compiled or exported graph are recorded.
 
-    A graph should say what it computes, in sizes that no value decides; a GPU would have to wait for such sizes.
+    In a recorded graph no size should depend on values. A GPU would have to wait for such sizes.
     """
     recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
     return tensor.device.type == "cpu" and not recorded

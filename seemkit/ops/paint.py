@@ -16,15 +16,15 @@ OUTSIDE = 2
 
 
 def paint(points: Sequence[tuple[float, float]], width: float, size: Size, inside: Tensor | None = None) -> Pixels:
-    """Return the pixels that a round brush covers on its way through the points.
+    """Return the pixels that a round brush covers as it moves through the points.
 
     Args:
-        points: (x, y), at least one; they may lie outside the image.
-        width: of the brush, in pixels; at least 1 is painted.
-        size: of the image; paint outside it is lost.
-        inside: bool [H, W]; paint outside this mask is lost too.
+        points: (x, y), at least one; points can be outside the image.
+        width: width of the brush in pixels; less than 1 paints like 1.
+        size: size of the image; paint outside it is dropped.
+        inside: bool mask [H, W]; paint outside it is dropped too.
     """
-    path = np.floor(np.asarray(points, dtype=np.float64))  # the pixel that holds each point
+    path = np.floor(np.asarray(points, dtype=np.float64))  # the pixel that contains each point
     limit = np.array([size.width, size.height])
     path = path.clip(-OUTSIDE * limit.max(), (1 + OUTSIDE) * limit.max())
     thick = max(1, round(min(width, 4 * OUTSIDE * limit.max())))

@@ -12,31 +12,34 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 
 MOST_BITS = 35
-"""A run of pixels needs no more."""
+"""Number of bits that is enough for the length of any run of pixels."""
 
 
 def encode_mask(mask: Bool[Tensor, "H W"]) -> dict[str, Any]:
-    """The mask as ``{"size": [H, W], "counts": "..."}``, which COCO's tools read."""
+    """Return the mask as ``{"size": [H, W], "counts": "..."}``, which COCO's tools read."""
     encoded = coco_mask.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))
     return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
 
 
 def decode_mask(encoded: Mapping[str, Any]) -> Bool[Tensor, "H W"]:
-    """The mask of a `encode_mask`.
+    """Return the mask from the output of `encode_mask`.
 
     Raises:
-        ValueError: it is none, or its runs do not fill its size.
+        ValueError: the input is not a run-length mask, or its runs do not fill its size.
     """
     size, counts = encoded.get("size"), encoded.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(isinstance(v, int) and 0 < v < 2**16 for v in size)):
-        raise ValueError("'size' of a run-length mask is no [height, width]")
+        raise ValueError("'size' of a run-length mask is not [height, width]")
     if not isinstance(counts, str) or sum(_runs(counts)) != size[0] * size[1]:
         raise ValueError("'counts' of a run-length mask do not fill its size")
     return torch.from_numpy(coco_mask.decode({"size": size, "counts": counts.encode("ascii")}).astype(np.bool_))
 
 
 def _runs(counts: str) -> list[int]:
-    """The lengths of the runs that COCO's compressed string stands for; its own decoder trusts the string."""
+    """Return the lengths of the runs in COCO's compressed string, or an empty list if the string is malformed.
+
+    COCO's own decoder does not check the string.
+    """
     runs: list[int] = []
     value = shift = 0
     for letter in counts:

@@ -1,7 +1,8 @@
 """A 3 x 3 convolution with a quarter of the multiplications, accurate to 2e-6 of the largest value.
 
-A tile of 4 x 4 cells of the result depends on a patch of 6 x 6 cells of the maps. Fixed matrices turn patch and kernel
-into 36 numbers each, which are multiplied one by one and turned into the tile. The definition takes 144 products.
+A tile of 4 x 4 cells of the result depends on a patch of 6 x 6 cells of the maps. Fixed matrices transform patch and
+kernel into 36 numbers each. These are multiplied elementwise and transformed into the tile. A direct convolution takes
+144 products.
 
 Sources: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (arXiv 1509.09308); Barabasz et al., Error
 Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks (arXiv 1803.10986).
@@ -23,20 +24,20 @@ from seemkit.ops.inference_mode import inference_on_cpu
 KERNEL, TILE = 3, 4
 PATCH = TILE + KERNEL - 1
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
-"""Where the polynomials are evaluated, besides infinity. The usual 0, 1, -1, 2 and -2 err four times as much."""
+"""Where the polynomials are evaluated, besides infinity. The usual 0, 1, -1, 2 and -2 have four times the error."""
 
 LEAST_CHANNELS = 256
 LEAST_CELLS = 32**2
-"""With fewer channels or cells, turning patches or kernels takes what the products save."""
+"""With fewer channels or cells, transforming patches or kernels takes as long as the saved products."""
 
 AT_ONCE = 128
-"""Tiles that are worked on together: enough rows for a matrix product, and few enough for the processor's cache."""
+"""Tiles processed together: enough rows for a matrix product, and few enough for the processor's cache."""
 
 
 def pays(maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"]) -> bool:
-    """Whether `convolve` is quicker than torch's convolution, which on a CPU follows the definition.
+    """Return whether `convolve` is accurate enough and faster than torch's convolution, which is direct on a CPU.
 
-    In half precision it would round too much.
+    In half precision `convolve` would round too much.
     """
     exact = maps.dtype == kernels.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     large = min(kernels.shape[:2]) >= LEAST_CHANNELS and maps.shape[-2:].numel() >= LEAST_CELLS
@@ -46,7 +47,7 @@ def pays(maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"]) -> b
 def convolve(
     maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"], bias: Float[Tensor, " K"] | None = None
 ) -> Float[Tensor, "B K H W"]:
-    """What `torch.nn.functional.conv2d` computes with a padding of 1, the channels of a cell side by side."""
+    """Return the result of `torch.nn.functional.conv2d` with a padding of 1, channels of a cell adjacent in memory."""
     of_patch, of_kernel, of_tile = (matrix.to(maps) for matrix in _matrices())
     batch, channels, height, width = maps.shape
     down, across = -(-height // TILE), -(-width // TILE)
@@ -65,7 +66,7 @@ def convolve(
 
 
 def _padded(cells: Float[Tensor, "H W C"], top: int, bottom: int, right: int) -> Float[Tensor, "h w C"]:
-    """The cells under rows `top` to `bottom` of the result and columns 0 to `right`, zero outside the map."""
+    """Return the cells that rows `top` to `bottom` and columns 0 to `right` of the result need; zero outside."""
     inside = cells[max(top - 1, 0) : bottom + 1]
     above = int(top == 0)
     below = bottom - top + 2 - above - len(inside)
@@ -74,10 +75,10 @@ def _padded(cells: Float[Tensor, "H W C"], top: int, bottom: int, right: int) ->
 
 @cache
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
-    """What turns patches [36, 36], kernels [36, 9] and products [16, 36], each along rows and columns at once.
+    """Return the matrices that transform patches [36, 36], kernels [36, 9] and products [16, 36].
 
-    In one dimension: kernel and tile are taken as polynomials and evaluated at `POINTS` and at infinity, and the matrix
-    of the patch is the one with which the products are the convolution.
+    Each acts on rows and columns at once. In one dimension, kernel and tile are treated as polynomials and evaluated at
+    `POINTS` and at infinity. The matrix of the patch is the one that makes the products equal the convolution.
     """
     kernel, tile = _powers(KERNEL), _powers(TILE)
     every = np.einsum("pk,pt->ktp", kernel, tile).reshape(-1, PATCH)
@@ -88,5 +89,5 @@ def _matrices() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _powers(count: int) -> NDArray[np.float64]:
-    """The first powers of each point, and at infinity the highest alone."""
+    """Return the first `count` powers of each point, and for infinity only the highest power."""
     return np.vstack((np.vander(POINTS, count, increasing=True), np.eye(count)[-1]))

@@ -1,1 +1,1 @@
-"""From queries to maps: panoptic, instance and semantic results at the size of the image."""
+"""Post-processing: panoptic, instance and semantic results from queries, at the size of the image."""

@@ -19,17 +19,17 @@ def instances(
     limit: int = 100,
     enlarge: Enlarge = as_they_are,
 ) -> Instances:
-    """The things among the `limit` most probable pairs of query and class, highest score first.
+    """Return the things among the `limit` most probable pairs of query and class, highest score first.
 
     A query can appear with several classes. The score is the class probability times the mean mask probability inside
-    the mask; stuff counts toward the limit and is then left out, as in the reference.
+    the mask. Stuff counts toward the limit and is then dropped, as in the reference.
 
     Args:
-        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.
-        mask_logits: one mask a query.
+        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is dropped.
+        mask_logits: mask logits, one mask per query.
         things: K flags; False means stuff.
-        limit: pairs that are looked at.
-        enlarge: brings masks to the size of the image; only those of queries that appear are enlarged.
+        limit: number of pairs to consider.
+        enlarge: function that resizes masks to the size of the image; it gets only the masks of queries that appear.
     """
     pair_scores = class_probabilities[:, :-1].flatten()
     scores, pairs = pair_scores.topk(min(limit, len(pair_scores)))
@@ -41,7 +41,7 @@ def instances(
     appearing, row = queries.unique(return_inverse=True)
     logits = enlarge(mask_logits[appearing])
     masks = logits > 0
-    # + 1e-6: an empty mask has the score 0
+    # + 1e-6: an empty mask gets the score 0
     quality = (logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
     scores, order = (scores * quality[row]).sort(descending=True, stable=True)
     return Instances(masks[row[order]], labels[order], scores, queries[order])

@@ -1,4 +1,4 @@
-"""Masks that may overlap, as one map of object ids."""
+"""Maps of object ids from overlapping masks, and back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def object_ids(masks: Float[Tensor, "N H W"]) -> Int[Tensor, "H W"]:
-    """For each pixel the number of the object with the highest logit there, from 1; 0 where none is positive.
+    """Return for each pixel the number (from 1) of the object with the highest logit, or 0 if no logit is positive.
 
     The first of equal objects wins.
 
     Args:
-        masks: mask logits.
+        masks: mask logits, one mask per object.
     """
     if not len(masks):
         return torch.zeros(masks.shape[1:], dtype=torch.int64, device=masks.device)
@@ -22,5 +22,5 @@ def object_ids(masks: Float[Tensor, "N H W"]) -> Int[Tensor, "H W"]:
 
 
 def object_masks(ids: Int[Tensor, "H W"], count: int) -> Bool[Tensor, "N H W"]:
-    """The masks of the objects 1 to `count` of a map of ids."""
+    """Return the masks of objects 1 to `count` from a map of ids."""
     return ids == torch.arange(1, count + 1, device=ids.device)[:, None, None]

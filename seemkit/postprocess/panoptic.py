@@ -1,4 +1,4 @@
-"""A panoptic map from object queries (MaskFormer, arXiv 2107.06278, section 3.4)."""
+"""Panoptic maps from object queries (MaskFormer, arXiv 2107.06278, section 3.4)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seemkit.types import Panoptic, Segment
 
 
 class PanopticParts(NamedTuple):
-    """A panoptic map and what it is made of.
+    """A panoptic map and the masks it is made of.
 
     Attributes:
         panoptic: the map.
-        logits: [n, H, W], the masks of the confident queries at the size of the map.
-        rows: for each segment the rows of `logits` that it is the union of; more than one of stuff only.
+        logits: [n, H, W], mask logits of the confident queries at the size of the map.
+        rows: for each segment, the rows of `logits` whose union it is; only stuff can have more than one.
     """
 
     panoptic: Panoptic
@@ -35,22 +35,23 @@ def panoptic_map(
     overlap_threshold: float = 0.8,
     enlarge: Enlarge = as_they_are,
 ) -> Panoptic:
-    """The panoptic map of one image; ids count from 1 in the order of the queries.
+    """Return the panoptic map of one image; ids count from 1 in the order of the queries.
 
     Each pixel goes to the confident query with the largest class score times mask probability, if the mask of this
     query covers the pixel. A query that keeps too little of its own mask is dropped. Stuff of one class is one segment.
 
     Args:
         class_probabilities: [Q, K+1] after the softmax; the last class means no object.
-        mask_logits: one mask a query.
+        mask_logits: mask logits, one mask per query.
         things: K flags; False means stuff.
-        score_threshold: a query takes part if its largest probability is above this and is not of the last class.
-        overlap_threshold: least share of a query's own mask (probability >= 0.5) that it must win.
-        enlarge: brings masks to the size of the map; only those of confident queries are enlarged.
+        score_threshold: threshold of confidence; a query is confident if its largest probability is above this value
+            and not that of the last class.
+        overlap_threshold: lowest ratio of the pixels that a query wins to the pixels of its mask (probability >= 0.5).
+        enlarge: function that resizes masks to the size of the map; it gets only the masks of confident queries.
 
     Returns:
-        int64 ids [H, W] on the device of the masks, and the segments with the class probability as score (of merged
-        stuff the largest).
+        int64 ids [H, W] on the device of the masks, and the segments with the class probability as score (the largest
+        one for merged stuff).
     """
     return panoptic_parts(class_probabilities, mask_logits, things, score_threshold, overlap_threshold, enlarge)[0]
 
@@ -63,7 +64,7 @@ def panoptic_parts(
     overlap_threshold: float = 0.8,
     enlarge: Enlarge = as_they_are,
 ) -> PanopticParts:
-    """As `panoptic_map`, with the masks that the segments come from."""
+    """Return the result of `panoptic_map` and the masks that the segments come from; the arguments are the same."""
     scores, labels = class_probabilities.max(dim=-1)
     confident = (labels != class_probabilities.shape[-1] - 1) & (scores > score_threshold)
     scores, labels = scores[confident], labels[confident]
@@ -82,9 +83,9 @@ def panoptic_parts(
 def _compete(
     scores: Float[Tensor, " n"], logits: Float[Tensor, "n H W"]
 ) -> tuple[Int[Tensor, "H W"], Bool[Tensor, "H W"], Int[Tensor, " n"]]:
-    """The query that wins each pixel, the first of equals; whether its mask covers the pixel; and all areas.
+    """Return the query that wins each pixel (the first of equals), whether its mask covers the pixel, and all areas.
 
-    One query after the other, so that what is worked on stays in the cache.
+    The queries are processed one by one, so that intermediate results stay in the cache.
     """
     best = torch.full_like(logits[0], -1.0)
     winner, covered = best.new_zeros(best.shape, dtype=torch.int64), best.new_zeros(best.shape, dtype=torch.bool)
@@ -103,17 +104,17 @@ def _compete(
 def _kept(
     winner: Int[Tensor, "H W"], covered: Bool[Tensor, "H W"], own_area: Int[Tensor, " Q"], overlap_threshold: float
 ) -> Bool[Tensor, " Q"]:
-    """Which queries win a covered pixel, and enough pixels in relation to their own mask."""
+    """Return which queries win at least one covered pixel, and enough pixels relative to their own mask."""
     won = torch.bincount(winner.flatten(), minlength=len(own_area))
     final = torch.bincount(winner[covered], minlength=len(own_area))
-    # A covered pixel lies in the query's own mask, so `final > 0` makes the other two areas positive as well.
+    # A covered pixel is in the query's own mask, so if `final` is positive, the other two areas are too.
     return (final > 0) & (won.double() / own_area.double() >= overlap_threshold)
 
 
 def _numbered(
     kept: Sequence[bool], labels: Sequence[int], scores: Sequence[float], things: Sequence[bool]
 ) -> tuple[list[int], list[Segment]]:
-    """The segment id of each query (0 if dropped) and the segments; queries of one stuff class share an id."""
+    """Return the segment id of each query (0 if dropped) and the segments; queries of one stuff class share an id."""
     segments: list[Segment] = []
     id_of_stuff: dict[int, int] = {}
     ids = [0] * len(kept)

@@ -1,4 +1,4 @@
-"""Masks of the network brought back to the pixels of the original image."""
+"""Resizing the network's masks to the pixels of the original image."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from seemkit.types import Size
 
 Enlarge = Callable[[Float[Tensor, "N h w"]], Float[Tensor, "N H W"]]
-"""Brings mask logits to the size at which they are judged, each mask on its own."""
+"""A function that resizes mask logits to the size of the result, each mask independently."""
 
 
 def as_they_are(mask_logits: Float[Tensor, "N H W"]) -> Float[Tensor, "N H W"]:
-    """The same masks: they have the right size already."""
+    """Return the same masks, for masks that already have the right size."""
     return mask_logits
 
 
@@ -28,15 +28,17 @@ def restore(
     original: Size,
     mode: Literal["bicubic", "bilinear"] = "bicubic",
 ) -> Float[Tensor, "N H W"]:
-    """Mask logits at the original size: enlarged to the network's input, cut to its image, resized to the original.
+    """Return mask logits at the original size.
+
+    The masks are enlarged to the network's input, cropped to the image in it, and resized to the original.
 
     Args:
-        mask_logits: masks at the network's resolution; half precision comes back as float32.
-        padded: the network's input with its padding on the right and at the bottom.
-        size: the image in that input, without the padding.
-        original: the image before it was resized for the network.
-        mode: of the last step: "bicubic" with antialiasing, the protocol of panoptic, instance, semantic and referring
-            evaluation; "bilinear" without, the protocol of interactive evaluation.
+        mask_logits: mask logits at the network's resolution; half precision is returned as float32.
+        padded: size of the network's input, including the padding on the right and at the bottom.
+        size: size of the image in that input, without the padding.
+        original: size of the image before it was resized for the network.
+        mode: interpolation of the last step. "bicubic" uses antialiasing and is the protocol of panoptic, instance,
+            semantic and referring evaluation; "bilinear" uses none and is the protocol of interactive evaluation.
     """
     if mask_logits.dtype in (torch.float16, torch.bfloat16):
         mask_logits = mask_logits.float()
@@ -45,7 +47,7 @@ def restore(
 
 
 def _resize(masks: Float[Tensor, "N h w"], size: Size, mode: str) -> Float[Tensor, "N H W"]:
-    """Masks at another size, the same tensor if they have it."""
+    """Return the masks resized to `size`, or the same tensor if they already have this size."""
     if tuple(masks.shape[-2:]) == tuple(size):
         return masks
     if not len(masks):

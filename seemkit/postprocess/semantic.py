@@ -1,4 +1,4 @@
-"""A semantic map from object queries (MaskFormer, arXiv 2107.06278, section 3.4)."""
+"""Semantic maps from object queries (MaskFormer, arXiv 2107.06278, section 3.4)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from torch import Tensor
 def semantic_scores(
     class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
 ) -> Float[Tensor, "K H W"]:
-    """Score (>= 0, not normalized) of each class at each pixel: class times mask probability, summed over queries.
+    """Return the score of each class at each pixel: class probability times mask probability, summed over queries.
+
+    Scores are >= 0 and not normalized.
 
     Args:
-        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is left out.
-        mask_logits: one mask a query.
+        class_probabilities: [Q, K+1] after the softmax; the last class means no object and is dropped.
+        mask_logits: mask logits, one mask per query.
     """
     return torch.einsum("qk,qhw->khw", class_probabilities[:, :-1], mask_logits.sigmoid())
 
@@ -22,5 +24,5 @@ def semantic_scores(
 def semantic_map(
     class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
 ) -> Int[Tensor, "H W"]:
-    """The label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`."""
+    """Return the label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`."""
     return semantic_scores(class_probabilities, mask_logits).argmax(dim=0)

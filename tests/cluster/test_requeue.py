@@ -140,4 +140,4 @@ def test_a_lost_process_ends_the_other(victim: str, scenes: Path, tmp_path: Path
     assert process.returncode != 0
     assert "Traceback" not in output.split("has ended", maxsplit=1)[-1]
     if victim == "first":
-        assert "seemkit: rank 0, at which the processes meet, has ended" in output
+        assert "seemkit: rank 0, which holds the store of all processes, has ended" in output

@@ -76,7 +76,7 @@ def test_unlisted_target_id_is_no_void():
     ("predicted", "message"),
     [
         (panoptic(["12"], [(1, 0)]), "1 pixels have an id"),
-        (panoptic(["11"], [(1, 0), (2, 0)]), r"segments \[2\] have no pixel"),
+        (panoptic(["11"], [(1, 0), (2, 0)]), r"segments \[2\]: no pixels in the map"),
         (panoptic(["11"], [(1, 2)]), "label 2 is outside 0..1"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Image encoders as feature pyramids."""
+"""Image encoders that return feature pyramids."""

@@ -1,4 +1,4 @@
-"""Image backbones as feature pyramids: timm's, what timm lacks, and a small one that starts without it."""
+"""Image backbones that return feature pyramids: timm's models, FocalNet, and a small ResNet that needs no timm."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from seemkit.errors import InputError
 from seemkit.nn.backbones.simple_pyramid import SimplePyramid
 
 OWN = {"focalnet": "seemkit.nn.backbones.focalnet.FocalNet", "resnet": "seemkit.nn.backbones.resnet.ResNet"}
-"""Own backbones by name, imported when they are made: timm, of which one is built, takes seconds to import."""
+"""seemkit's own backbones by name, imported only when built: one of them uses timm, which takes seconds to import."""
 
 
 class Backbone(nn.Module):
-    """A model that returns four feature maps, finest first.
+    """A model that returns feature maps, finest first.
 
     Args:
         name: timm's model name, for example ``"davit_base"``, or a key of `OWN`.
-        options: further arguments of `timm.create_model`, or of the own backbone.
-        levels: which of the model's feature maps to return, finest first. A single one must have stride 16, and a
-            simple pyramid makes four of it.
-        norm_eps: epsilon of all layer norms, where the weights were trained with another one than timm's.
+        options: further arguments of `timm.create_model` or of seemkit's own backbone.
+        levels: feature maps of the model to return, finest first. A single map must have stride 16; a simple pyramid
+            turns it into four.
+        norm_eps: epsilon of all layer norms, for weights trained with another epsilon than timm's.
 
     Attributes:
         channels: channels of each returned map.
         strides: stride of each returned map.
 
     Raises:
-        InputError: there is no such model, or an own one does not have such options or levels.
+        InputError: the model does not exist, or one of seemkit's own does not have these options or levels.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Backbone(nn.Module):
             channels, strides = body.channels, body.strides
         else:
             body = _timm(name, options or {}, tuple(levels))
-            self.read = tuple(range(len(levels)))  # it returns no others
+            self.read = tuple(range(len(levels)))  # timm's model returns only these
             channels, strides = body.feature_info.channels(), body.feature_info.reduction()
         if not all(0 <= level < len(channels) for level in self.read):
-            raise InputError(f"backbone_levels: {list(levels)}; {name} has maps 0 to {len(channels) - 1}")
+            raise InputError(f"backbone_levels: {list(levels)}: {name} only has maps 0 to {len(channels) - 1}")
         self.body: nn.Module = body
         self.channels: list[int] = [channels[level] for level in self.read]
         self.strides: list[int] = [strides[level] for level in self.read]
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
                 module.eps = norm_eps
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
-        """The feature maps [B, C, H / stride, W / stride], finest first."""
+        """Return the feature maps [B, C, H / stride, W / stride], finest first."""
         maps = self.body(images)
         maps = [maps[level] for level in self.read]
         return maps if self.pyramid is None else self.pyramid(maps[0])
@@ -75,7 +75,7 @@ def _own(name: str, options: dict[str, Any]) -> nn.Module:
     try:
         body: nn.Module = getattr(import_module(module), kind)(**options)
     except (TypeError, ValueError) as error:
-        raise InputError(f"backbone_options: {name} cannot be made of {options}: {error}") from error
+        raise InputError(f"backbone_options: {name} cannot be built with {options}: {error}") from error
     return body
 
 
@@ -83,5 +83,5 @@ def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...]) -> nn.Mod
     import timm
 
     if name not in timm.list_models(name):
-        raise InputError(f"backbone.name: timm has no model {name!r}, and of its own seemkit has {', '.join(OWN)}")
+        raise InputError(f"backbone: timm has no model {name!r}; use one of timm's, or seemkit's {', '.join(OWN)}")
     return timm.create_model(name, features_only=True, out_indices=levels, **options)

@@ -1,6 +1,6 @@
-"""FocalNet as a feature pyramid, in the two forms that SEEM was trained with; the parts are timm's.
+"""FocalNet as a feature pyramid, in the two forms with which SEEM was trained, built from timm's parts.
 
-timm's FocalNet has neither a norm a level nor the block with depthwise convolutions, and its stem pads by 2.
+timm's own FocalNet has no norm per level and no block with depthwise convolutions, and its stem pads by 2.
 Source: Yang et al., Focal Modulation Networks (arXiv 2203.11926).
 """
 
@@ -23,7 +23,7 @@ class _Norm(LayerNorm2d):
 
 
 class FocalBlock(FocalNetBlock):
-    """Focal modulation, then a feed-forward layer; each behind a norm and added to its input."""
+    """Focal modulation, then a feed-forward layer; each is followed by a norm and added to its input."""
 
     def __init__(self, embed_dim: int, focal_level: int) -> None:
         super().__init__(
@@ -37,7 +37,7 @@ class FocalBlock(FocalNetBlock):
 
 
 class DepthwiseFocalBlock(FocalBlock):
-    """A focal block with a depthwise convolution before each half, and its norms behind the sums."""
+    """A focal block with a depthwise convolution before each half, and with its norms after the sums."""
 
     def __init__(self, embed_dim: int, focal_level: int) -> None:
         super().__init__(embed_dim, focal_level)
@@ -45,7 +45,7 @@ class DepthwiseFocalBlock(FocalBlock):
         self.dw2 = nn.Conv2d(embed_dim, embed_dim, 3, padding=1, groups=embed_dim)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """The map after the block."""
+        """Return the map after the block."""
         x = x + self.dw1(x)
         x = self.norm1_post(x + self.ls1(self.modulation(x)))
         x = x + self.dw2(x)
@@ -53,7 +53,7 @@ class DepthwiseFocalBlock(FocalBlock):
 
 
 class FocalStage(nn.Module):
-    """A halving of the resolution (not in the first stage), then blocks."""
+    """A downsampling by 2 (except in the first stage), then blocks."""
 
     def __init__(self, channels: int | None, embed_dim: int, depth: int, focal_level: int, *, depthwise: bool) -> None:
         super().__init__()
@@ -63,19 +63,19 @@ class FocalStage(nn.Module):
         self.blocks = nn.Sequential(*(block(embed_dim, focal_level) for _ in range(depth)))
 
     def forward(self, x: Float[Tensor, "B c H W"]) -> Float[Tensor, "B C h w"]:
-        """The map after the stage."""
+        """Return the map after the stage."""
         return self.blocks(self.downsample(x))
 
 
 class FocalNet(nn.Module):
-    """Four maps, finest first, each behind a norm of its own that the next stage does not see.
+    """FocalNet that returns one map per stage, finest first; each map has a norm that the next stage does not see.
 
     Args:
-        embed_dim: channels of the first map; each further one has twice as many.
-        depths: blocks of each stage.
+        embed_dim: channels of the first map; each further map has twice as many.
+        depths: number of blocks of each stage.
         focal_level: levels of focal modulation.
-        depthwise: True for the form with depthwise convolutions (Focal-T), False for the plain one (Focal-L), whose
-            norms stand before the residual sums and whose stem pads by 2.
+        depthwise: True for the form with depthwise convolutions (Focal-T), False for the plain form (Focal-L), whose
+            norms come before the residual sums and whose stem pads by 2.
 
     Attributes:
         channels: channels of each map.
@@ -98,7 +98,7 @@ class FocalNet(nn.Module):
         self.norms = nn.ModuleList(_Norm(channels) for channels in self.channels)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
-        """The maps [B, C, H / stride, W / stride]."""
+        """Return the maps [B, C, H / stride, W / stride], finest first."""
         x, maps = self.stem(images), []
         for stage, norm in zip(self.stages, self.norms, strict=True):
             x = stage(x)

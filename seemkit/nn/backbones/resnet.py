@@ -1,9 +1,10 @@
-"""A small residual network as a feature pyramid, with timm's names of weights.
+"""A small residual network as a feature pyramid, with timm's parameter names.
 
-timm computes the same; this one is here because importing timm takes three seconds, which a command with a small model
-need not wait for. Sources: He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385); the three
-convolutions of the stem and the averaging shortcut are ResNet-D's of He et al., Bag of Tricks for Image Classification
-with Convolutional Neural Networks (arXiv 1812.01187).
+timm has the same network, but importing timm takes three seconds, too long for a command with a small model.
+
+Sources: He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385). The three convolutions of the stem
+and the averaging shortcut are those of ResNet-D: He et al., Bag of Tricks for Image Classification with Convolutional
+Neural Networks (arXiv 1812.01187).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _convolution(before: int, after: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _shortcut(before: int, after: int, stride: int) -> nn.Module:
-    """What is added behind a block: its input, averaged and projected where the shape changes."""
+    """Return the shortcut of a block: its input, averaged and projected if the shape changes."""
     if stride == 1 and before == after:
         return nn.Identity()
     halve = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
@@ -37,7 +38,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(before, after, stride)
 
     def forward(self, x: Float[Tensor, "B c H W"]) -> Float[Tensor, "B C h w"]:
-        """The map after the block."""
+        """Return the map after the block."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(y)) + self.downsample(x), inplace=True)
 
@@ -47,16 +48,16 @@ def _stage(before: int, after: int, stride: int, depth: int) -> nn.Sequential:
 
 
 class ResNet(nn.Module):
-    """Five maps, finest first, of strides 2 to 32.
+    """ResNet that returns five maps of strides 2 to 32, finest first.
 
     Args:
         channels: channels of the maps of strides 4 to 32.
         stem: channels inside the stem; the map of stride 2 has twice as many.
-        depths: blocks of each stage.
+        depths: number of blocks of each stage.
 
     Attributes:
         channels: channels of each of the five maps.
-        strides: stride of each.
+        strides: stride of each map.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class ResNet(nn.Module):
         self._draw()
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
-        """The maps [B, C, H / stride, W / stride]."""
+        """Return the maps [B, C, H / stride, W / stride], finest first."""
         maps = [F.relu(self.bn1(self.conv1(images)), inplace=True)]
         x = self.maxpool(maps[0])
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -86,7 +87,7 @@ class ResNet(nn.Module):
         return maps
 
     def _draw(self) -> None:
-        """First weights: every block begins as its shortcut."""
+        """Initialize the weights; every block starts as its shortcut."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

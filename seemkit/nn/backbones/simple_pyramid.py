@@ -16,7 +16,7 @@ def _norm(channels: int) -> nn.GroupNorm:
 
 
 def _double(channels: int) -> list[nn.Module]:
-    """Twice the resolution at half the channels."""
+    """Return layers that double the resolution and halve the channels."""
     return [nn.ConvTranspose2d(channels, channels // 2, 2, stride=2), _norm(channels // 2)]
 
 
@@ -25,10 +25,10 @@ def _finish(channels: int, width: int) -> list[nn.Module]:
 
 
 class SimplePyramid(nn.Module):
-    """A map of stride 16 to maps of strides 4, 8, 16 and 32.
+    """Layers that turn a map of stride 16 into maps of strides 4, 8, 16 and 32.
 
     Args:
-        channels: channels of the map.
+        channels: channels of the map of stride 16.
 
     Attributes:
         channels: channels of each map of the pyramid.
@@ -55,5 +55,5 @@ class SimplePyramid(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "B C h w"]) -> list[Tensor]:
-        """The maps, finest first."""
+        """Return the maps, finest first."""
         return [branch(features) for branch in self.branches]

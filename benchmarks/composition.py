@@ -1,13 +1,13 @@
-"""Do more prompts give better masks? Mean IoU of each mix of prompts on held-out scenes.
+"""Measure whether more prompts give better masks: mean IoU of each mix of prompts on held-out scenes.
 
     python benchmarks/composition.py --model runs/seem_tiny --json OUT [--scenes N] [--seed S]
 
-Scenes are those of the test split unless told otherwise; neither training nor any choice has seen them. Each object is
-asked for by every mix that can be made for it; a row is the mean over objects, with a 95 % interval from resampling
-scenes. Comparisons are paired: over the same objects.
+By default, the scenes are those of the test split, which was not used for training or model selection. Each object is
+prompted with every mix that is possible for it. A row is the mean over objects, with a 95 % interval from resampling
+scenes. Comparisons are paired, over the same objects.
 
-An *ambiguous text* is a class name that fits several things of the scene. A *click* is as far from the object's border
-as can be, a *careless click* is a random pixel of the object.
+An *ambiguous text* is a class name that fits several things of the scene. A *click* is on the pixel of the object that
+is farthest from its border. A *careless click* is on a random pixel of the object.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from seemkit.interactive.clicker import center_click
 from seemkit.plugin import Subject
 
 Mixes = dict[str, list[Prompt]]
-"""Prompts for an object by the name of their mix."""
+"""Prompts for an object, by the name of the mix."""
 
 SCENE_SEED, LEAST_AREA, MOST_CLICKS, RESAMPLES = 0, 10, 5, 2000
 COMPARISONS = {
@@ -45,15 +45,15 @@ COMPARISONS = {
         0.05,
     ),
 }
-"""A mix, those that it is compared with, and by how much it should be better."""
+"""By name: a mix, the mixes that it is compared with, and the minimum difference in IoU."""
 
 
 class Asking:
-    """All mixes of prompts for the objects of scenes.
+    """Predicts the objects of scenes with all mixes of prompts.
 
     Args:
-        network: answers.
-        seed: of the simulated prompts.
+        network: the network that predicts.
+        seed: seed of the simulated prompts.
     """
 
     def __init__(self, network: SEEM, seed: int) -> None:
@@ -61,7 +61,7 @@ class Asking:
         self.generator = torch.Generator().manual_seed(seed)
 
     def scene(self, scene: Scene) -> Iterator[tuple[int, str, float]]:
-        """Object, mix and IoU of everything that is asked of a scene."""
+        """Yield object, mix and IoU of all predictions for a scene."""
         session = Session(self.network, torch.from_numpy(scene.image).permute(2, 0, 1).contiguous())
         masks = {thing.id: torch.from_numpy(scene.ids == thing.id) for thing in scene.things}
         for thing in scene.things:
@@ -105,7 +105,7 @@ class Asking:
 
 
 def iou(found: Tensor, truth: Tensor) -> float:
-    """Intersection over union of two boolean masks."""
+    """Return the intersection over union of two boolean masks."""
     return int((found & truth).sum()) / max(1, int((found | truth).sum()))
 
 
@@ -113,7 +113,7 @@ class Table:
     """IoU by scene, object and mix.
 
     Args:
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
 
     def __init__(self, seed: int) -> None:
@@ -121,14 +121,14 @@ class Table:
         self.seed = seed
 
     def rows(self) -> list[dict[str, Any]]:
-        """For each mix its mean, interval and number of objects."""
+        """Return mean, interval and number of objects of each mix."""
         mixes = dict.fromkeys(mix for values in self.found.values() for mix in values)
         return [
             {"mix": mix, **self._estimate({key: v[mix] for key, v in self.found.items() if mix in v})} for mix in mixes
         ]
 
     def comparisons(self) -> list[dict[str, Any]]:
-        """For each comparison the paired difference to the better of the others, less what it should be."""
+        """Return, for each comparison, the paired difference to the best other mix and whether it is large enough."""
         rows = []
         for name, (mix, others, wanted) in COMPARISONS.items():
             common = {key: v for key, v in self.found.items() if {mix, *others} <= v.keys()}
@@ -141,7 +141,7 @@ class Table:
         return rows
 
     def _estimate(self, values: dict[tuple[int, int], float]) -> dict[str, Any]:
-        """Mean, 95 % interval over resampled scenes, and number of objects."""
+        """Return the mean, the 95 % interval over resampled scenes, and the number of objects."""
         scenes: dict[int, list[float]] = defaultdict(list)
         for (scene, _), value in values.items():
             scenes[scene].append(value)
@@ -153,10 +153,10 @@ class Table:
 
 
 def main() -> None:
-    """Prints the table and writes it."""
+    """Print the table and write it to the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="runs/seem_tiny", help="as SEEM.from_pretrained takes it")
-    parser.add_argument("--json", type=Path, help="file to write")
+    parser.add_argument("--model", default="runs/seem_tiny", help="model, as for SEEM.from_pretrained")
+    parser.add_argument("--json", type=Path, help="output file")
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--split", default="test")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,10 +1,10 @@
-"""How long a training step waits for its images.
+"""Measure how long a training step waits for its images.
 
     python benchmarks/data_loading.py --json OUT [--side 512] [--batch 4] [--workers 2] [--steps 12]
 
-Scenes are written to a temporary folder and `configs/seem_tiny.yaml`'s network is trained on them, so that the step is
-the shortest that seemkit has. The share is that of the time spent in the loader's `next`, the first two steps apart, in
-which the workers start.
+The network of `configs/seem_tiny.yaml`, which has the shortest step of seemkit's configurations, is trained on scenes
+in a temporary folder. The share is the time in the loader's `next` divided by the whole time. The first two steps, in
+which the workers start, do not count.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TINY = Architecture(
 
 
 def measure(side: int, batch: int, workers: int, steps: int) -> dict[str, object]:
-    """Seconds of each step and of each wait, and the share of the waits."""
+    """Return the mean seconds of a wait and of a step without its wait, and the share of the waits."""
     profiler = SimpleProfiler()
     with tempfile.TemporaryDirectory() as folder:
         write_scenes(Path(folder) / "scenes", {"train": batch * (steps + 2)}, size=side)
@@ -63,7 +63,7 @@ def measure(side: int, batch: int, workers: int, steps: int) -> dict[str, object
 
 
 def main() -> int:
-    """0 if the share is below its bar."""
+    """Print the figures and return 0 if the share of the waits is below `BAR`, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path)
     for name, value in (("side", 512), ("batch", 4), ("workers", 2), ("steps", 12)):

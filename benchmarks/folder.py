@@ -1,10 +1,10 @@
-"""Images a second of `seemkit segment FOLDER` against those of the encoder alone.
+"""Compare the speed of `seemkit segment FOLDER` with the speed of the encoder alone.
 
     python benchmarks/folder.py [--preset davit-d3] [--size 512] [--images 8] [--batch 1] [--repeats 3]
 
-The folder's images are noise, read from PNG files; one text is asked of each, and masks, overlays and JSON are written.
-The encoder is given the same images from memory. Both run in this process with the same network of random weights, one
-after the other, several times; loading the network does not count. The ratio is that of the medians.
+The images are PNG files of noise. The command predicts one text for each and writes masks, overlays and JSON. The
+encoder gets the same images from memory. Both run in this process with the same network, with random weights, in turn
+and several times; loading the network does not count. The ratio is that of the medians.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BAR = 0.9
 
 
 def seconds_of_encoder(network: SEEM, folder: Path) -> float:
-    """Seconds to encode all images, one at a time."""
+    """Return the seconds to encode all images, one at a time."""
     images = [read_image(path) for path in image_files(folder)]
     start = time.perf_counter()
     with torch.inference_mode():
@@ -40,7 +40,7 @@ def seconds_of_encoder(network: SEEM, folder: Path) -> float:
 
 
 def seconds_of_segment(network: SEEM, folder: Path, batch: int) -> float:
-    """Seconds of the whole command, the network aside."""
+    """Return the seconds of the whole command without loading the network."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
         segment_folder(folder, lambda: network, SegmentOptions(["text=a red thing"]), Path(out), batch)
@@ -48,9 +48,11 @@ def seconds_of_segment(network: SEEM, folder: Path, batch: int) -> float:
 
 
 def main() -> int:
-    """0 if the ratio is at its bar."""
+    """Print the figures and return 0 if the ratio is at least `BAR`, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="a published model without its version (%(default)s)")
+    parser.add_argument(
+        "--preset", default="davit-d3", help="name of a published model without its version (default: %(default)s)"
+    )
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--batch", type=int, default=1)

@@ -1,10 +1,10 @@
-"""Where the time of the hottest paths goes, and how far it is from what the processor's matrix products allow.
+"""Measure where the time of the hot paths goes, and compare it with the limit by the processor's matrix products.
 
     python benchmarks/hot_paths.py --preset davit-d3 --size 1024 [--json OUT]
 
-For the encoder, the decode of all objects, the tenth click of an object and a training step with frozen features: the
-floating point operations that torch's counter finds, the seconds that they would take at the rate of a large matrix
-product measured in the same run, the seconds that they take, and the share of each kind of operation.
+The paths are the encoder, the decode of all objects, the tenth click of an object and a training step with frozen
+features. The table shows the floating-point operations by torch's counter, their seconds at the rate of a large matrix
+product measured in the same run (the limit), the measured seconds, and the share of each kind of operation.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ KINDS = {
     ),
     "copies": ("aten::copy_", "aten::cat", "aten::fill_"),
 }
-"""Operations by what they are; all others are one kind more."""
+"""Names of operations by kind; all other operations are the kind "others"."""
 LARGE = (2048, 2048, 2048)
 REPEATS = 3
 
 
 def product_rate() -> float:
-    """Floating point operations a second of a large float32 matrix product."""
+    """Return the floating-point operations per second of a large float32 matrix product."""
     rows, inner, columns = LARGE
     left, right = torch.randn(rows, inner), torch.randn(inner, columns)
     seconds = median_seconds(lambda: left @ right, 9)
@@ -45,7 +45,7 @@ def product_rate() -> float:
 
 
 def operations(call: Callable[[], object]) -> int:
-    """Floating point operations of products, convolutions and attention."""
+    """Return the number of floating-point operations of products, convolutions and attention."""
 
     def attention(query: list[int], key: list[int], value: list[int], *_: object, **__: object) -> int:
         return sdpa_flop_count(query, key, value)
@@ -65,7 +65,7 @@ def operations(call: Callable[[], object]) -> int:
 
 
 def shares(call: Callable[[], object]) -> dict[str, float]:
-    """The share of each kind of operation in the time."""
+    """Return the share of the time of each kind of operation."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         call()
     kind_of = {name: kind for kind, names in KINDS.items() for name in names}
@@ -76,7 +76,7 @@ def shares(call: Callable[[], object]) -> dict[str, float]:
 
 
 def paths(preset: str, side: int) -> dict[str, Callable[[], object]]:
-    """What is measured, by name."""
+    """Return the calls to measure, by name."""
     bench, problem = Bench(preset, side), Problem.draw(side, 1)
     with torch.inference_mode():
         bench.warm("tenth click", "seemkit")
@@ -95,9 +95,11 @@ def paths(preset: str, side: int) -> dict[str, Callable[[], object]]:
 
 
 def main() -> None:
-    """Prints a Markdown table."""
+    """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="see speed.Bench (%(default)s)")
+    parser.add_argument(
+        "--preset", default="davit-d3", help="name of a model, as for speed.Bench (default: %(default)s)"
+    )
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

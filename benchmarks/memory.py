@@ -1,4 +1,4 @@
-"""What a call needs at most above what is there before it, read from Linux in a process of its own."""
+"""Measure the peak memory of a call above the memory before it, on Linux, in a new process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-"""Makes the C library give freed memory back at once, so that what is freed is not counted."""
+"""Environment variables with which the C library returns freed memory at once, so that it does not count."""
 
 
 def peak_of(call: Callable[[], object]) -> int:
-    """Bytes."""
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    """Return the peak memory of a call above the memory before it, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
     call()
     return _status("VmHWM") - before
@@ -26,7 +26,7 @@ def _status(name: str) -> int:
 
 
 def peak_of_process(script: str, *arguments: str) -> int:
-    """The number that a script prints last, run in a process of its own."""
+    """Run a script in a new process and return the number that it prints last."""
     command = [sys.executable, script, *arguments]
     environment = os.environ | RETURN_AT_ONCE
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout

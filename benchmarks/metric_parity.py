@@ -1,10 +1,10 @@
-"""seemkit's metrics against the answers of the public tools, case by case.
+"""Compare seemkit's metrics with the results of the public tools, case by case.
 
     python benchmarks/metric_parity.py --cases DIR --json OUT
 
-DIR holds any of the folders panoptic (panopticapi), video (davis2017-evaluation), interactive (the clicker and NoC of
-RITM), instance (COCOeval) and referring (definitions of cIoU, mIoU and P@t), each with inputs and ``expected.json``.
-Exits with 1 if any number differs by more than 1e-6, or any count or click at all.
+DIR contains any of the folders panoptic (panopticapi), video (davis2017-evaluation), interactive (the clicker and NoC
+of RITM), instance (COCOeval) and referring (definitions of cIoU, mIoU and P@t), each with inputs and ``expected.json``.
+The exit code is 1 if any number differs by more than 1e-6, or if any count or click differs.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from seemkit.types import Panoptic, Segment
 
 TOLERANCE = 1e-6
 Pair = tuple[str, Any, Any]
-"""What is compared, ours, and the tool's answer; each a number or a list of them."""
+"""Name of a comparison, seemkit's result and the tool's result; a result is a number or a list of numbers."""
 
 
 def main() -> None:
-    """Compares and prints a line a folder."""
+    """Compare all folders and print one line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, required=True, help="folder of cases")
-    parser.add_argument("--json", type=Path, help="where to write all differences")
+    parser.add_argument("--json", type=Path, help="output file for all differences")
     given = parser.parse_args()
     folders = {name: compare for name, compare in TOOLS.items() if (given.cases / name).is_dir()}
     if not folders:
-        sys.exit(f"{given.cases}: has none of the folders {', '.join(TOOLS)}")
+        sys.exit(f"{given.cases}: contains none of the folders {', '.join(TOOLS)}")
     report = {name: _judge(list(compare(given.cases / name))) for name, compare in folders.items()}
     for name, found in report.items():
         wrong = f"{len(found['different'])} DIFFERENT" if found["different"] else "all equal"
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def panoptic(folder: Path) -> Iterator[Pair]:
-    """PQ, SQ, RQ of classes and averages, and the counts of every image."""
+    """Yield PQ, SQ and RQ of classes and averages, and the counts of every image."""
     truth, found, expected = (_json(folder / f"{name}.json") for name in ("gt", "pred", "expected"))
     categories = sorted(truth["categories"], key=lambda category: category["id"])
     label = {category["id"]: index for index, category in enumerate(categories)}
@@ -82,7 +82,7 @@ def panoptic(folder: Path) -> Iterator[Pair]:
 
 
 def video(folder: Path) -> Iterator[Pair]:
-    """J and F of every frame, object and of all."""
+    """Yield J and F of every frame and object, and overall."""
     expected, metric = _json(folder / "expected.json"), VideoQuality()
     for sequence in (folder / "DAVIS/ImageSets/2017/val.txt").read_text().split():
         frames = sorted((folder / "DAVIS/Annotations/480p" / sequence).glob("*.png"))
@@ -108,7 +108,7 @@ def video(folder: Path) -> Iterator[Pair]:
 
 
 def interactive(folder: Path) -> Iterator[Pair]:
-    """Clicks, IoU after each and number of clicks of every case, and their means."""
+    """Yield clicks, IoU after each click and number of clicks of every case, and their means."""
     expected, metric = _json(folder / "expected.json"), InteractiveIoU()
     with np.load(folder / "masks.npz") as masks:
         for case, answer in zip(_json(folder / "cases.json"), expected["cases"], strict=True):
@@ -135,7 +135,7 @@ def interactive(folder: Path) -> Iterator[Pair]:
 
 
 def instance(folder: Path) -> Iterator[Pair]:
-    """COCO's twelve figures of masks and boxes, and AP of every class."""
+    """Yield COCO's twelve figures for masks and boxes, and the AP of every class."""
     truth, expected = _json(folder / "gt.json"), _json(folder / "expected.json")
     kinds: tuple[Kind, ...] = ("segm", "bbox")
     for kind in kinds:
@@ -150,7 +150,7 @@ def instance(folder: Path) -> Iterator[Pair]:
 
 
 def referring(folder: Path) -> Iterator[Pair]:
-    """cIoU, mIoU, P@t, and the pixels of every pair."""
+    """Yield cIoU, mIoU, P@t, and the pixel counts of every pair."""
     expected, metric = _json(folder / "expected.json"), ReferringIoU()
     with np.load(folder / "pairs.npz") as pairs:
         for index, (height, width) in enumerate(pairs["shapes"].tolist()):
@@ -179,7 +179,7 @@ TOOLS: dict[str, Callable[[Path], Iterator[Pair]]] = {
 
 
 def _judge(pairs: list[Pair]) -> dict[str, Any]:
-    """How many numbers there are, the largest difference, and what differs."""
+    """Return the number of compared numbers, the largest difference, and the pairs that differ."""
     different, largest, numbers = [], 0.0, 0
     for where, ours, theirs in pairs:
         left, right = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
@@ -212,7 +212,7 @@ def _ids(path: Path) -> Tensor:
 
 
 def _click(found: Tensor, truth: Tensor) -> tuple[list[list[int]], list[float], list[list[int]]]:
-    """Clicks before each of the rounds and after the last, and IoU, intersection and union of each round."""
+    """Return the click before each round and after the last, and IoU, intersection and union of each round."""
     target, ignored = truth == 1, truth == -1
     clicked: list[Click] = []
     ious, counts = [], []
@@ -229,7 +229,7 @@ def _numbers(click: list[Any]) -> list[int]:
     return [int(value) for value in click]
 
 
-def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds)
+def _json(path: Path) -> Any:  # noqa: ANN401 (the files hold different types)
     return json.loads(path.read_text())
 
 

@@ -1,10 +1,16 @@
-"""The network and its losses written plainly, as the reference computes them: all masks of all queries, at all layers.
+"""The network and its losses in a plain implementation that computes like the reference.
 
-It reads the weights of a `SEEM` and gives the same numbers, so that a benchmark compares nothing but the way of
-computing: channels first, convolutions by their definition, object queries in every decode, masks of all queries at
-stride 4 after each layer, attention masks and matching costs made from them, `nn.MultiheadAttention` with its weights
-returned, keys and values projected wherever they are read, all masks enlarged before one is chosen. Backbone and text
-tower are the same modules in both ways.
+It uses the weights of a `SEEM` and gives the same numbers, so benchmarks compare only how they are computed. Like the
+reference, this implementation
+
+* stores maps channels first and computes convolutions by their definition,
+* decodes object queries in every decode,
+* computes the masks of all queries at stride 4 after each layer, and attention masks and matching costs from them,
+* uses `nn.MultiheadAttention` and returns its weights,
+* projects keys and values wherever they are read,
+* enlarges all masks before selecting one.
+
+Backbone and text tower are the same modules in both implementations.
 """
 
 from __future__ import annotations
@@ -37,16 +43,16 @@ from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
 OVERLAP = 0.8
-"""Least share of its own mask that a segment must win."""
+"""Minimum share of its own mask that a segment must win."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One query group after one layer.
+    """The prediction of one query group after one layer.
 
     Attributes:
-        embeddings: what the heads say.
-        masks: [B, N, H_m, W_m], all of them.
+        embeddings: outputs of the heads.
+        masks: [B, N, H_m, W_m], mask logits of all queries.
     """
 
     embeddings: Embeddings
@@ -54,7 +60,7 @@ class Prediction:
 
 
 def encode(network: SEEM, image: Tensor) -> ImageContext:
-    """The pyramid and the mask features of one image [3, H, W] whose sides are multiples of 32."""
+    """Return the pyramid and the mask features of one image [3, H, W] whose sides are multiples of 32."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     pixels = ((image - mean) / std)[None]
     features, pixel_decoder = network.backbone(pixels), network.pixel_decoder
@@ -83,12 +89,12 @@ def encode(network: SEEM, image: Tensor) -> ImageContext:
 
 
 def reread(context: ImageContext) -> ImageContext:
-    """The same encoded images, channels first and with nothing prepared."""
+    """Return the same encoded images, channels first and without anything precomputed."""
     return replace(context, mask_features=context.mask_features.contiguous(), level_mask_features=[], keys_values=[])
 
 
 def _convolve(layers: Iterable[nn.Module], maps: Tensor) -> Tensor:
-    """The layers one after the other, the first of which is a convolution, by its definition."""
+    """Return the output of the layers in sequence; the first is a convolution, computed by its definition."""
     convolution, *others = layers
     assert isinstance(convolution, nn.Conv2d)
     maps = F.conv2d(maps, convolution.weight, convolution.bias, padding=1)
@@ -98,7 +104,7 @@ def _convolve(layers: Iterable[nn.Module], maps: Tensor) -> Tensor:
 
 
 def objects(network: SEEM, context: ImageContext, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Class probabilities [Q, K + 1] and mask logits [Q, H_m, W_m] of all object queries."""
+    """Return class probabilities [Q, K + 1] and mask logits [Q, H_m, W_m] of all object queries."""
     tokens = network._tokens(1, {}, True, None, None, Draws())
     found = decode(network, context, tokens, None)[-1]["object_query"]
     probabilities = network.class_logits(found.embeddings, classes)[0].softmax(dim=-1)
@@ -108,14 +114,14 @@ def objects(network: SEEM, context: ImageContext, classes: Tensor) -> tuple[Tens
 def prompted(
     network: SEEM, context: ImageContext, prompts: Sequence[Prompt], previous: Tensor | None, draws: Draws
 ) -> Tensor:
-    """The mask logits [H, W] of one prompted object, chosen among those of all queries.
+    """Return the mask logits [H, W] of one prompted object, selected among those of all queries.
 
     Args:
-        network: whose weights are used.
+        network: the network with the weights.
         context: one image, as `encode` returns it.
-        prompts: all of the object.
-        previous: its mask logits [H_m, W_m] of the round before.
-        draws: which object queries are copied.
+        prompts: all prompts of the object.
+        previous: mask logits [H_m, W_m] of the previous round; None in the first round.
+        draws: the object queries that visual queries copy.
     """
     before = None if previous is None else previous[None, None]
     layers, encoded = decode_all(network, context, [[prompts]], before, draws)
@@ -133,7 +139,10 @@ def decode_all(
     previous: Tensor | None,
     draws: Draws | None = None,
 ) -> tuple[list[dict[str, Prediction]], dict[str, EncodedGroup]]:
-    """Object queries and what the prompts need, decoded; and the encoded prompts. See `SEEM.decode`."""
+    """Return the predictions of a decode that always includes object queries, and the encoded prompts.
+
+    See `SEEM.decode`.
+    """
     encoded = network.encode_prompts(context, prompts)
     owners = network._visual_owners(encoded)
     slots = None if owners is None or previous is None else network.queries.deal_memory(owners >= 0)
@@ -143,12 +152,12 @@ def decode_all(
 
 
 def enlarge(masks: Tensor, size: Size) -> Tensor:
-    """Mask logits at the size of the image."""
+    """Return the mask logits at the size of the image."""
     return F.interpolate(masks[None], size=tuple(size), mode="bilinear")[0]
 
 
 def panoptic(probabilities: Tensor, masks: Tensor, things: Sequence[bool], threshold: float) -> Tensor:
-    """Segment ids [H, W], one query after the other on full-size masks; the official protocol."""
+    """Return segment ids [H, W] by the official protocol, which handles one query at a time on full-size masks."""
     scores, labels = probabilities.max(dim=1)
     kept = (labels != probabilities.shape[1] - 1) & (scores > threshold)
     masks, scores, labels = masks.sigmoid()[kept], scores[kept], labels[kept]
@@ -176,13 +185,13 @@ def panoptic(probabilities: Tensor, masks: Tensor, things: Sequence[bool], thres
 def decode(
     network: SEEM, context: ImageContext, tokens: Sequence[Tokens], previous: PreviousMasks | None
 ) -> list[dict[str, Prediction]]:
-    """The predictions of every query group at first and after each layer.
+    """Return the predictions of every query group before the first layer and after each layer.
 
     Args:
-        network: whose weights are used.
-        context: of which `levels` and `mask_features` are read.
-        tokens: all groups, those that look at the image first.
-        previous: masks of the round before, if there was one.
+        network: the network with the weights.
+        context: encoded images; only `levels`, `shapes` and `mask_features` are read.
+        tokens: tokens of all groups; the groups that attend to the image come first.
+        previous: masks of the previous round; None without memory.
     """
     lookers = [t for t in tokens if t.group.role is not Role.PROMPT]
     rows, counts = sum(t.count for t in lookers), [t.count for t in tokens]
@@ -268,17 +277,17 @@ def mask_losses(
     weights: GroupWeights,
     copies: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The matches [L, B, N] and the sums of binary cross-entropy and dice of the matched masks.
+    """Return the matches [L, B, N] and the sums of binary cross-entropy and dice loss of the matched masks.
 
     Args:
-        masks: of all queries, one [B, Q, H_m, W_m] a layer.
-        choice: [L, B, Q, N], costs of the choice.
-        targets: of the images.
-        points: points a mask.
-        drawn: [1, points, 2] for each image, where masks are compared for the match.
-        generators: one an image.
-        weights: of the costs.
-        copies: queries that a target may choose among; 0 for all.
+        masks: mask logits of all queries, one [B, Q, H_m, W_m] per layer.
+        choice: [L, B, Q, N], costs of class or query selection.
+        targets: targets of the images.
+        points: number of points per mask.
+        drawn: for each image [1, points, 2], the points where masks are compared for matching.
+        generators: one random generator per image.
+        weights: weights of the costs.
+        copies: number of queries that a target can match; 0 for all.
     """
     matches = torch.full((len(masks), *targets.valid.shape), -1)
     bce, dice = [], []
@@ -305,7 +314,7 @@ def mask_losses(
 
 @torch.no_grad()
 def _cost(masks: Tensor, there: Tensor, shared: Tensor, choice: Tensor, weights: GroupWeights, copies: int) -> Tensor:
-    """[Q, n], every query's mask compared with every target at the shared points."""
+    """Return the cost [Q, n] of every query's mask for every target at the shared points."""
     logits = sample_points(masks[:, None], shared.expand(len(masks), -1, -1))[:, 0]
     entropy = (F.softplus(-logits) @ there.T + F.softplus(logits) @ (1 - there).T) / logits.shape[1]
     probability = logits.sigmoid()

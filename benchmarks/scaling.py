@@ -1,9 +1,9 @@
-"""How the time of a click grows with the clicks before it, and of a call with the number of its objects.
+"""Measure how the time of a click grows with the clicks before it, and the time of a call with its number of objects.
 
     python benchmarks/scaling.py [--preset davit-d3] [--size 1024] [--repeats 5] [--json OUT]
 
-A click is `Session.predict` after one more `add`. A call decodes one click of each object together and makes their
-masks at the resolution of the mask features.
+A click is one more `Session.add` and a `Session.predict`. A call decodes one click of each object together and computes
+their masks at the resolution of the mask features.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OBJECTS = (1, 2, 5, 10, 20, 50, 100)
 
 
 def time_clicks(session: Session, points: list[Point], repeats: int) -> dict[int, float]:
-    """Seconds of the n-th click of an object."""
+    """Return the seconds of the n-th click of an object, by n."""
     found = {}
     for number, point in enumerate(points[: max(CLICKS)], start=1):
         if number in CLICKS:
@@ -39,7 +39,7 @@ def time_clicks(session: Session, points: list[Point], repeats: int) -> dict[int
 
 
 def time_objects(session: Session, points: list[Point], repeats: int) -> dict[int, float]:
-    """Seconds of a call with a click for each of n objects."""
+    """Return the seconds of a call with a click for each of n objects, by n."""
     network, context = session.network, session.context
 
     def call(count: int) -> None:
@@ -49,9 +49,11 @@ def time_objects(session: Session, points: list[Point], repeats: int) -> dict[in
 
 
 def main() -> None:
-    """Prints both as Markdown tables."""
+    """Print both as Markdown tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", help="see speed.Bench (%(default)s)")
+    parser.add_argument(
+        "--preset", default="davit-d3", help="name of a model, as for speed.Bench (default: %(default)s)"
+    )
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
@@ -61,7 +63,7 @@ def main() -> None:
     points = [Point(float(x), float(y)) for x, y in places]
     with torch.inference_mode():
         session = Session(bench.network, bench.image.byte())
-        session.predict(points[0])  # class vectors are there from now on
+        session.predict(points[0])  # computes the class vectors
         found = {
             "click": time_clicks(session, points, options.repeats),
             "objects": time_objects(session, points, options.repeats),

@@ -1,16 +1,16 @@
-"""What training on many GPUs should cost, on paper: nothing here is measured on a GPU.
+"""Estimate the time of a training step on many GPUs from a model; nothing is measured on a GPU.
 
     python benchmarks/scaling_model.py [--rate 60e12] [--inside 200e9] [--between 12e9]
 
-For each configuration of full size: weights, trained weights, size of a checkpoint, bytes that a process sends in a
-step, and the seconds of a step on 1 to 64 GPUs, eight a node, two images each:
+For each full-size configuration, print weights, trained weights, size of a checkpoint, bytes that a process sends per
+step, and the seconds of a step on 1 to 64 GPUs, with eight GPUs per node and two images per GPU:
 
     bytes(n) = 2 (n - 1) / n * 4 * trained weights              ring all-reduce of float32 gradients
     seconds(n) = 2 * operations of an image / rate + bytes(n) / bandwidth
 
-Operations of an image are those of its encoding, counted by torch on tensors without data, and of a training step of
-the decoder. Communication is taken as if it overlapped with nothing, the bandwidth as that of the slowest link of the
-ring: between nodes as soon as there are two.
+The operations of an image are those of its encoding, which torch counts on tensors without data, and of a training step
+of the decoder. The model assumes that communication does not overlap with computation, and that the bandwidth is that
+of the slowest link of the ring, which is between nodes if the run has more than one.
 """
 
 from __future__ import annotations
@@ -29,20 +29,26 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 FROZEN = ("backbone", "language", "pixel_decoder")
 SIDE, IMAGES, GPUS_A_NODE = 1024, 2, 8
 DECODER_STEP = 419e9
-"""Operations of a training step of the decoder for an image of 1024 pixels, as `hot_paths.py` counts them."""
+"""Operations of a training step of the decoder for a 1024-pixel image, as `hot_paths.py` counts them."""
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def main() -> None:
-    """Prints two Markdown tables."""
+    """Print two Markdown tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rate", type=float, default=60e12, help="operations a second of a GPU (%(default)g)")
-    parser.add_argument("--inside", type=float, default=200e9, help="bytes a second in a node (%(default)g)")
-    parser.add_argument("--between", type=float, default=12e9, help="bytes a second between nodes (%(default)g)")
+    parser.add_argument(
+        "--rate", type=float, default=60e12, help="operations per second of a GPU (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--inside", type=float, default=200e9, help="bytes per second inside a node (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--between", type=float, default=12e9, help="bytes per second between nodes (default: %(default)g)"
+    )
     options = parser.parse_args()
     times = []
     print(
-        "| configuration | weights, M | trained, M | checkpoint, MB | GFLOP to encode | MB sent a step by one of 64 |"
+        "| configuration | weights, M | trained, M | checkpoint, MB | GFLOP to encode | MB sent per step by one of 64 |"
     )
     print("|---" * 6 + "|")
     for path in sorted(CONFIGS.glob("seem_*.yaml")):
@@ -61,13 +67,13 @@ def main() -> None:
             seconds = compute + sent(trained, processes) / bandwidth
             cells.append(f"{1000 * seconds:.0f} ({compute / seconds:.0%})")
         times.append(f"| {path.stem} | {' | '.join(cells)} |")
-    print(f"\n| ms a step (efficiency) on | {' | '.join(map(str, PROCESSES))} |")
+    print(f"\n| ms per step (efficiency) on | {' | '.join(map(str, PROCESSES))} |")
     print("|---" * (1 + len(PROCESSES)) + "|")
     print("\n".join(times))
 
 
 def count(config: Path) -> tuple[int, int, int]:
-    """Weights, trained weights, and floating point operations to encode an image."""
+    """Return the numbers of weights, of trained weights, and of floating-point operations to encode an image."""
     settings = yaml.safe_load(config.read_text())["model"]
     assert tuple(settings["optimization"]["frozen"]) == FROZEN
     with torch.device("meta"):
@@ -80,7 +86,7 @@ def count(config: Path) -> tuple[int, int, int]:
 
 
 def sent(trained: int, processes: int) -> float:
-    """Bytes that a process sends in a step."""
+    """Return the bytes that a process sends per step."""
     return 2 * (processes - 1) / processes * 4 * trained
 
 

@@ -1,15 +1,17 @@
-"""Time and memory of everything that users wait for, against the way of the reference.
+"""Compare time and memory of seemkit and of a plain implementation that computes like the reference (`naive.py`).
 
     python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT
         [--dtypes float32 bfloat16 float64] [--only STAGE ...] [--repeats 3]
 
-Both ways have the same random weights, image, prompts and random choices. Decodes, clicks and texts are also given the
-same encoded image, in bfloat16 each its own. Results are compared: by the largest difference relative to the largest
-value, and bfloat16 by the IoU of masks with those of float32. Times are paired: one call of each way after the other,
-several times; the ratio is that of the medians. `naive.py` is float32, also beside bfloat16, which is measured by
-default where the processor multiplies it in hardware. In float64 both ways are; what differs in float32 because
-rounding turned a bit of an attention mask does not differ there. Peak memory is what a fresh process needs above the
-network and its input.
+Both implementations use the same random weights, image, prompts and random choices. Decodes, clicks and texts use the
+same encoded image; in bfloat16, each implementation uses its own. Times are paired: one call of each implementation in
+turn, several times; the ratio is that of the medians. Peak memory is what a new process needs above the network and
+its input.
+
+Results are compared by the largest difference relative to the largest value; bfloat16 results by the IoU of their masks
+with those of float32. The plain implementation uses float32 also when seemkit uses bfloat16. By default, bfloat16 is
+measured if the processor multiplies it in hardware. With float64, both use it. Differences that come from rounding in
+float32, which can flip a bit of an attention mask, do not occur in float64.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ PRESETS = sorted(
     for name, architecture in VARIANTS.items()
     if name.endswith("-v1") and architecture.pixel_decoder == "fpn"
 )
-"""Those of which `naive` knows the pixel decoder."""
+"""The published models with the pixel decoder that `naive` implements."""
 CLASSES, CLICKS, SEGMENTS, SCORE = 133, 10, 20, 0.5
 WAYS = ("seemkit", "naive")
 TRAINING = "training step"
@@ -58,23 +60,23 @@ BARS = {
     "tenth click": {"float32": 12.0, "bfloat16": 20.0},
     "training step": {"float32": 2.5},
 }
-"""Least naive time over seemkit's."""
+"""Minimum ratio of the plain implementation's time to seemkit's, by stage and dtype."""
 MEMORY_BARS = {"first click": 0.25, "tenth click": 0.25, "generic decode": 0.5}
-"""Most memory of seemkit's over the naive one."""
+"""Maximum ratio of seemkit's memory to the plain implementation's, by stage."""
 TOLERANCE, LEAST_IOU = 1e-4, 0.99
 ROUNDS = 2
-"""Before a training step; the recipe draws 0 to 5."""
+"""Number of rounds before a training step; training draws 0 to 5."""
 
 
 @dataclass
 class Bench:
-    """A network, an image and prompts, and each stage computed in both ways.
+    """A network, an image and prompts, and the calls of each stage for both implementations.
 
     Args:
-        preset: name of a published model without its version, whose weights are random; or of one that
-            `SEEM.from_pretrained` knows, which the naive way cannot compute.
-        side: of the square image.
-        dtype: of seemkit's weights; those of the naive way are float32, unless it is float64.
+        preset: name of a published model without its version, which gets random weights; or a model for
+            `SEEM.from_pretrained`, which the plain implementation cannot compute.
+        side: side of the square image, in pixels.
+        dtype: dtype of seemkit's weights. The plain implementation uses float64 for float64, otherwise float32.
     """
 
     preset: str
@@ -83,7 +85,7 @@ class Bench:
 
     @cached_property
     def plain(self) -> SEEM:
-        """The network in full precision: float64 if that is asked for, else float32."""
+        """The network in full precision: float64 if `dtype` is float64, else float32."""
         if self.preset not in PRESETS:
             return SEEM.from_pretrained(self.preset)
         torch.manual_seed(0)
@@ -93,12 +95,12 @@ class Bench:
 
     @cached_property
     def network(self) -> SEEM:
-        """The network as seemkit runs it."""
+        """The network in the dtype that seemkit uses."""
         return Bench(self.preset, self.side).plain.to(self.dtype) if self.dtype == torch.bfloat16 else self.plain
 
     @cached_property
     def image(self) -> Tensor:
-        """Noise of several grains."""
+        """Image of noise at several scales."""
         generator = torch.Generator().manual_seed(1)
         grains = [torch.rand((1, 3, side, side), generator=generator) for side in (4, 16, 64, self.side)]
         size = (self.side, self.side)
@@ -107,45 +109,45 @@ class Bench:
 
     @cached_property
     def clicks(self) -> list[Point]:
-        """Ten of them, every third beside the object."""
+        """Ten clicks, every third of them negative."""
         places = torch.rand((CLICKS, 2), generator=torch.Generator().manual_seed(2)) * (self.side - 1)
         return [Point(float(x), float(y), positive=index % 3 != 2) for index, (x, y) in enumerate(places.tolist())]
 
     @cached_property
     def session(self) -> Session:
-        """The encoded image and nine answered clicks of an object called ten."""
+        """Session with the encoded image and nine rounds of clicks of the object "ten"."""
         session = Session(self.network, self.image.byte())
         for click in self.clicks[:-1]:
             session.add(click, name="ten").predict(name="ten")
-        session.panoptic()  # class vectors are there from now on
+        session.panoptic()  # computes the class vectors
         return session
 
     @cached_property
     def bare(self) -> naive.ImageContext:
-        """The encoded image as the naive way reads it; so a stage shows its own differences, not the encoder's."""
+        """The encoded image for the plain implementation, so that a stage shows its own differences only."""
         return naive.reread(self.plain.encode_image([self.image.byte()]))
 
     @cached_property
     def previous(self) -> Tensor:
-        """What the object's ninth click led to."""
+        """Mask logits of the object "ten" after its ninth click."""
         result = self.session._history["ten"].result
         assert result is not None
         return result.masks[0, 0].to(self.plain.dtype)
 
     @cached_property
     def classes(self) -> Tensor:
-        """Class vectors of the network in full precision; a result here is masks, which they have no part in."""
+        """Class vectors of the network in full precision; they do not affect the masks, which are compared."""
         assert self.plain.vocabulary is not None
         return self.plain.embed_vocabulary(self.plain.vocabulary)
 
     @cached_property
     def draws(self) -> Draws:
-        """Those of the session."""
+        """Random choices of the session."""
         return Draws(queries=self.plain.queries.draw(1, 0))
 
     @cached_property
     def generic(self) -> tuple[Tensor, Tensor]:
-        """Class probabilities and mask logits of a picture with so many confident queries."""
+        """Class probabilities and mask logits with `SEGMENTS` confident queries."""
         generator = torch.Generator().manual_seed(3)
         logits = torch.randn((101, CLASSES + 1), generator=generator)
         logits[:, -1] += 8
@@ -155,7 +157,7 @@ class Bench:
         return logits.softmax(dim=1), masks
 
     def stages(self) -> dict[str, dict[str, Callable[[], Tensor]]]:
-        """By name and way, calls that return what is compared."""
+        """Return the calls by stage and implementation; a call returns the tensor to compare."""
         size = Size(self.side, self.side)
         return {
             "encode": {
@@ -189,7 +191,7 @@ class Bench:
         }
 
     def warm(self, stage: str | None = None, way: str | None = None) -> None:
-        """Makes what a stage is given in one way, or all stages in both."""
+        """Compute the inputs of a stage and an implementation; None means all."""
         _ = self.network, self.plain, self.image, self.draws, self.generic
         if stage in ("encode", "panoptic map"):
             return
@@ -213,7 +215,7 @@ class Bench:
 
 @torch.inference_mode()
 def time_stage(stage: dict[str, Callable[[], Tensor]], repeats: int, ways: Sequence[str]) -> dict[str, object]:
-    """Median seconds of each way and how far the results are apart."""
+    """Return the median seconds of each implementation and the differences of the results."""
     results = {way: stage[way]() for way in ways}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
@@ -226,7 +228,7 @@ def time_stage(stage: dict[str, Callable[[], Tensor]], repeats: int, ways: Seque
 
 
 def compare(ours: Tensor, other: Tensor) -> dict[str, object]:
-    """The largest difference relative to the largest value; of masks also the least IoU, of ids the share of equals."""
+    """Return the largest difference relative to the largest value and the IoU of masks, or the share of equal ids."""
     if not ours.is_floating_point():
         return {"equal_ids": (ours == other).double().mean().item()}
     ours, other = ours.double().reshape(other.shape), other.double()
@@ -236,7 +238,10 @@ def compare(ours: Tensor, other: Tensor) -> dict[str, object]:
 
 
 def training(side: int, repeats: int) -> dict[str, object]:
-    """The training step of one image with frozen features, after two rounds of clicks; see `training_step.py`."""
+    """Return the figures of a training step of one image with frozen features, after two rounds of clicks.
+
+    See `training_step.py`.
+    """
     found = training_step.measure(side, 1, repeats, ROUNDS)
     return {"seconds": found["seconds"], "peak_mib": found["peak_mib"], "difference": found["loss_difference"]}
 
@@ -244,7 +249,7 @@ def training(side: int, repeats: int) -> dict[str, object]:
 def measure(
     preset: str, side: int, dtype: torch.dtype, repeats: int, only: Sequence[str] = STAGES
 ) -> dict[str, dict[str, object]]:
-    """Stages of one type."""
+    """Return the figures of all stages in one dtype."""
     name = str(dtype).removeprefix("torch.")
     bench = Bench(preset, side, dtype)
     with torch.inference_mode():
@@ -264,13 +269,13 @@ def measure(
 
 
 def ratios(row: dict[str, Any]) -> dict[str, float]:
-    """How many times as fast, and which part of the memory."""
+    """Return how many times as fast seemkit is, and its share of the plain implementation's memory."""
     seconds, peak = row["seconds"], row["peak_mib"]
     return {"speedup": seconds["naive"] / seconds["seemkit"], "memory": peak["seemkit"] / max(peak["naive"], 1)}
 
 
 def holds(stage: str, dtype: str, row: dict[str, Any]) -> bool:
-    """Whether the row is at its bars and its results are right."""
+    """Return whether a row keeps its limits and its results agree."""
     memory = MEMORY_BARS.get(stage, float("inf"))
     fast = row["speedup"] >= BARS.get(stage, {}).get(dtype, 0) and row["memory"] <= memory
     if "equal_ids" in row:
@@ -279,7 +284,7 @@ def holds(stage: str, dtype: str, row: dict[str, Any]) -> bool:
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
+    """Return the rows as a Markdown table."""
     lines = [
         "| stage | type | seemkit ms | naive ms | times as fast | memory MiB | naive MiB | results |",
         "|---|---|---|---|---|---|---|---|",
@@ -301,9 +306,9 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    """0 if every row is at its bars and the results agree."""
+    """Print the table and return 0 if every row keeps its limits and the results agree, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="davit-d3", choices=PRESETS, help="a published model without its version")
+    parser.add_argument("--preset", default="davit-d3", choices=PRESETS, help="published model without its version")
     parser.add_argument("--size", type=int, default=1024)
     usual = ["float32", "bfloat16"] if bfloat16_is_fast(torch.device("cpu")) else ["float32"]
     parser.add_argument("--dtypes", nargs="+", default=usual, choices=["float32", "bfloat16", "float64"])

@@ -1,10 +1,9 @@
-"""Seconds of the whole command `seemkit segment` in a new process, and what of them is torch's import.
+"""Measure the seconds of the whole command `seemkit segment` in a new process, with and without the import of torch.
 
     python benchmarks/start.py [--repeats 7]
 
-The shipped model segments one of its own scenes by a point, by a text and without a prompt. A process that only imports
-torch runs beside each, in the same round; the difference is seemkit's own share. Files are in the system's cache after
-the first round, which does not count.
+The included model segments a scene by a point, by a text and without a prompt. In each round, another process imports
+torch only; the difference is seemkit's own share. The first round fills the system's file cache and does not count.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ BARS = {"total": 6.0, "own": 1.0}
 
 
 def seconds(arguments: list[str]) -> float:
-    """Seconds of a whole process."""
+    """Return the seconds of a whole process."""
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def main() -> int:
-    """0 if all medians are under their bars."""
+    """Print the figures and return 0 if no median is above its limit in `BARS`, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats

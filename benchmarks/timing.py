@@ -1,4 +1,4 @@
-"""The time of a call."""
+"""Timing of calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def median_seconds(call: Callable[[], object], repeats: int) -> float:
-    """The median time of a call, after one that does not count."""
+    """Return the median seconds of a call, after one warm-up call."""
     call()
     found = []
     for _ in range(repeats):

@@ -1,9 +1,9 @@
-"""How well are objects followed? Mean J of every way to begin and to go on, on generated clips.
+"""Measure tracking on generated clips: mean J by kind of first prompt, with and without a click in each frame.
 
     python benchmarks/tracking.py --model scenes-tiny [--clips N] [--frames T]
 
-There are N clips of things that move and N of a camera that moves. J is averaged over the frames behind the first, over
-the objects of a clip, and over all objects of all clips. It is taken from one map of ids for each frame, as DAVIS does.
+Things move in N clips, and the camera moves in N others. J is computed from one map of ids per frame, as in DAVIS, and
+averaged over the frames after the first, then over all objects of all clips.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.clips import Clip, moving, panned
 
 
 def main() -> None:
-    """Prints a table."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="scenes-tiny")
     parser.add_argument("--clips", type=int, default=32)
@@ -42,7 +42,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def follow(network: SEEM, clip: Clip, prompt: Callable[[Tensor], Prompt], click: bool) -> Tensor:
-    """Mean J of each object of a clip."""
+    """Return the mean J of each object of a clip."""
     tracker = Tracker(network, click=click)
     count = clip.masks.shape[1]
     tracker.add(network.encode_image([clip.frames[0]]), [[prompt(mask)] for mask in clip.masks[0]])
@@ -55,13 +55,13 @@ def follow(network: SEEM, clip: Clip, prompt: Callable[[Tensor], Prompt], click:
 
 
 def tight_box(mask: Tensor) -> Box:
-    """The smallest box around a mask."""
+    """Return the smallest box around a mask."""
     rows, columns = (mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
     return Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
 
 
 BEGINNINGS: dict[str, Callable[[Tensor], Prompt]] = {"mask": Mask, "point": center_click, "box": tight_box}
-"""What is said of an object in its first frame."""
+"""By name, the function that returns the prompt of an object in its first frame."""
 
 
 if __name__ == "__main__":

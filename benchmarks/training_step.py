@@ -1,12 +1,13 @@
-"""Memory and time of a training step of the full-size decoder, against the way of the reference.
+"""Compare memory and time of a training step of the full-size decoder in seemkit and in a plain implementation.
 
     python benchmarks/training_step.py --json OUT [--side 512] [--batch 2] [--repeats 3] [--rounds 0]
 
-Both ways have the same weights, images, prompts and random points, so that their losses agree. The encoder is frozen:
-its features are given. A step decodes object, text and visual queries with memory, computes all losses on all 10
-predictions and runs backward; before that come so many rounds of the clicks alone without gradient, of which the
-recipe draws 0 to 5. Peak memory is what a fresh process needs above the network and its input; it is read
-from Linux. Times are paired: one step of each way after the other, several times; the ratio is that of the medians.
+The plain implementation, `naive.py`, computes like the reference. Both use the same weights, images, prompts and random
+points, so their losses agree. The encoder is frozen; its features are given. A step decodes object, text and visual
+queries with memory, computes all losses on all 10 predictions and runs backward. Before it come `--rounds` rounds of
+clicks without gradient; training draws 0 to 5. Peak memory is what a new process needs above the network and its input,
+measured on Linux. Times are paired: one step of each implementation in turn, several times; the ratio is that of the
+medians.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ SEGMENTS, OBJECTS, PHRASES, CLASSES = 12, 10, 4, 133
 WAYS = ("seemkit", "naive")
 MEMORY_BAR, TIME_BAR, AGREEMENT = 0.4, 0.6, 1e-4
 FULL_SIZE = Architecture(backbone="resnet", backbone_levels=(1, 2, 3, 4), text_layers=1, templates=("{}",))
-"""The default decoder. Backbone and text tower stand for frozen ones; neither runs in a step."""
+"""Architecture with the default decoder. Backbone and text tower are small, because a step does not run them."""
 
 
 @dataclass
 class Problem:
-    """Everything that a step is given; the mask features as either encoder leaves them, channels first or last."""
+    """The inputs of a step; the mask features channels first (plain implementation) and channels last (seemkit)."""
 
     network: SEEM
     levels: list[Tensor]
@@ -63,12 +64,12 @@ class Problem:
 
     @property
     def clicks(self) -> list[list[list[Prompt]]]:
-        """The first prompts of each image and object."""
+        """First prompts by image and object."""
         return [one.first_prompts for one in self.sampled]
 
     @classmethod
     def draw(cls, side: int, batch: int) -> Problem:
-        """A random one: discs as segments, a click each on ten of them, four phrases an image."""
+        """Return a random problem: discs as segments, one click on each of ten of them, and four phrases per image."""
         torch.manual_seed(0)
         network = SEEM(FULL_SIZE, Vocabulary(tuple(f"class {k}" for k in range(CLASSES)), (True,) * CLASSES))
         for part in (network.backbone, network.pixel_decoder, network.language):
@@ -101,7 +102,7 @@ class Problem:
         )
 
     def context(self) -> ImageContext:
-        """The encoded images as `SEEM.encode_image` leaves them, keys and values of all layers included."""
+        """Return the encoded images as `SEEM.encode_image` does, including keys and values of all layers."""
         context = self.bare_context()
         width = self.levels[0].shape[2]
         positions = [
@@ -119,23 +120,23 @@ class Problem:
         )
 
     def bare_context(self) -> ImageContext:
-        """The pyramid and the mask features, which is all that the naive way reads."""
+        """Return the pyramid and the mask features, which the plain implementation reads."""
         side = self.features.shape[-1] * 4
         shapes = [Size(side // stride, side // stride) for stride in (32, 16, 8)]
         sizes = [Size(side, side)] * len(self.features)
         return ImageContext(self.levels, shapes, self.features, [], self.features, [], sizes[0], sizes, sizes)
 
     def generators(self) -> list[torch.Generator]:
-        """Fresh ones, the same each time."""
+        """Return new generators, one per image, with the same seeds each time."""
         return [torch.Generator().manual_seed(image) for image in range(len(self.features))]
 
     def objective(self) -> SetCriterion:
-        """All losses with the reference's weights."""
+        """Return the criterion with all losses and the reference's weights."""
         return SetCriterion(self.network, LossWeights(), self.classes, self.generators())
 
 
 def step_seemkit(problem: Problem, rounds: int) -> Tensor:
-    """The loss as seemkit computes it."""
+    """Return the loss as seemkit computes it."""
     network, context, previous = problem.network, problem.context(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
@@ -146,7 +147,7 @@ def step_seemkit(problem: Problem, rounds: int) -> Tensor:
 
 
 def step_naive(problem: Problem, rounds: int) -> Tensor:
-    """The same loss from the masks of all queries at all layers."""
+    """Return the same loss, computed from the masks of all queries at all layers."""
     context, objective, previous = problem.bare_context(), problem.objective(), problem.previous
     with torch.no_grad():
         for _ in range(rounds):
@@ -211,7 +212,7 @@ STEPS = {"seemkit": step_seemkit, "naive": step_naive}
 
 
 def run(problem: Problem, way: str, rounds: int = 0) -> tuple[float, float, Tensor]:
-    """Loss, seconds and the gradient of one step."""
+    """Return the loss, the seconds and the gradient of one step."""
     problem.network.zero_grad(set_to_none=True)
     start = time.perf_counter()
     loss = STEPS[way](problem, rounds)
@@ -222,13 +223,13 @@ def run(problem: Problem, way: str, rounds: int = 0) -> tuple[float, float, Tens
 
 
 def peak(way: str, side: int, batch: int, rounds: int) -> int:
-    """The peak of a step in a process of its own."""
+    """Return the peak memory of a step in a new process, in bytes."""
     sizes = {"--side": side, "--batch": batch, "--rounds": rounds}
     return peak_of_process(__file__, "--peak-of", way, *(str(word) for pair in sizes.items() for word in pair))
 
 
 def measure(side: int, batch: int, repeats: int, rounds: int = 0) -> dict[str, object]:
-    """All figures."""
+    """Return all figures."""
     peaks = {way: peak(way, side, batch, rounds) for way in WAYS}
     problem = Problem.draw(side, batch)
     rows = [{way: run(problem, way, rounds) for way in WAYS} for _ in range(repeats)]
@@ -250,7 +251,7 @@ def measure(side: int, batch: int, repeats: int, rounds: int = 0) -> dict[str, o
 
 
 def main() -> int:
-    """0 if both ratios are at their bars and the losses agree."""
+    """Print the figures and return 0 if both ratios keep their limits and the losses agree, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--side", type=int, default=512)

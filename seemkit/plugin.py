@@ -1,21 +1,23 @@
-"""Everything that the author of a prompt kind imports: stable, and versioned by `API`.
+"""The stable interface for authors of prompt kinds, versioned by `API`.
 
-A package states ``SEEMKIT_API = 2`` in the module that its entry point names, and imports from here alone. A change
-that existing plugins must follow increases the version; an addition does not. ``docs/howto/own_prompt_kind.md`` shows a
-kind from start to end, and `seemkit.testing.check_prompt_encoder` tests one.
+A package states ``SEEMKIT_API = 2`` in the module that its entry point names, and imports from this module only. A
+change that breaks existing plugins increases the version; an addition does not. ``docs/howto/own_prompt_kind.md`` shows
+a complete kind, and `seemkit.testing.check_prompt_encoder` tests a kind.
 
-* Values: `Prompt`, the base of a kind's value class, and the values that seemkit makes: `Point`, `Mask`, `Text`.
-* Bases: `RegionPromptEncoder` for a kind that marks pixels, `TokenPromptEncoder` for one that makes tokens; `Subject`,
-  what a simulated user wants; `PromptContext`, `OtherImages`, `PromptTokens` and `EncodedRegion`, what tokens are made
-  of and from; `ImageContext`, an encoded image.
-* The hook: `hookimpl`, and `Register`, the type of its argument; `PromptEncoder`, the base of both bases.
-* Token groups: `Group` and `Role` for a new one; `TEXT_PROMPT` and `VISUAL_PROMPT` to join; `TEXT_QUERY` and
-  `VISUAL_QUERY` to be read by.
+* Values: `Prompt`, the base of a kind's value class, and the values that seemkit itself makes: `Point`, `Mask`, `Text`.
+* Bases: `RegionPromptEncoder` for a kind that marks pixels, `TokenPromptEncoder` for a kind that makes tokens, and
+  `PromptEncoder`, the base of both.
+* Arguments and results of encoders: `Subject`, the object that a simulated user wants; `PromptContext` and
+  `OtherImages`, the inputs for making tokens; `PromptTokens` and `EncodedRegion`, the tokens; `ImageContext`, an
+  encoded image.
+* The hook: `hookimpl`, and `Register`, the type of its argument.
+* Token groups: `Group` and `Role` for a new group; `TEXT_PROMPT` and `VISUAL_PROMPT`, existing groups that a kind can
+  join; `TEXT_QUERY` and `VISUAL_QUERY`, the queries that can read a new group.
 * Pixels: `Region`, `Size`, `paint`, `square`, `center_click`, `load_image`.
 * Checks of fields: `check_lengths`, `check_mask`, `check_numbers`, `check_path`, `check_sign`, `Path2D`.
 * Reading and writing: `read_numbers`, `read_path`; `parse_prompt`, `prompt_from_json` and `prompt_to_json` for prompts
   inside a prompt.
-* `InputError` for input that a user can fix; `numpy_generator` for NumPy's distributions.
+* `InputError` for errors that a user can fix; `numpy_generator` for NumPy's distributions.
 """
 
 from __future__ import annotations

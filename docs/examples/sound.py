@@ -1,4 +1,4 @@
-"""A prompt kind that marks no pixels: an embedding of a sound, as an audio model would compute it."""
+"""An example of a prompt kind that marks no pixels: the embedding of a sound, as an audio model computes it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from seemkit.plugin import (
 SEEMKIT_API = 2
 LENGTH = 16
 SOUND_PROMPT = Group("sound_prompt", Role.PROMPT, read_by=frozenset({VISUAL_QUERY.name}))
-"""Its tokens are read by the queries of the object that makes the sound; no table in seemkit knows it."""
+"""The visual queries of the object that makes the sound read these tokens; no code in seemkit names this group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound(Prompt):
-    """What the object sounds like.
+    """The sound of the object.
 
     Attributes:
         embedding: `LENGTH` numbers.
 
     Raises:
-        InputError: they are not so many, or one is not finite.
+        InputError: the embedding does not have `LENGTH` finite numbers.
     """
 
     embedding: tuple[float, ...]
@@ -46,11 +46,11 @@ class Sound(Prompt):
     def __post_init__(self) -> None:
         self._normalize(embedding=tuple(self.embedding))
         if len(self.embedding) != LENGTH or not all(math.isfinite(value) for value in self.embedding):
-            raise InputError(f"sound: an embedding has {LENGTH} finite numbers")
+            raise InputError(f"sound: embedding is not valid; expected {LENGTH} finite numbers")
 
 
 class SoundEncoder(TokenPromptEncoder[Sound]):
-    """One token a sound, and a vector that class embeddings are compared with; both are learned."""
+    """Makes one token per sound, and a vector that class embeddings are compared with, by two learned layers."""
 
     kind = "sound"
     accepts = Sound
@@ -62,13 +62,13 @@ class SoundEncoder(TokenPromptEncoder[Sound]):
         self.pooled = nn.Linear(LENGTH, embed_dim)
 
     def encode(self, prompts: Sequence[Sound], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
-        """The token and the vector of each sound; the image does not matter."""
+        """Return the token and the vector of each sound; the image is not used."""
         sounds = torch.tensor([prompt.embedding for prompt in prompts]).to(self.token.weight)
         pairs = zip(self.token(sounds), self.pooled(sounds), strict=True)
         return [PromptTokens([token[None]], pooled) for token, pooled in pairs]
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Sound]:
-        """A noisy recording: every class has its own sound. Real data would bring real ones."""
+        """Return a noisy version of the sound of the object's class. Use recordings if your data has them."""
         if subject.name is None or not bool(subject.mask.any()):
             return []
         own = torch.Generator().manual_seed(zlib.crc32(subject.name.encode()))
@@ -77,14 +77,18 @@ class SoundEncoder(TokenPromptEncoder[Sound]):
 
     @classmethod
     def parse(cls, text: str) -> Sound:
-        """Numbers, separated by commas."""
+        """Return the sound of `LENGTH` numbers separated by commas.
+
+        Raises:
+            InputError: the text does not have this form.
+        """
         try:
             return Sound(tuple(float(part) for part in text.split(",")))
         except ValueError as error:
-            raise InputError(f"sound {text[:20]!r}: expected {LENGTH} numbers, separated by commas") from error
+            raise InputError(f"sound {text[:20]!r}: expected {LENGTH} numbers separated by commas") from error
 
 
 @hookimpl
 def seemkit_register_prompts(register: Register) -> None:
-    """Brings the kind ``sound``."""
+    """Register the kind ``sound``."""
     register(SoundEncoder)

@@ -1,4 +1,4 @@
-"""Lassos: a line drawn by hand around the object."""
+"""Lasso prompts: a line drawn by hand around the object."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ RAYS = 24
 
 @dataclass(frozen=True, slots=True)
 class Lasso(Prompt):
-    """A closed line around the object: at least three points (x, y) in pixels."""
+    """A closed line around the object, through at least three points (x, y) in pixels."""
 
     points: tuple[tuple[float, float], ...]
 
@@ -24,7 +24,7 @@ class Lasso(Prompt):
 
 
 class LassoEncoder(RegionPromptEncoder[Lasso]):
-    """The pixels inside the line and on it."""
+    """Marks the pixels inside the line and on it."""
 
     kind, accepts = "lasso", Lasso
 
@@ -35,16 +35,17 @@ class LassoEncoder(RegionPromptEncoder[Lasso]):
         return Region.of(np.argwhere(np.asarray(canvas)), positive=True)
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Lasso]:
-        """Return a line around the mask, with a random slack of up to a fifth in each direction."""
-        rows, columns = np.nonzero(subject.mask.cpu().numpy())
-        if not len(rows):
+        """Return a line around the mask, farther out by a random factor of up to 1.2 in each direction."""
+        pixels = np.argwhere(subject.mask.cpu().numpy())[:, ::-1] + 0.5
+        if not len(pixels):
             return []
-        x, y = columns - columns.mean(), rows - rows.mean()
+        center = pixels.mean(axis=0)
+        x, y = (pixels - center).T
         angles = np.arange(RAYS) / RAYS * 2 * np.pi
         reach = np.maximum(np.cos(angles)[:, None] * x + np.sin(angles)[:, None] * y, 0).max(axis=1) + 1
         reach *= (1 + 0.2 * torch.rand(RAYS, generator=generator).numpy()) / np.cos(np.pi / RAYS)
         around = np.stack((np.cos(angles), np.sin(angles)), axis=1) * reach[:, None]
-        return [Lasso((around + (columns.mean() + 0.5, rows.mean() + 0.5)).tolist())]
+        return [Lasso((around + center).tolist())]
 
     @classmethod
     def parse(cls, text: str) -> Lasso:

@@ -1,1 +1,1 @@
-"""The prompt kinds that ship with seemkit, found through the same entry points as anybody's."""
+"""The prompt kinds that seemkit includes, registered through the same entry points as plugins."""

@@ -1,4 +1,4 @@
-"""What scribbles and circles share: both are painted with a brush."""
+"""The base of scribbles and circles, which are painted with a brush."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from seemkit.plugin import (
 from seemkit_prompts.strokes import Brush, Stroke, random_stroke, random_strokes
 
 MOST = 5
-"""Most strokes of one simulated prompt (reference: 1 to 5)."""
+"""Maximum number of strokes of one simulated user (reference: 1 to 5)."""
 
 P = TypeVar("P", bound=Prompt)
 
 
 class BrushEncoder(RegionPromptEncoder[P]):
-    """A kind of paint.
+    """Base of the encoders of painted prompts.
 
     Args:
         embed_dim: C, channels of the tokens.
-        scale: of simulated strokes; 1 suits images of about 1024 pixels, the reference's training size.
+        scale: scale of simulated strokes; 1 suits images of about 1024 pixels, the reference's training size.
 
     Class attributes:
-        brushes: how simulated strokes look.
+        brushes: brushes of simulated strokes; one is drawn for each object.
     """
 
     brushes: ClassVar[Sequence[Brush]]
@@ -48,17 +48,17 @@ class BrushEncoder(RegionPromptEncoder[P]):
 
     @abstractmethod
     def painted(self, stroke: Stroke, mask: Tensor) -> P:
-        """The prompt that a user made who drew this stroke within a mask."""
+        """Return the prompt of a user who drew this stroke inside a mask."""
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """1 to 5 random strokes from random pixels of the mask, cut at its border."""
+        """Return 1 to 5 random strokes that start at random pixels of the mask, clipped to the mask."""
         mask = subject.mask
         if not bool(mask.any()):
             return []
         return self._visible(random_strokes(mask, self.brushes, MOST, self.scale, generator), mask)
 
     def start(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """One random stroke from the most interior pixel of the mask, cut at its border."""
+        """Return one random stroke that starts at the most interior pixel of the mask, clipped to the mask."""
         mask = subject.mask
         if not bool(mask.any()):
             return []
@@ -68,24 +68,24 @@ class BrushEncoder(RegionPromptEncoder[P]):
 
     @staticmethod
     def cover(points: Path2D, width: float, inside: Tensor | None, size: Size, *, positive: bool) -> Region:
-        """Return the pixels that a brush covers on its way through some points.
+        """Return the region that a brush covers as it moves through the points.
 
         Args:
             points: (x, y).
-            width: of the brush, in pixels.
-            inside: bool [H, W]; paint outside this mask does not count.
-            size: of the image.
+            width: width of the brush, in pixels.
+            inside: bool [H, W]; pixels outside this mask do not count.
+            size: height and width of the image.
             positive: sign of the region.
 
         Raises:
-            InputError: `inside` belongs to another image.
+            InputError: the size of `inside` differs from the image.
         """
         if inside is not None and tuple(inside.shape) != tuple(size):
-            raise InputError(f"inside is of shape {[*inside.shape]}; this image has {[*size]}")
+            raise InputError(f"inside has shape {[*inside.shape]}; expected {[*size]}, the size of the image")
         return Region.of(paint(points, width, size, inside), positive=positive)
 
     def _visible(self, strokes: Sequence[Stroke], mask: Tensor) -> list[P]:
-        """The prompts of the strokes that left paint on the mask (a stroke may drift off it)."""
+        """Return the prompts of the strokes that cover pixels of the mask (a stroke can be outside it)."""
         size = Size(*mask.shape)
         return [
             prompt for prompt in (self.painted(s, mask) for s in strokes) if len(self.region(prompt, size).positive)

@@ -1,4 +1,4 @@
-"""Circles: discs, and blobs of a thick brush."""
+"""Circle prompts: discs, and blobs of a thick brush."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ SEEMKIT_API = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circle(Prompt):
-    """A disc on the object, or the blob that a disc leaves when it is moved like a brush.
+    """A disc on the object, or the blob that a disc covers as it moves like a brush.
 
     Attributes:
-        points: where its center is; of several, the path of the center.
-        radius: in pixels.
-        positive: False for a blob beside the object.
-        inside: as for `Scribble`.
+        points: (x, y) of the center; several points are the path of the center.
+        radius: radius in pixels.
+        positive: False for a blob outside the object.
+        inside: bool [H, W]; pixels outside this mask do not count. For simulated users, who stay inside the object.
 
     Raises:
-        InputError: there is no center, a coordinate is no number, or the radius is not positive.
+        InputError: no point is given, a number is not finite, the radius is not positive, or a field has the wrong
+            type.
     """
 
     points: Path2D
@@ -53,7 +54,7 @@ class Circle(Prompt):
 
 
 class CircleEncoder(BrushEncoder[Circle]):
-    """The pixels under a disc that may have moved."""
+    """Marks the pixels that a disc covers along its path."""
 
     kind = "circle"
     accepts = Circle
@@ -64,16 +65,16 @@ class CircleEncoder(BrushEncoder[Circle]):
     )
 
     def region(self, prompt: Circle, size: Size) -> Region:
-        """The covered pixels."""
+        """Return the covered pixels."""
         return self.cover(prompt.points, 2 * prompt.radius, prompt.inside, size, positive=prompt.positive)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Circle:
-        """The stroke as a moved disc."""
+        """Return the stroke as a moved disc."""
         return Circle(stroke.points, stroke.width / 2, inside=mask)
 
     @classmethod
     def parse(cls, text: str) -> Circle:
-        """``"120,80,15"`` is a disc around x 120, y 80 of radius 15; with ``-`` before it, one beside the object."""
+        """Return the disc of ``"120,80,15"``: center x 120, y 80, radius 15; a leading ``-`` makes it negative."""
         positive, (x, y, radius) = read_numbers("circle", text, "X,Y,RADIUS", lambda n: n == 3)
         return Circle(((x, y),), radius, positive)
 

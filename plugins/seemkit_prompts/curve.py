@@ -1,4 +1,4 @@
-"""Smooth closed curves through points."""
+"""Smooth closed curves through points, and clipping of polygons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Points = NDArray[np.float64]
 
 
 def by_angle(points: Float[Points, "n 2"]) -> Float[Points, "n 2"]:
-    """The points in the order of their angle around their mean."""
+    """Return the points in the order of their angle around their mean."""
     away = points - points.mean(axis=0)
     return points[np.argsort(np.arctan2(away[:, 0], away[:, 1]))]
 
@@ -20,13 +20,14 @@ def by_angle(points: Float[Points, "n 2"]) -> Float[Points, "n 2"]:
 def closed_curve(
     points: Float[Points, "n 2"], radius: float = 0.2, edgy: float = 0.05, samples: int = 100
 ) -> Float[Points, "m 2"]:
-    """Samples of the closed cubic Bezier spline through the points, in their order.
+    """Return samples of the closed cubic Bezier spline through the points, in their order.
 
     Args:
-        points: (x, y); one point gives itself.
-        radius: distance of the control points, as a fraction of the distance between two points; 0 is straight.
-        edgy: 0 is the smoothest; the tangent turns to the next point with its arc tangent.
-        samples: of each of the n segments.
+        points: (x, y); a single point is repeated.
+        radius: distance of the control points, as a fraction of the distance between two points; 0 gives straight
+            lines.
+        edgy: 0 is smoothest; a larger value turns the tangent at a point toward the next point.
+        samples: number of samples of each of the n segments.
     """
     if len(points) == 1:
         return np.repeat(points, samples, axis=0)
@@ -46,7 +47,7 @@ def closed_curve(
 
 
 def clip(corners: Float[Points, "n 2"], size: Size) -> Float[Points, "m 2"]:
-    """The polygon (x, y) cut at the borders of the image; none if it lies beside it.
+    """Return the polygon, corners (x, y), clipped to the image; no corners if it is outside.
 
     Source: Sutherland and Hodgman, Reentrant polygon clipping (1974).
     """

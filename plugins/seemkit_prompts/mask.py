@@ -1,4 +1,4 @@
-"""Masks: regions given pixel by pixel."""
+"""Mask prompts."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ SEEMKIT_API = 2
 
 
 class MaskEncoder(RegionPromptEncoder[Mask]):
-    """All pixels of a mask."""
+    """Marks all pixels of a mask."""
 
     kind = "mask"
     accepts = Mask
     exact = True
 
     def region(self, prompt: Mask, size: Size) -> Region:
-        """The mask's pixels.
+        """Return the pixels of the mask.
 
         Raises:
-            InputError: the mask is not of the image's size.
+            InputError: the size of the mask differs from the image.
         """
         if tuple(prompt.mask.shape) != tuple(size):
-            raise InputError(f"mask: shape {[*prompt.mask.shape]}; this image takes a mask of shape {[*size]}")
+            raise InputError(f"mask has shape {[*prompt.mask.shape]}; expected {[*size]}, the size of the image")
         return Region.from_mask(prompt.mask, positive=prompt.positive)
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Mask]:
-        """The mask itself."""
+        """Return the mask of the object."""
         return [Mask(subject.mask)] if bool(subject.mask.any()) else []
 
     @classmethod
     def parse(cls, text: str) -> Mask:
-        """``"mask.png"`` is the mask that is not black in that file; ``"-mask.png"`` a region beside the object."""
+        """Return the mask of all pixels of ``"mask.png"`` that are not black; a leading ``-`` makes it negative.
+
+        Raises:
+            InputError: the file is not a readable image, or all its pixels are black.
+        """
         return Mask.read(text.removeprefix("-"), positive=not text.startswith("-"))
 
 

@@ -1,4 +1,4 @@
-"""Points: positive and negative clicks."""
+"""Point prompts: positive and negative clicks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SEEMKIT_API = 2
 
 
 class PointEncoder(RegionPromptEncoder[Point]):
-    """Clicks, each a small square of pixels.
+    """Marks a small square of pixels around each click.
 
     Args:
         embed_dim: C, channels of the tokens.
-        side: side of the square in pixels (3 in the reference).
-        most: most points that one simulated prompt has (20 in the reference's training).
+        side: side of the square in pixels (reference: 3).
+        most: maximum number of points of a simulated user in training (reference: 20).
     """
 
     kind = "point"
@@ -39,14 +39,14 @@ class PointEncoder(RegionPromptEncoder[Point]):
         self.most = most
 
     def region(self, prompt: Point, size: Size) -> Region:
-        """The square around the pixel that holds the point.
+        """Return the square around the pixel that contains the point.
 
         Raises:
-            InputError: the point lies outside the image.
+            InputError: the point is outside the image.
         """
         if not (0 <= prompt.x <= size.width and 0 <= prompt.y <= size.height):
             raise InputError(
-                f"point {prompt.x:g},{prompt.y:g} lies outside the image of {size.width} x {size.height} pixels"
+                f"point {prompt.x:g},{prompt.y:g} is outside the image of {size.width} x {size.height} pixels"
             )
         row, column = min(int(prompt.y), size.height - 1), min(int(prompt.x), size.width - 1)
         return Region.of(square(row, column, self.side, size), positive=prompt.positive)
@@ -56,7 +56,7 @@ class PointEncoder(RegionPromptEncoder[Point]):
         return prompt.x, prompt.y
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Point]:
-        """1 to `most` random distinct pixels of the mask."""
+        """Return 1 to `most` random distinct pixels of the mask."""
         pixels = subject.mask.nonzero().cpu()
         if not len(pixels):
             return []
@@ -65,12 +65,12 @@ class PointEncoder(RegionPromptEncoder[Point]):
         return [Point(column + 0.5, row + 0.5) for row, column in chosen.tolist()]
 
     def start(self, subject: Subject, generator: torch.Generator) -> list[Point]:
-        """The pixel of the mask that is farthest from its border."""
+        """Return the pixel of the mask that is farthest from its border."""
         return [center_click(subject.mask)] if bool(subject.mask.any()) else []
 
     @classmethod
     def parse(cls, text: str) -> Point:
-        """``"120,80"`` is a click on the object at x 120, y 80; ``"-120,80"`` one beside it."""
+        """Return the click of ``"120,80"``: x 120, y 80; a leading ``-`` makes it negative."""
         positive, (x, y) = read_numbers("point", text, "X,Y", lambda n: n == 2)
         return Point(x, y, positive)
 

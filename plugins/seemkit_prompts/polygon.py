@@ -1,4 +1,4 @@
-"""Polygons."""
+"""Polygon prompts."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from seemkit_prompts.curve import by_angle, clip, closed_curve
 
 SEEMKIT_API = 2
 MOST = 9
-"""Most corners of a simulated polygon (reference)."""
+"""Maximum number of corners of a simulated polygon (as in the reference)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polygon(Prompt):
-    """The area within a closed line of straight edges; what lies outside the image is cut off.
+    """The area of a polygon, clipped to the image.
 
     Attributes:
-        points: its corners, at least three; one or two are allowed for a curve.
-        positive: False for an area beside the object.
-        curve: True marks a smooth closed curve through the points in the place of the area (SEEM's training does).
+        points: (x, y) of the corners, at least three; a curve can have one or two.
+        positive: False for an area outside the object.
+        curve: True marks a smooth closed curve through the points instead of the area, as in SEEM's training.
 
     Raises:
-        InputError: there are too few corners, or a coordinate is no number.
+        InputError: there are too few corners, a coordinate is not a finite number, or the sign is not a bool.
     """
 
     points: Path2D
@@ -52,20 +52,20 @@ class Polygon(Prompt):
 
 
 class PolygonEncoder(RegionPromptEncoder[Polygon]):
-    """The area within the corners as COCO's tools fill it, or the curve through them."""
+    """Marks the area of a polygon, as COCO's tools fill it, or the curve through its corners."""
 
     kind = "polygon"
     accepts = Polygon
 
     def region(self, prompt: Polygon, size: Size) -> Region:
-        """The marked pixels."""
+        """Return the pixels of the area or of the curve."""
         pixels = _curve(prompt, size) if prompt.curve else _area(prompt, size)
         return Region.of(pixels, positive=prompt.positive)
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Polygon]:
-        """The smooth closed curve through 1 to 9 random pixels of the mask, in the order of their angle.
+        """Return the smooth closed curve through 1 to 9 random pixels of the mask, in the order of their angle.
 
-        The curve need not stay within the mask. This is what the reference calls a polygon and trains with.
+        The curve can leave the mask. The reference trains with such curves and calls them polygons.
         """
         pixels = np.argwhere(subject.mask.cpu().numpy())
         if not len(pixels):
@@ -77,13 +77,13 @@ class PolygonEncoder(RegionPromptEncoder[Polygon]):
 
     @classmethod
     def parse(cls, text: str) -> Polygon:
-        """``"10,20,60,20,30,70"`` is the triangle of these corners; with ``-`` before it, one beside the object."""
+        """Return the polygon of ``"10,20,60,20,30,70"``, here a triangle; a leading ``-`` makes it negative."""
         positive, points = read_path("polygon", text, 3)
         return Polygon(points, positive)
 
 
 def _area(prompt: Polygon, size: Size) -> np.ndarray:
-    # COCO's tools take time and memory by the length of an edge, however far outside it lies
+    # the time and memory of COCO's tools grow with the length of an edge, even far outside the image
     corners = clip(np.array(prompt.points), size)
     if len(corners) < 3:
         return np.zeros((0, 2), dtype=np.int64)

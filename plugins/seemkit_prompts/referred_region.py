@@ -1,4 +1,4 @@
-"""Regions of other images: find here what is marked there."""
+"""Referred-region prompts: regions of other images that show the object."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ SEEMKIT_API = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionOf(Prompt):
-    """A region of another image that shows what is looked for.
+    """A region of another image that shows the object.
 
     Attributes:
-        image: the other image: a file, a uint8 tensor [3, H, W], or encoded alone by the same network (the `context`
-            of a session), which saves encoding it again.
-        prompts: what marks the region in it: points, masks, or any other kinds that mark pixels.
+        image: the other image: a file, a uint8 tensor [3, H, W], or the `context` of a session with the same network,
+            which is not encoded again.
+        prompts: prompts that mark the region in the other image, of any kinds that mark pixels.
 
     Raises:
-        InputError: no prompt marks a region positively, or the image is nothing of that kind.
+        InputError: no prompt is positive, a value is not a prompt, or the image has the wrong type or holds several
+            images.
     """
 
     image: ImageContext | Tensor | str | Path
@@ -55,22 +56,22 @@ class RegionOf(Prompt):
         for prompt in prompts:
             if not isinstance(prompt, Prompt):
                 raise InputError(
-                    f"referred-region: {str(prompt)[:40]!r} is no prompt; expected Point(40, 30) or the like"
+                    f"referred-region: {str(prompt)[:40]!r} is not a prompt; expected a value such as Point(40, 30)"
                 )
         if not any(prompt.positive for prompt in prompts):
-            raise InputError("referred-region: no prompt marks a region in the other image; give one that is positive")
+            raise InputError("referred-region: no prompt marks a region in the other image; give a positive prompt")
         if not isinstance(self.image, (ImageContext, Tensor, str, Path)):
             raise InputError(
                 f"referred-region: image is a {type(self.image).__name__}; expected a file, a tensor or a context"
             )
         if isinstance(self.image, ImageContext) and len(self.image) != 1:
             raise InputError(
-                f"referred-region: encode the other image alone; its context holds {len(self.image)} images"
+                f"referred-region: the context holds {len(self.image)} images; encode the other image alone"
             )
 
 
 class ReferredRegionEncoder(TokenPromptEncoder[RegionOf]):
-    """The features under a region of another image, instead of features of this one."""
+    """Makes tokens from the features under a region of another image."""
 
     kind = "referred-region"
     accepts = RegionOf
@@ -81,20 +82,20 @@ class ReferredRegionEncoder(TokenPromptEncoder[RegionOf]):
         return [_describe(prompt, context.other) for prompt in prompts]
 
     def prepare(self, prompt: RegionOf, size: Size, other: OtherImages) -> EncodedRegion:
-        """Return the region as tokens, so that its image is encoded once.
+        """Return the region as tokens, so that its image is encoded only once.
 
         Raises:
-            InputError: the image cannot be read, or the prompts mark nothing in it.
+            InputError: the image is not readable, or a prompt marks no pixel of it.
         """
         return EncodedRegion(_describe(prompt, other))
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[RegionOf]:
-        """Return no prompt: a simulated user has one image."""
+        """Return no prompt, because a simulated user has one image only."""
         return []
 
     @classmethod
     def parse(cls, text: str) -> RegionOf:
-        """``"other.png:point=40,30"`` is what is at x 40, y 30 of that file; several prompts are separated by ``;``."""
+        """Return the region of ``"other.png:point=40,30"``: x 40, y 30 of that file; ``;`` separates prompts."""
         path, separator, words = text.rpartition(":")
         if not separator or not words:
             raise InputError(f"referred-region {text!r}: expected FILE:KIND=VALUE, for example other.png:point=40,30")
@@ -102,18 +103,22 @@ class ReferredRegionEncoder(TokenPromptEncoder[RegionOf]):
 
     @classmethod
     def to_json(cls, prompt: RegionOf) -> dict[str, Any]:
-        """The file's name and the prompts in it.
+        """Return the name of the image file and the prompts in it.
 
         Raises:
-            InputError: the image does not come from a file.
+            InputError: the image is not a file.
         """
         if not isinstance(prompt.image, (str, Path)):
-            raise InputError("referred-region: only a region of an image file can be written; this image is in memory")
+            raise InputError("referred-region: the image is in memory; only a region of an image file can be written")
         return {"image": str(prompt.image), "prompts": [prompt_to_json(part) for part in prompt.prompts]}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RegionOf:
-        """The region that `to_json` wrote."""
+        """Return the prompt that `to_json` wrote.
+
+        Raises:
+            InputError: a field is unknown, missing or wrong.
+        """
         match values:
             case {"image": str(image), "prompts": list(prompts), **rest} if not rest:
                 return RegionOf(image, tuple(prompt_from_json(part) for part in prompts))

@@ -1,4 +1,4 @@
-"""Scribbles: lines of a thin brush."""
+"""Scribble prompts: lines of a thin brush."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ SEEMKIT_API = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scribble(Prompt):
-    """A line drawn on the object, or beside it.
+    """A line drawn on the object or outside it.
 
     Attributes:
-        points: its vertices; one makes a dot.
-        width: of the brush, in pixels.
-        positive: False for a line beside the object.
-        inside: bool [H, W]; paint outside of it does not count. For simulated users, who stay within the object.
+        points: (x, y) of the vertices; a single one makes a dot.
+        width: width of the brush, in pixels.
+        positive: False for a line outside the object.
+        inside: bool [H, W]; pixels outside this mask do not count. For simulated users, who stay inside the object.
 
     Raises:
-        InputError: there is no vertex, a coordinate is no number, or the width is not positive.
+        InputError: no vertex is given, a number is not finite, the width is not positive, or a field has the wrong
+            type.
     """
 
     points: Path2D
@@ -53,7 +54,7 @@ class Scribble(Prompt):
 
 
 class ScribbleEncoder(BrushEncoder[Scribble]):
-    """The pixels under a line."""
+    """Marks the pixels under a line."""
 
     kind = "scribble"
     accepts = Scribble
@@ -63,16 +64,16 @@ class ScribbleEncoder(BrushEncoder[Scribble]):
     )
 
     def region(self, prompt: Scribble, size: Size) -> Region:
-        """The painted pixels."""
+        """Return the painted pixels."""
         return self.cover(prompt.points, prompt.width, prompt.inside, size, positive=prompt.positive)
 
     def painted(self, stroke: Stroke, mask: Tensor) -> Scribble:
-        """The stroke as a scribble."""
+        """Return the stroke as a scribble."""
         return Scribble(stroke.points, stroke.width, inside=mask)
 
     @classmethod
     def parse(cls, text: str) -> Scribble:
-        """``"10,20,30,25,60,40"`` is a line of three vertices; with ``-`` before it, one beside the object."""
+        """Return the line of ``"10,20,30,25,60,40"``, here three vertices; a leading ``-`` makes it negative."""
         positive, points = read_path("scribble", text, 1)
         return Scribble(points, positive=positive)
 

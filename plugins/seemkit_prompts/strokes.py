@@ -1,4 +1,4 @@
-"""Random strokes of a brush, as a simulated user draws them."""
+"""Random brush strokes of a simulated user."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from seemkit.plugin import numpy_generator
 
 @dataclass(frozen=True, slots=True)
 class Brush:
-    """How random strokes look; lengths in pixels of a 1024-pixel image. Upper bounds are exclusive.
+    """Parameters of random strokes; lengths in pixels of a 1024-pixel image. Upper bounds are exclusive.
 
     Attributes:
-        vertices: least and most number of vertices.
-        speed: greatest distance between two vertices.
-        acceleration: greatest change of that distance from one vertex to the next.
-        turn: greatest change of direction, in radians.
-        width: least and most width.
-        jitter: half of the vertices are moved by up to this.
+        vertices: minimum and maximum number of vertices.
+        speed: maximum distance between two consecutive vertices.
+        acceleration: maximum change of this distance from one vertex to the next.
+        turn: maximum change of direction, in radians.
+        width: minimum and maximum width.
+        jitter: maximum distance along x and y by which half of the vertices are moved.
         drift: twice the standard deviation of the distance by which the whole stroke is moved.
     """
 
@@ -41,8 +41,8 @@ class Stroke:
     """A stroke of a round brush.
 
     Attributes:
-        points: its vertices (x, y), which may lie outside the image.
-        width: of the brush, in pixels; at least 1.
+        points: vertices (x, y), which can be outside the image.
+        width: width of the brush in pixels, at least 1.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -52,16 +52,16 @@ class Stroke:
 def random_strokes(
     mask: Tensor, brushes: Sequence[Brush], most: int, scale: float, generator: torch.Generator
 ) -> list[Stroke]:
-    """Return 1 to `most` strokes of one of the brushes, each starting at a pixel of a mask.
-
-    Args:
-        mask: bool [H, W], with at least one pixel.
-        brushes: one is drawn, each with the same probability.
-        most: most strokes; never more than the mask has pixels.
-        scale: factor on all lengths.
-        generator: the only source of randomness.
+    """Return 1 to `most` strokes of one of the brushes, each starting near a pixel of a mask.
 
     Source: the free-form strokes of Yu et al. (arXiv 1806.03589), algorithm 1, with SEEM's sizes.
+
+    Args:
+        mask: bool [H, W], with at least one True pixel.
+        brushes: brushes, one of which is drawn with equal probability.
+        most: maximum number of strokes; each starts at another pixel, so small masks have fewer.
+        scale: factor on all lengths.
+        generator: the only source of randomness.
     """
     rng = numpy_generator(generator)
     brush = brushes[int(rng.integers(len(brushes)))]

@@ -1,4 +1,4 @@
-"""Texts: class names and referring expressions."""
+"""Text prompts: class names and referring expressions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SEEMKIT_API = 2
 
 
 class TextEncoder(TokenPromptEncoder[Text]):
-    """Texts through the text tower: one token a word piece, and the sentence vector to choose the query by."""
+    """Makes one token per word piece with the text tower, and the sentence vector that selects the query."""
 
     kind = "text"
     accepts = Text
     group = TEXT_PROMPT
 
     def encode(self, prompts: Sequence[Text], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
-        """The tokens of each text, start and end tokens included; the image does not matter."""
+        """Return the tokens of each text, including the start and end tokens; the image is not used."""
         features = context.language([prompt.text for prompt in prompts])
         return [
             PromptTokens([tokens[valid]], sentence)
@@ -40,13 +40,13 @@ class TextEncoder(TokenPromptEncoder[Text]):
         return prompt.text
 
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[Text]:
-        """One of the object's phrases or its class name, all as likely; none if nothing is known."""
+        """Return one of the object's phrases or its class name, with equal probability; nothing if none are known."""
         known = [*subject.phrases, *([] if subject.name is None else [subject.name])]
         return [Text(known[int(torch.randint(len(known), (1,), generator=generator))])] if known else []
 
     @classmethod
     def parse(cls, text: str) -> Text:
-        """The text as it stands."""
+        """Return the text unchanged, as a prompt."""
         return Text(text)
 
 

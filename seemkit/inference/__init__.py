@@ -1,1 +1,1 @@
-"""One image or one video, and what is said of it."""
+"""Predictions for one image or one video."""

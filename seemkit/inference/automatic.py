@@ -1,4 +1,4 @@
-"""One image segmented without a prompt, for any class names."""
+"""Segmentation of one image without a prompt, for any class names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from seemkit.types import Vocabulary
 
 
 class AutomaticSegmenter:
-    """What the object queries say of an encoded image; they are decoded once, whatever classes are asked for.
+    """Segments one encoded image without a prompt; the object queries are decoded once for all class names.
 
     Args:
-        network: in evaluation mode.
+        network: the network, in evaluation mode.
         context: one encoded image.
     """
 
@@ -31,7 +31,7 @@ class AutomaticSegmenter:
         self.context = context
 
     def panoptic(self, vocabulary: Vocabulary, threshold: float, overlap_threshold: float) -> list[Prediction]:
-        """All segments, which do not overlap, largest first; see `Session.panoptic`."""
+        """Return all segments, which do not overlap, largest first; see `Session.panoptic`."""
         parts = panoptic_parts(
             self._probabilities(vocabulary), self._masks, vocabulary.things, threshold, overlap_threshold, self._enlarge
         )
@@ -47,7 +47,7 @@ class AutomaticSegmenter:
         return sorted(found, key=lambda prediction: -prediction.area)
 
     def instances(self, vocabulary: Vocabulary, threshold: float) -> list[Prediction]:
-        """The things, best first; see `Session.instances`."""
+        """Return the things, best first; see `Session.instances`."""
         probabilities = self._probabilities(vocabulary)
         found = instances(probabilities, self._masks, vocabulary.things, enlarge=self._enlarge)
         kept = int((found.scores >= threshold).sum())
@@ -60,7 +60,7 @@ class AutomaticSegmenter:
         ]
 
     def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
-        """The class of each pixel; see `Session.semantic`."""
+        """Return the class index of each pixel; see `Session.semantic`."""
         return semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu()
 
     @cached_property
@@ -69,7 +69,7 @@ class AutomaticSegmenter:
 
     @cached_property
     def _masks(self) -> Float[Tensor, "Q h w"]:
-        """At the resolution of the mask features."""
+        """Mask logits of the object queries, at the resolution of the mask features."""
         return mask_logits(self._found.masks, self.context.mask_features)[0]
 
     def _enlarge(self, masks: Float[Tensor, "N h w"]) -> Float[Tensor, "N H W"]:

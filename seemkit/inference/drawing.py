@@ -1,4 +1,4 @@
-"""Pictures of masks: overlays and grids."""
+"""Drawings of masks and prompts: overlays, outlines and grids."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ POSITIVE, NEGATIVE = (40, 200, 60), (230, 40, 40)
 
 
 def color(index: int) -> tuple[int, int, int]:
-    """A color for an index; neighbors differ strongly."""
+    """Return the color (red, green, blue) of an index; neighboring indices have very different colors."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.61803 % 1, 0.75, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def overlay(image: Tensor, masks: Tensor, opacity: float = 0.5) -> Tensor:
-    """The image with each mask tinted in its own color and outlined.
+    """Return the image with each mask tinted in its own color and outlined.
 
     Args:
         image: uint8 [3, H, W].
         masks: bool [N, H, W].
-        opacity: of the tint, 0..1.
+        opacity: opacity of the tint, 0..1.
 
     Returns:
         uint8 [3, H, W].
@@ -46,7 +46,7 @@ def overlay(image: Tensor, masks: Tensor, opacity: float = 0.5) -> Tensor:
 
 
 def panoptic_picture(image: Tensor, found: Panoptic) -> Tensor:
-    """The image with each segment tinted; the color says the class. uint8 [3, H, W]."""
+    """Return the image, uint8 [3, H, W], with each segment outlined and tinted in the color of its class."""
     picture = image.float() * 0.35
     for segment in found.segments:
         mask = found.ids == segment.id
@@ -56,14 +56,15 @@ def panoptic_picture(image: Tensor, found: Panoptic) -> Tensor:
 
 
 def draw_prompts(image: Tensor, prompts: Iterable[Prompt], sampler: VisualSampler) -> Tensor:
-    """Return the image with what the prompts mark: green where positive, red where negative.
+    """Return the image with the prompts drawn, positive ones in green and negative ones in red.
 
-    A prompt is drawn as a dot or as the outline of its region, as its kind asks; kinds that mark no pixels are omitted.
+    The kind decides whether a prompt is drawn as a dot or as the outline of its region. Kinds that mark no pixels are
+    skipped.
 
     Args:
         image: uint8 [3, H, W].
-        prompts: of any kinds.
-        sampler: holds their encoders.
+        prompts: prompts of any kinds.
+        sampler: the sampler with the encoders of these kinds.
     """
     size = Size(image.shape[-2], image.shape[-1])
     points: list[tuple[float, float, bool]] = []
@@ -91,11 +92,11 @@ def _dots(image: Tensor, points: Sequence[tuple[float, float, bool]]) -> Tensor:
 
 
 def outlines(image: Tensor, regions: Sequence[tuple[Tensor, bool]]) -> Tensor:
-    """Return the image with the border of each positive region in green and of each negative one in red.
+    """Return the image with the border of each positive region in green and of each negative region in red.
 
     Args:
         image: uint8 [3, H, W].
-        regions: a mask, bool [H, W], and its sign.
+        regions: for each region its mask, bool [H, W], and its sign.
     """
     for mask, positive in regions:
         tint = torch.tensor(POSITIVE if positive else NEGATIVE, dtype=torch.uint8)[:, None, None]
@@ -104,11 +105,11 @@ def outlines(image: Tensor, regions: Sequence[tuple[Tensor, bool]]) -> Tensor:
 
 
 def captioned_grid(rows: Sequence[Sequence[tuple[Tensor, str]]], cell: int = 256) -> Image.Image:
-    """A grid of pictures with a line of text under each.
+    """Return a grid of images with one line of text under each.
 
     Args:
-        rows: for each row its pictures, uint8 [3, H, W], and captions.
-        cell: width of a cell in pixels; pictures keep their shape.
+        rows: for each row its images, uint8 [3, H, W], and their captions.
+        cell: width of a cell in pixels; images keep their aspect ratio.
     """
     caption, gap = 18, 4
     tall = [max(round(picture.shape[1] * cell / picture.shape[2]) for picture, _ in row) for row in rows]
@@ -127,17 +128,17 @@ def captioned_grid(rows: Sequence[Sequence[tuple[Tensor, str]]], cell: int = 256
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """A Pillow image of a uint8 tensor [3, H, W]."""
+    """Return the Pillow image of a uint8 tensor [3, H, W]."""
     return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
 
 
 def from_pil(image: Image.Image) -> Tensor:
-    """A uint8 tensor [3, H, W] of an RGB Pillow image."""
+    """Return the uint8 tensor [3, H, W] of an RGB Pillow image."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def _edge(mask: Tensor) -> Tensor:
-    """The pixels of a mask that touch its outside."""
+    """Return the pixels of a mask that touch a pixel outside it."""
     inside = torch.nn.functional.max_pool2d(1 - mask[None].float(), 3, 1, 1)[0]
     return mask & (inside > 0)
 

@@ -1,4 +1,4 @@
-"""The rounds of a session's objects, with undo and redo."""
+"""The rounds of the objects of a session, with undo and redo."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from seemkit.prompts.values import Prompt
 
 @dataclass(eq=False)
 class Round:
-    """A round of one object.
+    """One round of one object.
 
     Attributes:
-        prompts: all prompts of the object so far, as they were given.
+        prompts: all prompts of the object so far, as given.
         prepared: the same prompts, ready for the network; see `PromptEncoder.prepare`.
-        before: the round before this one; None for the first.
-        result: what the network found; None until the round is played.
+        before: the previous round; None in the first round.
+        result: the network's result; None until the round is played.
     """
 
     prompts: tuple[Prompt, ...]
@@ -27,7 +27,7 @@ class Round:
     result: RoundResult | None = None
 
     def unplayed(self) -> list[Round]:
-        """Return the rounds up to this one that are not played yet, in order."""
+        """Return the rounds up to this one that are not yet played, in order."""
         waiting: list[Round] = []
         step: Round | None = self
         while step is not None and step.result is None:
@@ -38,12 +38,12 @@ class Round:
 
 @dataclass
 class History:
-    """The last round of every object by name.
+    """The last round of every object, by name, with undo and redo.
 
     Attributes:
         now: the current state.
-        past: states that `undo` returns to, the latest last.
-        future: states that `redo` returns to, the next one last.
+        past: the states that `undo` returns to, latest last.
+        future: the states that `redo` returns to, next one last.
     """
 
     now: dict[str, Round] = field(default_factory=dict)
@@ -54,19 +54,19 @@ class History:
         """Return the last round of an object.
 
         Raises:
-            InputError: no object has that name.
+            InputError: no object has this name.
         """
         self.require(name)
         return self.now[name]
 
     def require(self, name: str) -> None:
-        """Raise InputError unless an object has that name; the message lists the names."""
+        """Raise InputError unless an object has this name; the message lists the names."""
         if name not in self.now:
             known = ", ".join(repr(key) for key in self.now) or "none"
-            raise InputError(f"there is no object {name!r}; there are: {known}")
+            raise InputError(f"no object is named {name!r}; known objects: {known}")
 
     def add(self, prompts: Sequence[Prompt], prepared: Sequence[Prompt], name: str) -> None:
-        """Add a round of an object, which becomes the latest of all objects."""
+        """Add a round of an object and make this object the last one in `now`."""
         before = self.now.get(name)
         last = Round((), ()) if before is None else before
         rest = {key: value for key, value in self.now.items() if key != name}
@@ -74,10 +74,10 @@ class History:
         self._change({**rest, name: new})
 
     def drop(self, name: str | None) -> None:
-        """Forget an object, or all of them if `name` is None.
+        """Remove an object, or all objects if `name` is None.
 
         Raises:
-            InputError: no object has that name.
+            InputError: no object has this name.
         """
         if name is not None:
             self.require(name)
@@ -87,7 +87,7 @@ class History:
         """Return to the state before the last change.
 
         Raises:
-            InputError: nothing was changed.
+            InputError: no change is left to undo.
         """
         self.now = self._step("undo", self.past, self.future)
 
@@ -95,7 +95,7 @@ class History:
         """Return to the state before the last `undo`.
 
         Raises:
-            InputError: nothing was undone since the last change.
+            InputError: no change is left to redo.
         """
         self.now = self._step("redo", self.future, self.past)
 
@@ -105,6 +105,6 @@ class History:
 
     def _step(self, verb: str, source: list[dict[str, Round]], target: list[dict[str, Round]]) -> dict[str, Round]:
         if not source:
-            raise InputError(f"{verb}: there is nothing to {verb}")
+            raise InputError(f"{verb}: nothing to {verb}")
         target.append(self.now)
         return source.pop()

@@ -1,4 +1,4 @@
-"""What is said of one object: a mask in the pixels of the original image, and what it shows."""
+"""The prediction for one object: a mask in the pixels of the original image, a label and a score."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from torch import Tensor
 from seemkit.ops.rle import encode_mask
 
 Ring: TypeAlias = NDArray[np.float64]
-"""(x, y) of a closed line, [n, 2]."""
+"""Points (x, y) of a closed line, [n, 2]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """One object that was found.
+    """The prediction for one object.
 
     Attributes:
         mask: bool [H, W], at the original size of the image, on the CPU.
-        logits: float [H, W]; `mask` is where they are positive, save that of overlapping panoptic segments one wins.
-        label: the class name or phrase that describes it.
-        score: confidence 0..1: the mean probability inside the mask; of a panoptic segment that of its class, of an
-            instance the product of both.
+        logits: float [H, W], mask logits. `mask` is True where they are positive; a pixel of several panoptic segments
+            belongs to one of them only.
+        label: class name or phrase.
+        score: confidence, 0..1. For prompted objects, the mean probability inside the mask; for panoptic segments, the
+            class probability; for instances, the product of both.
     """
 
     mask: Bool[Tensor, "H W"]
@@ -45,20 +46,20 @@ class Prediction:
 
     @property
     def box(self) -> tuple[int, int, int, int] | None:
-        """Left, top, right and bottom edge of the mask, in pixels; None if it is empty."""
+        """Left, top, right and bottom edge of the mask, in pixels; None if the mask is empty."""
         rows, columns = (self.mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
         return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if rows else None
 
     @property
     def rle(self) -> dict[str, Any]:
-        """The mask as COCO's run lengths, exact: ``{"size": [H, W], "counts": "..."}``."""
+        """The exact mask, run-length encoded as in COCO: ``{"size": [H, W], "counts": "..."}``."""
         return encode_mask(self.mask)
 
     @property
     def polygon(self) -> list[Ring]:
-        """The outlines of the mask's parts, largest first, each (x, y) [n, 2] with the first point not repeated.
+        """Outlines of the mask's parts, largest first, each (x, y) [n, 2] without repeating the first point.
 
-        The outlines run along the edges of the pixels, with cut corners. Holes are left out; `rle` has them.
+        The outlines run along the edges of the pixels, with cut corners. Holes are omitted; `rle` includes them.
         """
         padded = np.pad(self.mask.numpy().astype(np.float64), 1)
         generator = contourpy.contour_generator(z=padded, fill_type=contourpy.FillType.OuterOffset)
@@ -68,7 +69,7 @@ class Prediction:
 
 
 def _corners(ring: Ring) -> Ring:
-    """The ring without the points that lie on a straight line between their neighbors."""
+    """Return the ring without the points that are on a straight line between their neighbors."""
     into, out = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     return ring[into[:, 0] * out[:, 1] != into[:, 1] * out[:, 0]]
 

@@ -1,4 +1,4 @@
-"""A session with one image: encoded once, prompted as often as wanted."""
+"""A session with one image, which is encoded once and prompted any number of times."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ from seemkit.prompts.values import Mask, Prompt
 from seemkit.types import Size, Vocabulary
 
 Classes = Vocabulary | Sequence[str] | None
-"""Class names for labels: any words; as a plain list all are things. None takes the session's own."""
+"""Class names for labels, any words. In a plain list, all are things. None means the session's own."""
 
 
 class Session:
-    """One image and the prompts so far for objects in it, each known by a name.
+    """One image and the prompts for named objects in it.
 
-    Every `add` is a *round* of its object: what the network answers to the rounds before is its memory. An answer
-    depends on the image, the rounds of its object and the seed; neither on other objects nor on what was asked when.
+    Every `add` is a *round* of its object; the masks of the previous round are the memory of the next one. A
+    prediction depends on the image, the rounds of its object and the seed. It depends neither on other objects nor on
+    when `predict` is called.
 
     Args:
-        network: in evaluation mode, as `SEEM.from_pretrained` returns it.
-        image: a file, or a uint8 tensor [3, H, W], RGB.
-        seed: of the choice of the object queries that visual queries copy.
-        classes: class names for labels; None takes the network's own.
+        network: the network, in evaluation mode as `SEEM.from_pretrained` returns it.
+        image: image file, or uint8 tensor [3, H, W], RGB.
+        seed: seed for choosing the object queries that visual queries copy.
+        classes: class names for labels; None for those of the network.
 
     Raises:
-        InputError: the file is no readable image, the image is smaller than 32 pixels, or an argument is of a wrong
-            type.
+        InputError: the file is not a readable image, a side of the image is smaller than 32 pixels, or an argument
+            has the wrong type.
     """
 
     def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
@@ -55,7 +56,7 @@ class Session:
 
     @classmethod
     def of(cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None) -> Self:
-        """A session with an image that is encoded already."""
+        """Return a session with an encoded image."""
         session = cls.__new__(cls)
         session._begin(network, context, seed, classes)
         return session
@@ -78,19 +79,19 @@ class Session:
 
     @property
     def prompts(self) -> dict[str, tuple[Prompt, ...]]:
-        """The prompts so far of each object, by name."""
+        """All prompts so far of each object, by name."""
         return {name: round_.prompts for name, round_ in self._history.now.items()}
 
     def add(self, *prompts: Prompt, name: str = "object") -> Self:
-        """Adds prompts for an object, as one round and one step to undo.
+        """Add prompts for an object, as one round and one step for `undo`.
 
         Args:
-            prompts: of any kinds, all for the same object.
-            name: which object; a new name starts a new one.
+            prompts: prompts of any kinds, all for the same object.
+            name: name of the object; a new name adds a new object.
 
         Raises:
-            InputError: no prompt is given, or one lies outside the image or is of a kind that is not installed; the
-                session is as it was.
+            InputError: no prompt is given, or a prompt is outside the image or of a kind that is not installed. The
+                session is then unchanged.
         """
         if not prompts:
             raise InputError("add: give at least one prompt")
@@ -98,42 +99,43 @@ class Session:
         return self
 
     def undo(self) -> Self:
-        """Takes the last `add` or `reset` back.
+        """Undo the last `add` or `reset`.
 
         Raises:
-            InputError: there is none.
+            InputError: nothing is left to undo.
         """
         self._history.undo()
         return self
 
     def redo(self) -> Self:
-        """Does again what `undo` took back; `predict` then gives the same masks as before.
+        """Redo the last undone change; `predict` then returns the same masks as before.
 
         Raises:
-            InputError: nothing was taken back since the last `add` or `reset`.
+            InputError: nothing is left to redo.
         """
         self._history.redo()
         return self
 
     def reset(self, name: str | None = None) -> Self:
-        """Forgets the prompts and rounds of one object, or of all; this can be undone.
+        """Remove one object, or all objects if `name` is None; `undo` restores them.
 
         Raises:
-            InputError: there is no object of that name.
+            InputError: no object has this name.
         """
         self._history.drop(name)
         return self
 
     @torch.inference_mode()
     def predict(self, *prompts: Prompt, name: str | None = None) -> Prediction:
-        """The mask of an object, with its label and a confidence.
+        """Return the prediction for an object.
 
         Args:
-            prompts: if given, the object that they describe is predicted on its own and the session stays as it is.
-            name: which object of the session; None takes the one that was added to last.
+            prompts: if given, predict the object that they describe and leave the session unchanged.
+            name: name of the object in the session; None for the object of the last `add`.
 
         Raises:
-            InputError: there is no prompt, all prompts are negative, or one is bad.
+            InputError: no prompt was given, all prompts are negative, a prompt is not valid, or no object has this
+                name.
         """
         if prompts:
             return self._predict("predict", Round(prompts, self._prepare(prompts)))
@@ -144,59 +146,59 @@ class Session:
         return self._predict(name, self._history[name])
 
     def predict_all(self) -> dict[str, Prediction]:
-        """The prediction of every object of the session, by name."""
+        """Return the prediction for every object of the session, by name."""
         return {name: self.predict(name=name) for name in self._history.now}
 
     @torch.inference_mode()
     def panoptic(
         self, classes: Classes = None, threshold: float = 0.5, overlap_threshold: float = 0.8
     ) -> list[Prediction]:
-        """All segments of the image, which do not overlap, largest first.
+        """Return all segments of the image, which do not overlap, largest first.
 
         Args:
-            classes: names for labels. Only a `Vocabulary` knows stuff, of which all segments of a class are one.
-            threshold: least class probability of a segment.
-            overlap_threshold: least share of its own mask that a segment must win.
+            classes: class names for labels. Only a `Vocabulary` can declare stuff, which gives one segment per class.
+            threshold: class probability above which a segment is returned.
+            overlap_threshold: minimum share of its own mask that a segment keeps after losing pixels to other segments.
 
         Raises:
-            InputError: there are no class names.
+            InputError: neither the call nor the session has class names.
         """
         return self._automatic.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
 
     @torch.inference_mode()
     def instances(self, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
-        """The things of the image with a score of at least `threshold`, best first; their masks may overlap.
+        """Return the things of the image with a score of at least `threshold`, best first; their masks can overlap.
 
         Raises:
-            InputError: there are no class names.
+            InputError: neither the call nor the session has class names.
         """
         return self._automatic.instances(self._vocabulary(classes), threshold)
 
     @torch.inference_mode()
     def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
-        """For every pixel the index of its class in the list of names.
+        """Return for every pixel the index of its class in the list of names.
 
         Raises:
-            InputError: there are no class names.
+            InputError: neither the call nor the session has class names.
         """
         return self._automatic.semantic(self._vocabulary(classes))
 
     @torch.inference_mode()
     def label(self, mask: Bool[Tensor, "H W"], classes: Classes = None) -> list[tuple[str, float]]:
-        """Class names for what a mask shows, with probabilities among these names, likeliest first.
+        """Return the class names for a mask with their probabilities among these names, most probable first.
 
         Raises:
-            InputError: the mask is empty or of another size, or there are no class names.
+            InputError: the mask is empty or of another size, or neither the call nor the session has class names.
         """
         prompts = (Mask(mask),)
         result = self._play(Round(prompts, self._prepare(prompts)))
         return self._name(result.selected.queries.classes[0, 0], self._vocabulary(classes))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
-        """What a simulated user gets who wants the mask `truth` and corrects the deepest error each time.
+        """Yield the rounds of a simulated user who wants the mask `truth` and clicks on the deepest error.
 
         Yields:
-            The prediction of each round and the prompts that led to it.
+            The prediction of each round and all prompts so far.
 
         Raises:
             InputError: the truth is empty or of another size.
@@ -212,18 +214,18 @@ class Session:
 
     @torch.inference_mode()
     def _prepare(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-        """Return the prompts checked, drawn and loaded, once for all rounds."""
+        """Return the prompts after checking, drawing and loading, once for all rounds."""
         return self.network.prepare(prompts, self.size)
 
     def _predict(self, name: str, last: Round) -> Prediction:
         if not any(prompt.positive for prompt in last.prompts):
-            raise InputError(f"{name}: all prompts are negative; add one that says where or what the object is")
+            raise InputError(f"{name}: all prompts are negative; add one that shows or describes the object")
         result = self._play(last)
         logits = self.context.restore(result.masks[0], mode="bilinear")[0]
         return self._prediction(logits, result.selected.queries.classes[0, 0], last.prompts)
 
     def _play(self, last: Round) -> RoundResult:
-        """Return the result of a round, after playing those before it."""
+        """Return the result of a round, after playing the rounds before it."""
         for step in last.unplayed():
             memory = None if step.before is None or step.before.result is None else step.before.result.masks
             step.result = play_round(self.network, self.context, [[step.prepared]], memory, self._draws)
@@ -243,7 +245,7 @@ class Session:
         return Prediction(mask.cpu(), logits.cpu(), label, float(sure))
 
     def _name(self, embedding: Tensor, vocabulary: Vocabulary) -> list[tuple[str, float]]:
-        """The names, likeliest first, with probabilities."""
+        """Return the class names with their probabilities, most probable first."""
         vectors = self.network.embed_vocabulary(vocabulary)[:-1]
         found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
         return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
@@ -254,11 +256,11 @@ class Session:
         if classes is not None:
             names = tuple(classes)
             if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
-                raise InputError(f"classes: {classes!r}; expected a list of names that are not empty")
-            names = tuple(dict.fromkeys(name.strip() for name in names))  # a name twice would halve its probability
+                raise InputError(f"classes: {classes!r}; expected a list of names, none of them empty")
+            names = tuple(dict.fromkeys(name.strip() for name in names))  # a repeated name halves its probability
             return Vocabulary(names, (True,) * len(names))
         if self.vocabulary is None:
-            raise InputError("classes: the model has no class names of its own; give some, for example ['cat', 'dog']")
+            raise InputError("classes: the model has no class names; give a list, for example ['cat', 'dog']")
         return self.vocabulary
 
 

@@ -1,4 +1,4 @@
-"""Objects followed through a video: what they were in their first frame, and where they were in the last one.
+"""Tracking of objects through a video, from their appearance in the first frame and their mask in the previous one.
 
 Source: SEEM (arXiv 2304.06718), section 4, zero-shot video object segmentation.
 """
@@ -25,27 +25,28 @@ from seemkit.prompts.values import Mask, Prompt
 from seemkit.types import Size
 
 SURE = 10.0
-"""The logit of a mask that was given, not found."""
+"""Magnitude of the mask logits of an object whose mask is given by the prompts."""
 
 
 class Tracker:
-    """Objects in the frames of one video, which are encoded one after another and shown to it in order.
+    """Tracks objects through one video, whose frames are encoded one by one and passed in order.
 
-    On its first frame an object is found as in any image. From then on it is a *referred region*, the tokens of its
-    mask in that frame, and its mask of the frame before is the memory; one pixel of that mask is clicked as well,
-    unless that is switched off. Each object is decoded for itself, with all memory slots: the objects meet only where
-    their masks overlap, where the highest logit decides whose pixels are clicked. An object without any pixel is not
-    clicked, and comes back when its referred region is found again.
+    In its first frame, an object is predicted as in any image. In each later frame, its prompt is a *referred region*,
+    the tokens of its mask in the first frame, and its mask in the previous frame is the memory. In addition, the
+    tracker clicks the innermost pixel of the previous mask, unless `click` is False. Each object is decoded alone,
+    with all memory slots. Where masks overlap, the object with the highest logit owns the pixel, and an object is
+    clicked only on pixels that it owns. An object that owns no pixel gets no click, and reappears when its referred
+    region is found again.
 
-    What is kept does not grow with the number of frames: a few tokens an object and its last mask.
+    Memory use does not grow with the number of frames: the tracker keeps a few tokens per object and its last mask.
 
     Mean J of "scenes-tiny" on generated clips of 16 frames, objects given by masks (`benchmarks/tracking.py`): 0.799
-    with the click and 0.313 without it where things move, 0.641 and 0.241 where the camera does. With earlier weights,
-    on 8 clips of either sort, a decode of all objects together, which share the memory slots, lost 0.01 to 0.04, and
-    clicks that do not heed whose pixels they hit lost 0.03 to 0.10.
+    with the click and 0.313 without if things move, 0.641 and 0.241 if the camera moves. Two alternatives were worse,
+    with earlier weights on 8 clips of each type: decoding all objects together, with shared memory slots, lost 0.01 to
+    0.04; clicking pixels of a mask that other objects own lost 0.03 to 0.10.
 
     Args:
-        network: in evaluation mode, as `SEEM.from_pretrained` returns it.
+        network: the network, in evaluation mode as `SEEM.from_pretrained` returns it.
         click: also click the innermost pixel of the previous mask. The paper does not.
 
     Attributes:
@@ -61,23 +62,23 @@ class Tracker:
 
     @torch.no_grad()
     def add(self, context: ImageContext, objects: ImagePrompts) -> list[int]:
-        """The numbers, from 1, of objects that begin on this frame; `masks` holds them from now on.
+        """Add objects that start in this frame, and return their numbers, from 1; `masks` then includes them.
 
-        An object that masks alone describe is those masks, whatever the network makes of them. Of any other, the mask
-        that the network finds is referred to later, and if it finds none, what the prompts mark.
+        If all prompts of an object are positive masks, their union is the object's mask. Otherwise the network predicts
+        the mask. The mask is the referred region in later frames; if it is empty, the region that the prompts mark is.
 
         Args:
-            context: the frame, encoded alone; if there are objects already, the one of the last `step`.
-            objects: for each object its prompts, of any kinds.
+            context: the frame, encoded alone; if the tracker has objects already, the frame of the last `step`.
+            objects: prompts of each object, of any kinds.
 
         Raises:
-            InputError: a prompt is bad, an object has none that says where or what it is, nothing is found for its
-                prompts and none marks a region, or the frame has another size than the one before.
+            InputError: a prompt is not valid, an object has no positive prompt, the predicted mask is empty and no
+                positive prompt marks a region, or the size of the frame differs from the previous frame.
         """
         self._check(context)
         for prompts in objects:
             if not any(prompt.positive for prompt in prompts):
-                raise InputError("track: no prompt of an object is positive; add one that says where or what it is")
+                raise InputError("track: no prompt of an object is positive; add one that shows or describes it")
         if not objects:
             return []
         memory, masks = self._play(context, objects)
@@ -90,13 +91,13 @@ class Tracker:
 
     @torch.no_grad()
     def step(self, context: ImageContext) -> Float[Tensor, "N H W"]:
-        """The mask logits of all objects on the next frame, at its size; `masks` is the same.
+        """Return the mask logits of all objects in the next frame, at its size, and store them in `masks`.
 
         Args:
             context: the frame, encoded alone.
 
         Raises:
-            InputError: it has another size than the frame before.
+            InputError: the size of the frame differs from the previous frame.
         """
         self._check(context)
         if self._regions:
@@ -109,39 +110,43 @@ class Tracker:
 
     def _check(self, context: ImageContext) -> None:
         if len(context) != 1:
-            raise InputError(f"track: encode each frame alone; this context holds {len(context)} images")
+            raise InputError(f"track: the context holds {len(context)} images; encode each frame alone")
         size = context.frames[0]
         if len(self.masks) and tuple(self.masks.shape[1:]) != tuple(size):
             height, width = self.masks.shape[1:]
             raise InputError(
-                f"track: a frame of {size.width} x {size.height} pixels; the one before had {width} x {height}"
+                f"track: a frame of {size.width} x {size.height} pixels; expected {width} x {height} as before"
             )
 
     def _play(
         self, context: ImageContext, objects: ImagePrompts, memory: Float[Tensor, "N 1 h w"] | None = None
     ) -> tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N H W"]]:
-        """Return the mask of each object, decoded alone: as the memory of the next frame, and at the frame's size."""
+        """Return the masks of the objects, each decoded alone: as memory of the next frame, and at the frame's size."""
         views = context.repeat(0, len(objects))
         masks = play_round(self.network, views, [[prompts] for prompts in objects], memory).masks
         return masks, context.restore(masks[:, 0], mode="bilinear")
 
     def _refer(self, context: ImageContext, mask: Bool[Tensor, "H W"], prompts: ObjectPrompts) -> EncodedRegion:
-        """The object as it is in its first frame."""
+        """Return the referred region of an object in its first frame.
+
+        Raises:
+            InputError: the mask is empty, and no positive prompt marks pixels.
+        """
         seen: Sequence[Prompt] = [Mask(mask.cpu())] if bool(mask.any()) else self._marking(prompts)
         if not seen:
             raise InputError(
-                "track: nothing in the frame fits an object's prompts; begin at a frame that shows it, or mark it there"
+                "track: nothing in the frame fits an object's prompts; start at a frame that shows it, or mark it there"
             )
         return EncodedRegion(self.network.sampler.describe(seen, context))
 
     def _marking(self, prompts: ObjectPrompts) -> list[Prompt]:
-        """Return the prompts that mark pixels, if one of them is positive."""
+        """Return the prompts that mark pixels; an empty list if none of them is positive."""
         sampler = self.network.sampler
         marking = [prompt for prompt in prompts if isinstance(sampler.encoder(prompt), RegionPromptEncoder)]
         return marking if any(prompt.positive for prompt in marking) else []
 
     def _given(self, prompts: ObjectPrompts, size: Size, found: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-        """Return the mask that the prompts state, if all of them state one exactly; otherwise `found`."""
+        """Return the union of the prompts' masks if all are exact and positive; otherwise `found`."""
         parts = []
         for prompt in prompts:
             encoder = self.network.sampler.encoder(prompt)

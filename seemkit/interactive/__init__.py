@@ -1,1 +1,1 @@
-"""The simulated user, and the one interactive loop of training and evaluation."""
+"""The simulated user, and the interactive loop of training and evaluation."""

@@ -1,4 +1,4 @@
-"""Where a simulated user clicks next: the deepest pixel of all errors (RITM, arXiv 2102.06583, section 3)."""
+"""The clicks of a simulated user, on the deepest pixel of all errors (RITM, arXiv 2102.06583, section 3)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from seemkit.ops.distance import exact_depth, kornia_depth
 from seemkit.prompts.values import Point
 
 Depth = Callable[[NDArray[np.bool_]], NDArray[np.floating]]
-"""How deep each pixel lies within a mask, 0 outside of it; outside of the map nothing is in the mask."""
+"""Returns the depth of each pixel within a mask, 0 outside it; everything outside the map is outside the mask."""
 
 CONTENT = 0.925
-"""From this IoU on the official user clicks no more."""
+"""The official simulated user stops clicking at this IoU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """A pixel that a user marks.
+    """A pixel that a user clicks.
 
     Attributes:
         x: column of the pixel.
         y: row of the pixel.
-        positive: True on the object, False beside it.
+        positive: True on the object, False outside it.
     """
 
     x: int
@@ -43,19 +43,19 @@ def next_click(
     clicked: Sequence[Click] = (),
     depth: Depth = exact_depth,
 ) -> Click:
-    """The click that corrects the deepest error: positive on missed pixels of the object, negative on false ones.
+    """Return the click on the deepest error: positive on missed pixels of the object, negative on false ones.
 
-    The depth of an error pixel is its distance to the nearest pixel that is no error of this sign; nothing outside the
-    image is one. Of equally deep pixels the first in raster order is taken, of equally deep signs
-    the negative one. A pixel is clicked once: its depth is then 0, while it still counts for its neighbors. Without
-    any error left, the click is negative at (0, 0).
+    The depth of an error pixel is its distance to the nearest pixel that is not an error of the same sign. Pixels
+    outside the image are not errors. Among equally deep pixels, the first in raster order is clicked; among equally
+    deep signs, the negative one. No pixel is clicked twice: a clicked pixel has depth 0, but still counts as an error
+    when the depth of its neighbors is measured. If no error is left, the click is negative at (0, 0).
 
     Args:
-        predicted: the mask so far; any device.
-        target: the object.
+        predicted: the current mask, on any device.
+        target: the mask of the object.
         ignored: pixels that are neither object nor background.
-        clicked: the earlier clicks on this object.
-        depth: measures it: by the exact Euclidean distance, or `ops.distance.kornia_depth` as in the official code.
+        clicked: earlier clicks on this object.
+        depth: function that measures the depth: `exact_depth`, or `ops.distance.kornia_depth` as in the official code.
 
     Raises:
         ValueError: the maps differ in size.
@@ -78,18 +78,18 @@ def official_click(
     ignored: Bool[Tensor, "H W"] | None = None,
     clicked: Sequence[Click] = (),
 ) -> Click | None:
-    """The click of the official SEEM evaluation: on the deepest pixel of that kind of error which has more pixels.
+    """Return the click of the official SEEM evaluation; None if the IoU is at least 0.925.
 
-    Unlike `next_click` it counts pixels to choose the sign, measures depth by `ops.distance.kornia_depth`, looks past
-    the squares of 3 x 3 around earlier clicks, and is content with an IoU of 0.925 (None then). Equal counts give a
-    negative click, and where no error is left it is at (0, 0). Source: the official evaluation, described in
+    The sign is that of the errors with more pixels; equal counts give a negative click. The click is on the deepest
+    error of this sign, measured by `ops.distance.kornia_depth`. Errors in the 3 x 3 squares around earlier clicks do
+    not count. If no error is left, the click is at (0, 0). Source: the official evaluation, described in
     docs/fidelity.md.
 
     Args:
-        predicted: as in `next_click`.
-        target: the object.
+        predicted: the current mask, on any device.
+        target: the mask of the object.
         ignored: pixels that are neither object nor background.
-        clicked: the earlier clicks on this object.
+        clicked: earlier clicks on this object.
     """
     judged = torch.ones_like(target) if ignored is None else ~ignored
     seen = ~judged | _around(clicked, target)
@@ -103,18 +103,18 @@ def official_click(
 
 
 def first_click(mask: Bool[Tensor, "H W"], depth: Depth = exact_depth) -> Click:
-    """The positive click on the deepest pixel of an object; see `next_click`."""
+    """Return the positive click on the deepest pixel of an object; see `next_click`."""
     return next_click(torch.zeros_like(mask), mask, depth=depth)
 
 
 def center_click(mask: Bool[Tensor, "H W"]) -> Point:
-    """A positive click at the pixel of the mask that is farthest from its border."""
+    """Return a positive point at the pixel of the mask that is farthest from its border."""
     click = first_click(mask)
     return Point(click.x + 0.5, click.y + 0.5)
 
 
 def _around(clicked: Sequence[Click], like: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
-    """The pixels of the 3 x 3 squares around clicks."""
+    """Return the pixels of the 3 x 3 squares around clicks."""
     marked = torch.zeros_like(like)
     for click in clicked:
         marked[max(0, click.y - 1) : click.y + 2, max(0, click.x - 1) : click.x + 2] = True
@@ -122,14 +122,14 @@ def _around(clicked: Sequence[Click], like: Bool[Tensor, "H W"]) -> Bool[Tensor,
 
 
 def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click], measure: Depth) -> tuple[float, int, int]:
-    """Depth, x and y of the deepest pixel that was not clicked; zeros if there is none."""
+    """Return depth, x and y of the deepest pixel that was not clicked; zeros if no such pixel exists."""
     errors: NDArray[np.bool_] = error.cpu().numpy()
     rows, columns = np.flatnonzero(errors.any(axis=1)), np.flatnonzero(errors.any(axis=0))
     if not len(rows):
         return 0.0, 0, 0
     top, left = int(rows[0]), int(columns[0])
     box = errors[top : rows[-1] + 1, left : columns[-1] + 1]
-    depth = measure(box)  # the box holds all errors, so what lies around it is no error
+    depth = measure(box)  # the box contains all errors, so the pixels around it are not errors
     for click in clicked:
         if 0 <= click.y - top < box.shape[0] and 0 <= click.x - left < box.shape[1]:
             depth[click.y - top, click.x - left] = 0

@@ -1,6 +1,6 @@
-"""The one interactive loop: predict, compare with the truth, click where the error is largest, predict again.
+"""The interactive loop: predict, compare with the truth, click on the deepest error, predict again.
 
-Training runs it without gradient before its step; the evaluation of clicks runs it to the end.
+Training runs it without gradient before a training step; interactive evaluation runs all of its rounds.
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ from seemkit.nn.context import ImageContext
 from seemkit.prompts.values import Point, Prompt
 
 ClickRule = Callable[[Tensor, Tensor, Tensor | None, Sequence[Click]], Click | None]
-"""Where a user clicks, given the predicted and the true mask, the pixels that are not judged, and earlier clicks."""
+"""Returns the next click for the predicted mask, the true mask, the ignored pixels and the earlier clicks."""
 
 
 class Rollout:
     """Objects of B images that a simulated user segments together, round by round.
 
     Args:
-        network: predicts.
+        network: the network that predicts.
         context: the encoded images.
-        masks: for each image bool [P, H, W], the objects at the size in which prompts are given.
-        prompts: for each image and object the first prompts, at least one of them visual; none for an object that is
-            skipped.
-        draws: random choices of the reference, the same in all rounds.
-        rule: where the user clicks.
+        masks: for each image the true masks, bool [P, H, W], at the size in which prompts are given.
+        prompts: first prompts by image and object, at least one of them visual; no prompts to skip an object.
+        draws: values for the random choices in all rounds; see `Draws`.
+        rule: function that returns the next click.
         ignored: for each image the pixels that are neither object nor background, bool [H, W].
 
     Attributes:
         prompts: all prompts so far.
         prepared: the same prompts, ready for the network.
-        result: of the last round; None before the first.
+        result: result of the last round; None before the first.
     """
 
     def __init__(
@@ -66,13 +65,13 @@ class Rollout:
 
     @property
     def memory(self) -> Float[Tensor, "B P H W"] | None:
-        """The masks that the next round remembers; None before the first round."""
+        """Mask logits of the last round, which are the memory of the next one; None before the first round."""
         return None if self.result is None else self.result.masks
 
     def predict(self) -> list[Float[Tensor, "P H W"]]:
-        """Return the mask logits of every prompted object at the size in which prompts are given, one tensor per image.
+        """Return the mask logits of every prompted object, one tensor per image, and store the result of the round.
 
-        Objects without prompts have no row.
+        The masks have the size in which prompts are given. Objects without prompts have no row.
         """
         self.result = play_round(self.network, self.context, self.prepared, self.memory, self.draws)
         rows = zip(self.result.masks, self.result.selected.owners, strict=True)
@@ -82,13 +81,13 @@ class Rollout:
         ]
 
     def correct(self, predicted: Sequence[Float[Tensor, "P H W"]], done: Collection[int] = ()) -> None:
-        """Add one click per object by the rule.
+        """Add one click per object, as the rule returns it.
 
-        An object without an error gets no click, nor does any object of an image that is `done`.
+        An object without an error gets no click.
 
         Args:
-            predicted: what `predict` returned.
-            done: indices of images.
+            predicted: mask logits, as `predict` returned them.
+            done: indices of images whose objects get no click.
         """
         for image, logits in enumerate(predicted):
             if image in done:
@@ -99,7 +98,7 @@ class Rollout:
                 clicked = self._clicks[image][index]
                 click = self.rule(found, truth, self.ignored[image], clicked)
                 if click is None or not self._wrong(image, found, truth, click):
-                    continue  # no error is left, or every pixel of it was clicked before
+                    continue  # no error is left, or all its pixels were clicked before
                 clicked.append(click)
                 self.add(image, index, [Point(click.x + 0.5, click.y + 0.5, click.positive)])
 
@@ -107,7 +106,7 @@ class Rollout:
         """Add prompts of an object for the next round.
 
         Raises:
-            InputError: a prompt makes no sense for the image.
+            InputError: a prompt is not valid for the image.
         """
         self.prompts[image][index] += prompts
         self.prepared[image][index] += self.network.prepare(prompts, self.context.frames[image])

@@ -1,4 +1,4 @@
-"""One round of interaction: prompts, and the masks of the round before as memory, to one mask for each object."""
+"""One round of interaction: from prompts and the previous round's masks to one mask for each object."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from seemkit.prompts.sampler import ImagePrompts
 
 
 class RoundResult(NamedTuple):
-    """What the network found in one round.
+    """The network's result of one round.
 
     Attributes:
         selected: the selected query of each object.
-        masks: [B, P, H_m, W_m], its mask logits at the resolution of the mask features: the memory of the next round.
+        masks: [B, P, H_m, W_m], mask logits of the selected queries at the resolution of the mask features, which are
+            the memory of the next round.
     """
 
     selected: SelectedQueries
@@ -36,14 +37,14 @@ def play_round(
     memory: Float[Tensor, "B P H W"] | None = None,
     draws: Draws | None = None,
 ) -> RoundResult:
-    """Return what the network finds for all prompts so far.
+    """Return the network's result for all prompts so far.
 
     Args:
-        network: in evaluation mode, except in training.
+        network: the network, in evaluation mode except in training.
         context: the encoded images.
-        prompts: for each image its objects, for each object its prompts of all rounds.
-        memory: the masks of the round before; None in the first round.
-        draws: random choices of the reference.
+        prompts: prompts of all rounds, by image and object.
+        memory: masks of the previous round; None in the first round.
+        draws: values for the random choices; see `Draws`.
     """
     decoded = network.decode(context, prompts, previous=memory, draws=draws)
     selected = network.select(decoded)

@@ -1,4 +1,4 @@
-"""The simulated user of training: which prompts an object gets first."""
+"""The simulated user of training, who gives the first prompts of an object."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from seemkit.prompts.sampler import VisualSampler
 from seemkit.prompts.values import Prompt
 
 MIN_AREA = 10
-"""An object with fewer pixels gets no prompt (reference: training sampler)."""
+"""Minimum number of pixels of an object that gets a prompt (reference: training sampler)."""
 
 
 @dataclass(frozen=True)
 class SimulatedUser:
-    """How first prompts are drawn for objects.
+    """Draws the first prompts of objects.
 
     Attributes:
-        center: probability of a single click at the most interior pixel, which is how evaluation starts.
+        center: probability of a single click at the most interior pixel, with which evaluation starts.
         kinds: otherwise, the relative frequency of each prompt kind (reference: point, polygon, scribble and circle,
-            all as often). Visual queries have to answer them, as they do all kinds that mark pixels.
-        described: probability that the object is also described by a text.
+            equally often). Only kinds that select among visual queries are allowed, for example kinds that mark pixels.
+        described: probability of an additional text prompt.
 
     Raises:
-        InputError: a probability is none, or no kind has a frequency above 0.
+        InputError: a probability is not in 0..1, a frequency is negative, or no kind has a frequency above 0.
     """
 
     center: float = 0.0
@@ -40,29 +40,29 @@ class SimulatedUser:
     def __post_init__(self) -> None:
         for name in ("center", "described"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"sampling.user.{name} is {getattr(self, name)}; expected a probability")
+                raise InputError(f"sampling.user.{name} is {getattr(self, name)}; expected a probability, 0 to 1")
         if min(self.kinds.values(), default=-1.0) < 0 or not sum(self.kinds.values()) > 0:
             raise InputError(f"sampling.user.kinds is {dict(self.kinds)}; expected kinds with frequencies above 0")
 
     def check(self, registry: Registry) -> None:
-        """Nothing, if visual queries answer every kind that may come first: rounds of clicks go on from there.
+        """Raise InputError unless clicks can follow a first prompt of every kind.
 
         Raises:
-            InputError: a kind is not installed, or is answered by others, as texts are.
+            InputError: a kind is not installed, or does not select among visual queries (as texts).
         """
         for name in self.kinds:
             if answered_by(registry[name].encoder.group) != VISUAL_QUERY:
                 raise InputError(
-                    f"sampling.user.kinds: {name!r} is not answered by visual queries, so no click can follow it; "
-                    "texts are asked as phrases, and 'described' adds them to other prompts"
+                    f"sampling.user.kinds: {name!r} does not select among visual queries, so no click can follow it; "
+                    "remove it (texts are sampled as phrases, and 'described' adds them to other prompts)"
                 )
 
     def first_prompts(self, subject: Subject, sampler: VisualSampler, generator: torch.Generator) -> list[Prompt]:
-        """The first prompts of an object, none if it is too small or the drawn kind cannot say it.
+        """Return the first prompts of an object; an empty list if it is too small or the drawn kind cannot describe it.
 
         Args:
             subject: the object.
-            sampler: holds the installed kinds.
+            sampler: the sampler with the encoders of the kinds.
             generator: a CPU generator.
 
         Raises:

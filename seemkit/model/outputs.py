@@ -1,4 +1,4 @@
-"""What one decode of the network found, and what may be given to it in the place of random choices."""
+"""The result of one decode, and values for the random choices of a decode."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from seemkit.prompts.groups import EncodedGroup
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """The random choices of the reference, given instead of drawn: for comparing numbers.
+    """Values for the choices that the reference makes at random; None leaves a choice to seemkit.
 
     Attributes:
-        queries: int64 [R], which object queries the visual queries copy.
+        queries: int64 [R], the object queries that the visual queries copy.
         memory: int64 [L, M], the object that each memory slot belongs to at each layer.
     """
 
@@ -27,13 +27,13 @@ class Draws:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one decode found.
+    """The result of one decode.
 
     Attributes:
-        layers: embeddings of each query group (by name) after the last layer; if every layer was asked for, before it
-            those of the initial queries and after each other layer.
+        layers: embeddings by query group. One entry, after the last layer; with `every_layer`, L + 1 entries: of the
+            initial queries and after each layer.
         prompts: the encoded prompts by group name.
-        context: what was decoded.
+        context: the encoded images.
     """
 
     layers: list[dict[str, Embeddings]]
@@ -41,5 +41,5 @@ class Decoded:
     context: ImageContext
 
     def masks(self, group: str) -> Float[Tensor, "B N H W"]:
-        """Final mask logits of all queries of a group, at the resolution of the mask features."""
+        """Return the final mask logits of all queries of a group, at the resolution of the mask features."""
         return mask_logits(self.layers[-1][group].masks, self.context.mask_features)

@@ -1,4 +1,4 @@
-"""The number type and the device of a network: float32, or bfloat16 if the processor multiplies it in hardware."""
+"""The dtype and the device of a network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seemkit.cluster.lightning_adapter import cpu_multiplies_bfloat16
 from seemkit.errors import InputError
 
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16"]
-"""``auto`` is bfloat16 if `bfloat16_is_fast`, and float32 otherwise."""
+"""``auto`` means bfloat16 if `bfloat16_is_fast`, float32 otherwise."""
 
 
 def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
-    """Return the type that a name means on a device.
+    """Return the dtype that a name means on a device.
 
     Raises:
         InputError: the name is unknown.
@@ -36,12 +36,12 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for a device
-        raise InputError(f"device: {name!r} is not there: {str(error).splitlines()[0]}") from error
+        raise InputError(f"device: {name!r} is not available: {str(error).splitlines()[0]}") from error
     return device
 
 
 def bfloat16_is_fast(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 matrices in hardware; others emulate it, many times slower."""
+    """Return whether a device multiplies bfloat16 matrices in hardware; emulation is many times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

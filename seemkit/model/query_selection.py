@@ -1,4 +1,4 @@
-"""Query selection: which query becomes the result for an object. Every prompt of the object takes part.
+"""Query selection: for each object, the query that fits all of its prompts best.
 
 Visual prompts are compared with mask embeddings, texts with class embeddings. For an object that has both, the query
 with the best combined score is selected, whether it is a visual or a text query. Source: SEEM (arXiv 2304.06718),
@@ -22,7 +22,7 @@ from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QU
 from seemkit.prompts.groups import EncodedGroup, spread, unite
 
 Family = Sequence[EncodedGroup]
-"""Groups of prompts that select among the same queries; they have the same `owners`."""
+"""Prompt groups that select among the same queries and have the same `owners`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SelectedQueries:
         choice: int64 [B, P], the index of the selected query among the visual queries followed by the text queries; in
             the composed table, among the object queries.
         queries: the embeddings of the selected queries, [B, P, C].
-        context: what was decoded.
+        context: the encoded images.
     """
 
     owners: Int[Tensor, "B P"]
@@ -43,28 +43,25 @@ class SelectedQueries:
     context: ImageContext
 
     def masks(self) -> Float[Tensor, "B P H W"]:
-        """Return the mask logits of the selected queries, at the resolution of the mask features.
-
-        No other mask is computed.
-        """
+        """Return the mask logits of the selected queries only, at the resolution of the mask features."""
         return mask_logits(self.queries.masks, self.context.mask_features)
 
 
 def family(prompts: Mapping[str, EncodedGroup], by: Group) -> Family:
-    """Return the groups of prompts that select among queries of the group `by`."""
+    """Return the prompt groups that select among queries of the group `by`."""
     return [group for group in prompts.values() if answered_by(group.tokens.group) == by]
 
 
 def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, "*L B P N"]:
-    """Return how well each query fits each object, summed over the groups of prompts.
+    """Return the score of each query for each object, summed over the prompt groups.
 
     The score of a visual prompt is the dot product of the mask embedding and the features under the region. The score
-    of any other prompt is the cosine of the class embedding and the prompt's vector.
+    of any other prompt is the scaled cosine similarity of the class embedding and the prompt's vector.
 
     Args:
         queries: N queries.
         groups: a family, not empty.
-        scale: factor on the cosine.
+        scale: factor on the cosine similarity.
     """
     anything = _present(groups)
     found = []
@@ -87,15 +84,16 @@ def select(
     """Return the best query for each object.
 
     The candidates are the object's own visual queries if it has visual prompts, and all text queries if it has texts;
-    the composed table has object queries only. The candidate with the largest sum of log-probabilities wins; each
-    family of prompts contributes one. Visual prompts that are all negative do not count if there is a text.
+    with the composed table, all object queries. Each family of prompts contributes one log-probability per candidate;
+    the candidate with the largest sum is selected. If an object has a text, visual prompts that are all negative do
+    not contribute.
 
     Args:
         layer: embeddings by query group.
-        prompts: at least one group.
-        context: what was decoded.
-        scale: of the cosine between class embeddings and texts.
-        copies: visual queries for each object.
+        prompts: encoded prompts by group name, at least one group.
+        context: the encoded images.
+        scale: factor on the cosine similarity between class embeddings and texts.
+        copies: number of visual queries per object.
     """
     families = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
     owners = unite([groups[0].owners for groups in families.values()])
@@ -116,12 +114,12 @@ def select(
 
 
 class Vote(NamedTuple):
-    """What one family of prompts says about the queries.
+    """The scores that one family of prompts gives to the queries.
 
     Attributes:
-        scores: how well each query fits each object, [B, W, N].
-        allowed: which queries are candidates for each object, [B, W, N].
-        speaks: [B, W, 1], whether the family says anything about the object.
+        scores: [B, W, N], the score of each query for each object.
+        allowed: bool [B, W, N], whether a query is a candidate for an object.
+        speaks: bool [B, W, 1], whether the family describes the object.
     """
 
     scores: Tensor
@@ -138,13 +136,13 @@ def _candidates(layer: Mapping[str, Embeddings]) -> Embeddings:
 def _allowed(
     by: Group, layer: Mapping[str, Embeddings], place: Float[Tensor, "B W P"], copies: int
 ) -> Bool[Tensor, "B W N"]:
-    """Return the candidates of each object among all queries, for a family that queries of the group `by` answer.
+    """Return the candidates of each object among all queries, for a family that selects among the group `by`.
 
     Args:
         by: the query group.
         layer: embeddings by query group.
         place: 1 where an object of the family (column) is the object of the result (row).
-        copies: visual queries for each object.
+        copies: number of visual queries per object.
     """
     if by.name not in layer:  # the composed table
         return (place.sum(dim=2, keepdim=True) > 0).expand(-1, -1, layer[OBJECT_QUERY.name].masks.shape[1])
@@ -155,12 +153,12 @@ def _allowed(
 
 
 def _own_visual_queries(objects: int, copies: int, text: int) -> Bool[Tensor, "P N"]:
-    """Return each object's own `copies` queries; `text` further queries follow those of all objects."""
+    """Return each object's own `copies` visual queries; the `text` queries after them are not allowed."""
     return F.pad(torch.eye(objects, dtype=torch.bool).repeat_interleave(copies, dim=1), (0, text))
 
 
 def _all_text_queries(objects: int, visual: int, text: int) -> Bool[Tensor, "P N"]:
-    """Return all text queries for each object, after `visual` other queries."""
+    """Return all text queries for each object; the `visual` queries before them are not allowed."""
     return (torch.arange(visual + text) >= visual).expand(objects, -1)
 
 
@@ -178,10 +176,10 @@ def _choose(votes: Sequence[Vote]) -> Int[Tensor, "B W"]:
 
 
 def _exactly(vectors: Tensor) -> Tensor:
-    """Return the vectors in float32 or better: half precision cannot choose between similar queries."""
+    """Return the vectors in float32 or better, because half precision cannot separate similar queries."""
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
 
 
 def _present(groups: Family) -> Bool[Tensor, "B P"]:
-    """Return which objects a family says something about."""
+    """Return whether a family describes each object."""
     return torch.stack([group.present for group in groups]).any(dim=0)

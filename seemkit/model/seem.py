@@ -1,4 +1,4 @@
-"""SEEM: one network with two doors, `encode_image` and `decode`.
+"""SEEM, the network; `encode_image` and `decode` are its entry points.
 
 Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718).
 """
@@ -51,8 +51,8 @@ class SEEM(nn.Module):
     """The network.
 
     Args:
-        architecture: its sizes and switches.
-        vocabulary: the classes that a result is labeled with unless others are given.
+        architecture: sizes and options of the network.
+        vocabulary: default classes for labels of predictions.
     """
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
@@ -82,21 +82,21 @@ class SEEM(nn.Module):
         *,
         device: str = "cpu",
         dtype: Dtype = "float32",
-        compile: bool = False,  # noqa: A002 (torch's word for it)
+        compile: bool = False,  # noqa: A002 (torch's word)
     ) -> Self:
-        """A network with weights, in evaluation mode.
+        """Return a network with pretrained weights, in evaluation mode.
 
         Args:
-            source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
-                ``model.safetensors``, as `save` leaves it; a ``.pt`` file of the official code; or
+            source: ``"scenes-tiny"``, which seemkit includes; a folder with ``architecture.yaml`` and
+                ``model.safetensors``, as `save` writes it; a ``.pt`` file of the official code; or
                 ``"organization/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
-            variant: which published model, for example ``"focal-t-v1"``; for the official code's files only.
-            device: where to run, for example ``"cuda"``.
-            dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the device multiplies it in hardware.
+            variant: the published model, for example ``"focal-t-v1"``; for files of the official code only.
+            device: for example ``"cuda"``.
+            dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the device multiplies it in hardware.
             compile: compile the parts with `torch.compile` when they are first used.
 
         Raises:
-            InputError: a file is missing or does not fit, or the device is not there.
+            InputError: a file is missing or does not fit, the dtype is unknown, or the device is not available.
         """
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
@@ -110,16 +110,16 @@ class SEEM(nn.Module):
         return network
 
     def compile_parts(self) -> None:
-        """Has `torch.compile` compile encoder and decoder when they are first used; names of weights stay."""
+        """Compile encoder and decoder with `torch.compile` when they are first used; names of weights do not change."""
         for part in (self.backbone, self.pixel_decoder, self.decoder):
             part.compile()
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
-        """Writes ``architecture.yaml``, ``model.safetensors`` and the vectors of its own class names into a folder.
+        """Write ``architecture.yaml``, ``model.safetensors`` and the vectors of the network's class names.
 
         Args:
-            folder: where to; made if it is not there.
-            half: write weights with 16 bits.
+            folder: output folder; created if it does not exist.
+            half: write the weights with 16 bits.
         """
         classes = None
         if self.vocabulary is not None:
@@ -129,12 +129,12 @@ class SEEM(nn.Module):
         save_model(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
 
     def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
-        """B images, ready for any number of decodes.
+        """Return B encoded images, ready for any number of decodes.
 
         Args:
-            images: each [3, H, W], RGB, 0..255, of any sizes; they are padded on the right and at the bottom with the
-                mean color to a common size, a multiple of the architecture's `multiple`.
-            frames: sizes in whose pixels prompts will be given, where these are not the images' own.
+            images: each [3, H, W], RGB, 0..255, of any size. They are padded at the right and the bottom with the mean
+                color to a common size, a multiple of the architecture's `multiple`.
+            frames: sizes of the images in whose pixels prompts are given; None for the sizes of `images`.
         """
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
         pixels = normalize(images, sizes, self.architecture.multiple, self.level_embedding.weight)
@@ -166,18 +166,18 @@ class SEEM(nn.Module):
         every_layer: bool = False,
         draws: Draws | None = None,
     ) -> Decoded:
-        """Predictions for prompts, for all objects, or both; only what is asked for is computed.
+        """Return predictions for the prompts, for all objects of the images, or both.
 
         Args:
             context: the encoded images.
-            prompts: for each image its objects, for each object its prompts.
-            objects: True to predict all objects of the image without a prompt.
-            previous: [B, P, H_m, W_m], mask logits of the previous round of the P visually prompted objects.
-            every_layer: True for the predictions after every layer, which training compares, in place of the last ones.
-            draws: the reference's random choices, for comparing numbers.
+            prompts: prompts by image and object.
+            objects: True to predict all objects of the images without a prompt.
+            previous: [B, P, H_m, W_m], mask logits of the previous round for the P objects with visual prompts.
+            every_layer: return the predictions of the initial queries and after every layer, not only the last ones.
+            draws: values for the random choices; see `Draws`.
 
         Raises:
-            InputError: neither prompts nor objects are asked for, or a prompt is bad.
+            InputError: neither prompts nor objects are requested, or a prompt is not valid.
         """
         draws = draws or Draws()
         encoded = self.encode_prompts(context, prompts) if prompts is not None else {}
@@ -193,49 +193,58 @@ class SEEM(nn.Module):
         return self.sampler(prompts, PromptContext(context, self.language, self.other_images))
 
     def prepare(self, prompts: Sequence[Prompt], size: Size) -> tuple[Prompt, ...]:
-        """Return prompts checked, drawn and loaded, ready for any number of rounds on an image of `size`.
+        """Return the prompts after checking, drawing and loading, ready for any number of rounds.
+
+        Args:
+            prompts: prompts of one image.
+            size: height and width of the image.
 
         Raises:
-            InputError: a prompt makes no sense for this image, or its kind is not installed.
+            InputError: a prompt is not valid for this image, or its kind is not installed.
         """
         return self.sampler.prepare(prompts, size, self.other_images)
 
     def select(self, decoded: Decoded) -> SelectedQueries:
-        """The chosen query for every object that prompts describe; see `seemkit.model.query_selection`."""
+        """Return the selected query of every prompted object; see `seemkit.model.query_selection`."""
         scale, copies = self.language.phrase_scale, self.queries.copies
         return select(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
 
     def visual_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P R"]:
-        """The score of every visual query for every object that visual queries answer for."""
+        """Return the score of every visual query for every object whose prompts select among visual queries."""
         return scores(queries, family(prompts, VISUAL_QUERY), self.language.phrase_scale)
 
     def text_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P Q"]:
-        """The score of every text query for every object that text queries answer for."""
+        """Return the score of every text query for every object whose prompts select among text queries."""
         return scores(queries, family(prompts, TEXT_QUERY), self.language.phrase_scale)
 
     def class_logits(self, queries: Embeddings, classes: Float[Tensor, "K1 C"]) -> Float[Tensor, "*L B N K1"]:
-        """Logits of K classes and the background, for class vectors as `LanguageTower.embed_classes` returns them."""
+        """Return the logits of K classes and the background.
+
+        Args:
+            queries: N queries.
+            classes: class vectors, as `LanguageTower.embed_classes` returns them.
+        """
         return cosine_similarity(queries.classes, classes, self.language.scale)
 
     def panoptic_inputs(
         self, context: ImageContext, classes: Float[Tensor, "K1 C"]
     ) -> tuple[Float[Tensor, "B Q K1"], Float[Tensor, "B Q H W"]]:
-        """What inference without a prompt starts from: class probabilities and mask logits of all object queries."""
+        """Return class probabilities and mask logits of all object queries, for inference without a prompt."""
         decoded = self.decode(context, objects=True)
         probabilities = self.class_logits(decoded.layers[-1][OBJECT_QUERY.name], classes).softmax(dim=-1)
         return probabilities, decoded.masks(OBJECT_QUERY.name)
 
     def embed_vocabulary(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
-        """Class vectors of a vocabulary and the background, averaged over the templates."""
+        """Return the class vectors of a vocabulary and the background, averaged over the templates."""
         return self.language.embed_classes(vocabulary.names, self.templates)
 
     def _visual_owners(self, encoded: dict[str, EncodedGroup]) -> Tensor | None:
-        """The objects [B, P] that get visual queries."""
+        """Return the objects [B, P] that get visual queries; None if none do."""
         groups = [] if self.composed else family(encoded, VISUAL_QUERY)
         return groups[0].owners if groups else None
 
     def _mask_bias(self, encoded: dict[str, EncodedGroup]) -> dict[str, Tensor]:
-        """What the click field adds to the masks of the visual queries."""
+        """Return what the click field adds to the mask embeddings of the visual queries."""
         visual = encoded.get(VISUAL_PROMPT.name)
         if self.click_field is None or visual is None or visual.regions is None:
             return {}
@@ -254,7 +263,7 @@ class SEEM(nn.Module):
         slots: Tensor | None,
         draws: Draws,
     ) -> list[Tokens]:
-        """The groups that take part, those that look at the image first."""
+        """Return the tokens of all groups in this decode; the groups that attend to the image come first."""
         tokens = [self.queries.object_tokens(batch)] if objects or self.composed else []
         if not self.composed and family(encoded, TEXT_QUERY):
             tokens.append(self.queries.text_tokens(batch))
@@ -263,7 +272,7 @@ class SEEM(nn.Module):
             if slots is not None:
                 tokens.append(self.queries.memory_tokens(owners, slots))
         if not tokens:
-            raise InputError("nothing to decode: give prompts or objects=True")
+            raise InputError("decode: nothing to decode; give prompts or objects=True")
         tokens += [group.tokens for group in encoded.values()]
         return [t.under(self.visibility(t.group)) for t in tokens]
 
@@ -274,15 +283,15 @@ class SEEM(nn.Module):
 
     @property
     def other_images(self) -> OtherImages:
-        """What prompts that refer to other images need."""
+        """Functions that encode and describe other images, for prompts that refer to them."""
         return OtherImages(lambda image: self.encode_image([image]), self.sampler.describe)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights live; images are brought there."""
+        """Device of the weights; images are moved to it."""
         return self.level_embedding.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of its weights."""
+        """Data type of the weights."""
         return self.level_embedding.weight.dtype

@@ -1,4 +1,4 @@
-"""Encoded images, as every later decode reads them."""
+"""Encoded images, which decodes read."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from seemkit.types import Size
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """B encoded images. Decoding never changes them, so they can be reused for any number of rounds.
+    """B encoded images, which decoding never changes, so they serve any number of rounds.
 
     Attributes:
-        levels: three token lists [B, H_l W_l, C], coarsest first, level embedding included.
+        levels: three token lists [B, H_l W_l, C], coarsest first, with the level embedding added.
         shapes: height and width of each level.
         mask_features: [B, C_mask, H_m, W_m].
         level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l, W_l].
         region_features: `mask_features` as the region head reads them, [B, C_mask, H, W], at stride 4 or coarser.
-        keys_values: for the cross-attention of each decoder layer.
+        keys_values: keys and values for the cross-attention of each decoder layer.
         padded: height and width of the network's input.
-        sizes: height and width of each image, which is at the top left of that input.
+        sizes: height and width of each image, which is at the top left of the network's input.
         frames: height and width of each original image, in whose pixels prompts are given.
     """
 
@@ -50,10 +50,10 @@ class ImageContext:
         """Return mask logits of one image at the size in which its prompts are given; see `postprocess.resize.restore`.
 
         Args:
-            masks: at the resolution of the mask features.
-            image: its index.
-            mode: of the last step: "bicubic" for panoptic, instance, semantic and referring results, "bilinear" for
-                interactive ones.
+            masks: mask logits at the resolution of the mask features.
+            image: index of the image.
+            mode: interpolation of the last step: "bicubic" for panoptic, instance, semantic and referring results,
+                "bilinear" for interactive results.
         """
         return restore(masks, self.padded, self.sizes[image], self.frames[image], mode)
 
@@ -78,7 +78,12 @@ class ImageContext:
 def level_tokens(
     pyramid: Sequence[Float[Tensor, "B C H W"]], marks: Float[Tensor, "levels C"]
 ) -> tuple[list[Tensor], list[Tensor], list[Size]]:
-    """Return the levels as tokens [B, H W, C] marked with their level, positions [1, H W, C], and sizes."""
+    """Return the levels as tokens [B, H W, C], their positions [1, H W, C] and their sizes.
+
+    Args:
+        pyramid: the levels, coarsest first.
+        marks: level embeddings, which are added to the tokens.
+    """
     tokens = [level.flatten(2).transpose(1, 2) + mark for level, mark in zip(pyramid, marks, strict=True)]
     shapes = [Size(level.shape[2], level.shape[3]) for level in pyramid]
     grids = [sine_position(*shape, marks.shape[1], device=marks.device, dtype=tokens[0].dtype) for shape in shapes]

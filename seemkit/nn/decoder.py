@@ -1,6 +1,6 @@
-"""The decoder: queries, memory and prompt tokens in one sequence under one visibility table.
+"""The decoder, which processes queries, memory and prompt tokens in one sequence with one visibility table.
 
-Source: SEEM (arXiv 2304.06718), section 3; the layers are Mask2Former's (arXiv 2112.01527), section 3.2.
+Source: SEEM (arXiv 2304.06718), section 3; the layers are those of Mask2Former (arXiv 2112.01527), section 3.2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEVELS = 3
 
 @dataclass(frozen=True, slots=True)
 class PreviousMasks:
-    """The masks of the previous round, through which the memory tokens look at the image.
+    """The masks of the previous round, inside which the memory tokens attend to the image.
 
     Attributes:
         logits: [B, P, H_m, W_m], one mask for each object, at the resolution of the mask features.
@@ -37,7 +37,7 @@ class PreviousMasks:
 
 
 class DecoderLayer(nn.Module):
-    """Masked cross-attention to one level, self-attention under the visibility table, feed-forward; all post-norm."""
+    """Masked cross-attention to one level, self-attention by the visibility table, feed-forward; all post-norm."""
 
     def __init__(self, embed_dim: int, num_heads: int, ffn_dim: int) -> None:
         super().__init__()
@@ -54,30 +54,30 @@ class DecoderLayer(nn.Module):
         image: KeysValues,
         allowed: Bool[Tensor, "B N M"],
     ) -> Float[Tensor, "B N C"]:
-        """Return the tokens after reading the image where `allowed`."""
+        """Return the tokens after cross-attention to the image where `allowed`."""
         return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
 
     def self_attend(
         self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B R N"]
     ) -> Float[Tensor, "B R C"]:
-        """Return the first R tokens after reading all tokens where `allowed`, and after the feed-forward layer."""
+        """Return the first R tokens after self-attention to all tokens where `allowed` and the feed-forward layer."""
         placed, rows = tokens + positions, allowed.shape[1]
         read = self.self_attention(placed[:, :rows], self.self_attention.project(placed, tokens), allowed)
         return self.feed_forward(self.self_norm(tokens[:, :rows] + read))
 
 
 class Decoder(nn.Module):
-    """Tokens to predictions, in `layers` rounds over the levels of the pyramid.
+    """Layers that turn tokens into predictions.
 
     Args:
         embed_dim: C, channels of the tokens.
         text_dim: channels of text embeddings.
         mask_dim: channels of the mask features.
-        layers: number of layers; layer i reads level i mod 3.
-        num_heads: attention heads.
+        layers: number of layers; layer i attends to level i mod 3.
+        num_heads: number of attention heads.
         ffn_dim: channels inside the feed-forward layers.
-        values_carry_position: add the position to the values that cross-attention reads, so that a query learns
-            where it looks. Off in the reference.
+        values_carry_position: add positions to the values of cross-attention, so that a query can learn where its
+            object is. False in the reference.
         region_head: adds the features under each query's mask to its class embedding. None in the reference.
     """
 
@@ -112,7 +112,7 @@ class Decoder(nn.Module):
             layer.cross_attention.project(placed[index % LEVELS], values[index % LEVELS])
             for index, layer in enumerate(self._stages())
         ]
-        # a training step reads them once, and its backward pass would copy them again
+        # not in training: a step reads them once, and its backward pass would copy them again
         return found if torch.is_grad_enabled() else [read.packed() for read in found]
 
     def forward(
@@ -124,18 +124,18 @@ class Decoder(nn.Module):
         *,
         every_layer: bool = False,
     ) -> list[dict[str, Embeddings]]:
-        """Return the predictions of each query group after the last layer, as a list of one.
+        """Return the predictions of each query group after the last layer, as a list with one entry.
 
         Args:
             context: the encoded images.
-            tokens: the groups that take part.
-            previous: required if a memory group takes part.
-            mask_bias: for some query groups, a term [B, N, C_mask] added to each of their mask embeddings.
-            every_layer: also return those of the initial queries and after each other layer, L + 1 in all.
+            tokens: tokens of all groups in this decode.
+            previous: masks of the previous round; required with a memory group.
+            mask_bias: by query group, a term [B, N, C_mask] added to its mask embeddings.
+            every_layer: also return the predictions of the initial queries and after each other layer, L + 1 in all.
         """
         sequence = TokenSequence(tokens)
         if sequence.memory and previous is None:
-            raise ValueError("memory takes part but no previous masks were given")
+            raise ValueError("previous is None, but the tokens include memory; give the masks of the previous round")
         looking, queries = sequence.looking, sequence.queries
         state = sequence.state()
         masks, predictions = self._masks(queries, state, mask_bias), []
@@ -182,7 +182,7 @@ class Decoder(nn.Module):
 
     @staticmethod
     def _regions(context: ImageContext, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the maps that the region head reads, flattened, and the queries' mask logits on them."""
+        """Return the flattened feature maps that the region head reads, and the queries' mask logits on these maps."""
         features = [level.transpose(1, 2) for level in context.levels]
         maps = [*context.level_mask_features, context.region_features]
         return [*features, maps[-1].flatten(2)], [mask_logits(masks, of_map).flatten(2) for of_map in maps]
@@ -192,7 +192,7 @@ class Decoder(nn.Module):
 def attention_mask(
     context: ImageContext, masks: Float[Tensor, "B N C_mask"], previous: PreviousMasks | None, layer: int
 ) -> Bool[Tensor, "B R M"]:
-    """Return where each query, then each memory token, looks: inside its mask, or everywhere if that is empty."""
+    """Return where each query, then each memory token, attends: inside its mask, or everywhere if that is empty."""
     level = layer % LEVELS
     inside = _inside_or_all(mask_logits(masks, context.level_mask_features[level]))
     if previous is None:

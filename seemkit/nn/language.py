@@ -1,6 +1,7 @@
-"""The text tower: sentences to token vectors and one vector for each sentence, in the space of class embeddings.
+"""The text tower, which encodes sentences as token vectors and one sentence vector each.
 
-The tower trims padding. This is exact: attention is causal, and nothing after the first end-of-text token is read.
+The vectors are in the space of class embeddings. The tower trims padding, which does not change the results: attention
+is causal, and nothing after the first end-of-text token is read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from seemkit.nn.text_transformer import Norm, TextTransformer
 from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
 
 BACKGROUND = "background"
-"""Name of the no-object class, which is always the last one."""
+"""Name of the no-object class, which is always last."""
 
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
 """Parts of COCO's stuff names that do not describe the class."""
@@ -27,7 +28,7 @@ class TextFeatures(NamedTuple):
     """T encoded texts.
 
     Attributes:
-        tokens: [T, L, C], one vector for each token, start and end tokens included, not normalized.
+        tokens: [T, L, C], one vector for each token including the start and end tokens, not normalized.
         valid: bool [T, L], False after the end of a text.
         sentence: [T, C], the vector at the end token, not normalized.
     """
@@ -39,7 +40,7 @@ class TextFeatures(NamedTuple):
 
 @cache
 def imagenet_templates() -> tuple[str, ...]:
-    """Return 81 sentences around a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
+    """Return 81 templates for a class name: the bare name and CLIP's ImageNet templates (Radford et al., 2021)."""
     from open_clip import OPENAI_IMAGENET_TEMPLATES  # takes seconds to import, and not every model needs it
 
     return ("{}.", *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
@@ -50,10 +51,10 @@ class LanguageTower(nn.Module):
 
     Args:
         embed_dim: channels of the transformer.
-        layers: its depth.
-        num_heads: its attention heads.
+        layers: number of layers of the transformer.
+        num_heads: number of attention heads of the transformer.
         output_dim: C, channels of text embeddings.
-        context_length: maximum number of tokens of a text, start and end included.
+        context_length: maximum number of tokens of a text, including the start and end tokens.
         logit_scale: initial logarithm of the scale of cosine similarities.
     """
 
@@ -104,9 +105,10 @@ class LanguageTower(nn.Module):
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Return unit vectors of K class names and, last, of the background.
 
-        Each is the mean over the templates of the normalized sentence vectors, normalized. In evaluation mode and
-        without gradient they are computed once for the same names. Loading weights, changing mode, device or type, and
-        `forget_classes` discard them; call that after changing weights in place in evaluation mode.
+        A class vector is the normalized mean, over the templates, of the normalized sentence vectors. In evaluation
+        mode without gradient, the vectors of the same names are computed once. Loading weights, changing mode, device
+        or dtype, and `forget_classes` discard them. Call `forget_classes` after changing weights in place in evaluation
+        mode.
         """
         key = (tuple(names), tuple(templates))
         if self.training or torch.is_grad_enabled():
@@ -124,15 +126,15 @@ class LanguageTower(nn.Module):
         return mean / mean.norm()
 
     def remember(self, names: Sequence[str], templates: Sequence[str], vectors: Float[Tensor, "K1 C"]) -> None:
-        """Keep class vectors that were computed earlier with the same weights, as `embed_classes` returns them."""
+        """Store class vectors that `embed_classes` returned earlier with the same weights."""
         self._classes[tuple(names), tuple(templates)] = vectors.to(self.projection)
 
     def forget_classes(self) -> None:
-        """Discard the class vectors, because the weights have changed."""
+        """Discard the stored class vectors, for use after the weights have changed."""
         self._classes.clear()
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode, as every module does, and discard the class vectors."""
+        """Set training or evaluation mode and discard the stored class vectors."""
         self.forget_classes()
         return super().train(mode)
 
@@ -147,7 +149,7 @@ class LanguageTower(nn.Module):
     def embed_classes_once(
         self, names: Sequence[str], generator: torch.Generator, templates: Sequence[str]
     ) -> Float[Tensor, "K1 C"]:
-        """Return unit vectors of K class names and the background, each in one random template, as in training.
+        """Return unit vectors of K class names and the background, each in one random template, for training.
 
         A frozen tower computes each sentence once.
         """

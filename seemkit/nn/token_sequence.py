@@ -1,4 +1,4 @@
-"""The order of the tokens in a decode."""
+"""The order of tokens in a decode."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ORDER = (Role.QUERY, Role.MEMORY, Role.PROMPT)
 
 
 class TokenSequence:
-    """The tokens of all groups, one after another: queries, memory, prompts that the layers update, fresh prompts.
+    """The tokens of all groups in order: queries, memory, prompts that the layers update, fresh prompts.
 
-    The tokens that look at the image come first. The state, which the layers update, is followed by the tokens whose
-    value is set anew at each level.
+    The queries and the memory attend to the image. All tokens but the fresh prompts form the *state*, which the layers
+    update. The values of fresh prompts are set anew for each level.
 
     Args:
-        tokens: tokens of the groups that take part, in any order.
+        tokens: tokens of all groups in this decode, in any order.
 
     Attributes:
         queries: the query groups, in order.
@@ -37,7 +37,7 @@ class TokenSequence:
 
     @property
     def looking(self) -> int:
-        """Number of tokens that look at the image: the queries and the memory."""
+        """Number of tokens that attend to the image: the queries and the memory."""
         return sum(t.count for t in (*self.queries, *self.memory))
 
     def state(self) -> Float[Tensor, "B S C"]:
@@ -45,7 +45,7 @@ class TokenSequence:
         return torch.cat([t.values[0] for t in self._carried], dim=1)
 
     def extend(self, state: Float[Tensor, "B S C"], level: int) -> Float[Tensor, "B N C"]:
-        """Return the values of all N tokens: the state, then the fresh values of a level."""
+        """Return the values of all N tokens: the state, then the fresh prompts' values for a level."""
         return torch.cat((state, *(t.values[level] for t in self._fresh)), dim=1)
 
     def positions(self, level: int) -> Float[Tensor, "B N C"]:
@@ -53,7 +53,7 @@ class TokenSequence:
         return torch.cat([t.positions[level if t.group.fresh else 0] for t in self._all], dim=1)
 
     def visible(self, layer: int) -> Bool[Tensor, "B S N"]:
-        """Return which tokens (columns) each token of the state (row) reads at a layer."""
+        """Return whether each token of the state (row) reads each token (column) at a layer."""
         owners_change = any(len(t.owner) > 1 for t in self._all)
         if self._visible is None or owners_change:
             self._visible = visibility(self._all, layer)[:, : sum(t.count for t in self._carried)]

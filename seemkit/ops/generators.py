@@ -7,7 +7,7 @@ import torch
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """Return a CPU generator whose stream is a function of the numbers; neighboring numbers give unrelated streams.
+    """Return a CPU generator seeded by the numbers; neighboring numbers give independent random streams.
 
     The last number should not be 0: NumPy treats (1, 0) like (1,).
 

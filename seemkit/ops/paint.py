@@ -1,4 +1,4 @@
-"""Painting: the pixels under a round brush."""
+"""Painting with a round brush."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seemkit.ops.region import Pixels
 from seemkit.types import Size
 
 OUTSIDE = 2
-"""Points farther outside the image than this many times its longer side are moved to that distance."""
+"""Maximum distance of a point outside the image, in multiples of its longer side; farther points are moved there."""
 
 
 def paint(points: Sequence[tuple[float, float]], width: float, size: Size, inside: Tensor | None = None) -> Pixels:
@@ -21,8 +21,8 @@ def paint(points: Sequence[tuple[float, float]], width: float, size: Size, insid
     Args:
         points: (x, y), at least one; points can be outside the image.
         width: width of the brush in pixels; less than 1 paints like 1.
-        size: size of the image; paint outside it is dropped.
-        inside: bool mask [H, W]; paint outside it is dropped too.
+        size: size of the image; pixels outside it are dropped.
+        inside: bool mask [H, W]; pixels outside it are dropped too.
     """
     path = np.floor(np.asarray(points, dtype=np.float64))  # the pixel that contains each point
     limit = np.array([size.width, size.height])

@@ -1,6 +1,6 @@
-"""Regions: sets of pixels that a prompt marks, and how they meet feature maps.
+"""Regions, the pixels that a prompt marks, and sampling of feature maps at pixels.
 
-Pixels are small numpy arrays: a round of clicks handles many of a few rows each, on which numpy is the quickest.
+Pixels are NumPy arrays, because a round of clicks handles many small arrays, for which NumPy is faster than torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from seemkit.types import Size
 
 Pixels = NDArray[np.int64]
-"""(row, column) of n pixels, [n, 2]."""
+"""Indices (row, column) of n pixels, int64 [n, 2]."""
 
 _NONE: Pixels = np.zeros((0, 2), dtype=np.int64)
 _MOST_COLUMNS = 1 << 20
@@ -30,7 +30,7 @@ class Region:
 
     Attributes:
         positive: int64 [n, 2], (row, column) of pixels on the object.
-        negative: int64 [m, 2], pixels beside it.
+        negative: int64 [m, 2], (row, column) of pixels outside the object.
     """
 
     positive: Pixels
@@ -38,17 +38,17 @@ class Region:
 
     @classmethod
     def of(cls, pixels: Pixels, *, positive: bool) -> Self:
-        """The region of one sign."""
+        """Return the region with these pixels, all of one sign."""
         return cls(pixels, _NONE) if positive else cls(_NONE, pixels)
 
     @classmethod
     def from_mask(cls, mask: Bool[Tensor, "H W"], *, positive: bool) -> Self:
-        """The region of a mask's True pixels."""
+        """Return the region of a mask's True pixels."""
         return cls.of(mask.nonzero().cpu().numpy(), positive=positive)
 
     @classmethod
     def union(cls, regions: Sequence[Region]) -> Self:
-        """All pixels of the regions, each once, in raster order, positive and negative apart."""
+        """Return the union of the positive and the union of the negative pixels, each in raster order."""
         return cls(_unite([r.positive for r in regions]), _unite([r.negative for r in regions]))
 
 
@@ -66,14 +66,14 @@ def _unite(parts: Sequence[Pixels]) -> Pixels:
 
 
 def square(row: int, column: int, side: int, size: Size) -> Pixels:
-    """The pixels of a square around a pixel, clipped to the image."""
+    """Return the pixels of a square around a pixel, clipped to the image."""
     rows = range(max(row - side // 2, 0), min(row - side // 2 + side, size.height))
     columns = range(max(column - side // 2, 0), min(column - side // 2 + side, size.width))
     return np.array([(r, c) for r in rows for c in columns], dtype=np.int64).reshape(-1, 2)
 
 
 def thin(pixels: Pixels, most: int) -> Pixels:
-    """At most `most` of the pixels, evenly spaced in their order (the reference draws them at random)."""
+    """Return at most `most` of the pixels, evenly spaced in their order (the reference draws them at random)."""
     if len(pixels) <= most:
         return pixels
     return pixels[np.linspace(0, len(pixels) - 1, most).round().astype(np.int64)]
@@ -82,15 +82,15 @@ def thin(pixels: Pixels, most: int) -> Pixels:
 def sample_pixels(
     features: Float[Tensor, "B C H W"], pixels: Float[Tensor, "B N 2"], size: Size
 ) -> Float[Tensor, "B N C"]:
-    """Bilinear features at pixels of an image of `size` that the whole map covers.
+    """Return features at pixels of the images, interpolated bilinearly.
 
-    Pixel i of n lands at i / n of the way from the first to the last cell, as in the reference (`reference` quirk:
-    up to one cell off at the far border).
+    Pixel i of n is at i / n of the distance from the first to the last cell, as in the reference. This is up to one
+    cell off at the far border.
 
     Args:
-        features: the maps.
+        features: feature maps, each covering the whole padded image.
         pixels: (row, column) indices.
-        size: height and width of the image, padding included.
+        size: height and width of the padded image.
     """
     exact = torch.promote_types(features.dtype, torch.float32)
     height, width = features.shape[2:]
@@ -101,7 +101,7 @@ def sample_pixels(
     sampled = rows.new_zeros((*pixels.shape[:2], rows.shape[2]), dtype=exact)
     for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
         cell = first + torch.tensor(step, device=first.device)
-        weight = (1 - (place - cell).abs()).prod(dim=2, keepdim=True)  # 0 of a cell behind the last one
+        weight = (1 - (place - cell).abs()).prod(dim=2, keepdim=True)  # 0 for a cell after the last one
         row, column = cell.long().minimum(last).unbind(2)
         index = (row * width + column)[..., None].expand(-1, -1, rows.shape[2])
         sampled = sampled + weight * rows.gather(1, index)

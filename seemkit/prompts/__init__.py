@@ -1,1 +1,1 @@
-"""Prompts: their values, how they become tokens, and how their kinds are found."""
+"""Prompt values, prompt encoders, and the registry of installed prompt kinds."""

@@ -1,4 +1,4 @@
-"""What every prompt value checks when it is made, whoever wrote its kind."""
+"""Checks of the fields of prompt values, for built-in kinds and plugins."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor
 from seemkit.errors import InputError
 
 FARTHEST = 1_000_000
-"""Most pixels that a coordinate or a length may be; no image is larger."""
+"""Largest magnitude of a coordinate or a length, in pixels; no image is larger."""
 
 Path2D = tuple[tuple[float, float], ...]
-"""Points (x, y) in their order."""
+"""Points (x, y), in order."""
 
 
-def check_numbers(kind: str, **values: Any) -> dict[str, float]:  # noqa: ANN401 (whatever a file says)
-    """The values as floats.
+def check_numbers(kind: str, **values: Any) -> dict[str, float]:  # noqa: ANN401 (a file can hold any type)
+    """Return the values as floats.
 
     Args:
-        kind: of the prompt, for the message.
-        values: coordinates and lengths by the names of their fields.
+        kind: the prompt kind, for the message.
+        values: coordinates and lengths, by field name.
 
     Raises:
-        InputError: one is no number, not finite, or farther away than any image reaches.
+        InputError: a value is not a finite number, or its magnitude is greater than `FARTHEST`.
     """
     for name, value in values.items():
         known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
@@ -44,23 +44,23 @@ def check_sign(kind: str, positive: object) -> None:
 
 
 def check_lengths(kind: str, **values: float) -> dict[str, float]:
-    """The values as floats, if they are greater than zero.
+    """Return the values as floats.
 
     Raises:
-        InputError: one is not.
+        InputError: a value is not a positive number.
     """
     found = check_numbers(kind, **values)
     for name, value in found.items():
         if value <= 0:
-            raise InputError(f"{kind}: {name} {value:g} is not positive")
+            raise InputError(f"{kind}: {name} is {value:g}; expected a number above 0")
     return found
 
 
 def check_mask(kind: str, field: str, mask: Any) -> Bool[Tensor, "H W"]:  # noqa: ANN401
-    """A copy of a boolean map.
+    """Return a copy of a mask.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a boolean map [H, W].
     """
     try:
         found = mask.detach().clone() if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
@@ -71,17 +71,17 @@ def check_mask(kind: str, field: str, mask: Any) -> Bool[Tensor, "H W"]:  # noqa
     return found
 
 
-def check_path(kind: str, points: Any, least: int) -> Path2D:  # noqa: ANN401 (lists and arrays are welcome)
-    """The points as floats.
+def check_path(kind: str, points: Any, least: int) -> Path2D:  # noqa: ANN401 (lists and arrays are allowed)
+    """Return the points as floats.
 
     Raises:
-        InputError: they are no pairs of numbers, or fewer than `least`.
+        InputError: they are not pairs of numbers, or there are fewer than `least`.
     """
     try:
         path = [(x, y) for x, y in (points.tolist() if hasattr(points, "tolist") else points)]
     except (TypeError, ValueError):
-        raise InputError(f"{kind}: points {str(points)[:60]}: expected pairs of X and Y in pixels") from None
+        raise InputError(f"{kind}: points is {str(points)[:60]}; expected pairs of X and Y in pixels") from None
     if len(path) < least:
-        raise InputError(f"{kind}: {len(path)} points; at least {least} are needed")
+        raise InputError(f"{kind}: {len(path)} points; expected at least {least}")
     pairs = [check_numbers(kind, x=x, y=y) for x, y in path]
     return tuple((pair["x"], pair["y"]) for pair in pairs)

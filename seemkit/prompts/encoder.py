@@ -1,7 +1,4 @@
-"""The interface of a prompt kind.
-
-A kind either marks pixels (`RegionPromptEncoder`) or makes tokens (`TokenPromptEncoder`).
-"""
+"""The interface of a prompt kind, which either marks pixels or makes tokens."""
 
 from __future__ import annotations
 
@@ -31,8 +28,9 @@ class OtherImages:
     """What a prompt that refers to another image needs.
 
     Attributes:
-        encode: encodes one image, [3, H, W], RGB, 0..255.
-        describe: returns the tokens of the region that prompts mark in an encoded image; see `VisualSampler.describe`.
+        encode: function that encodes one image, [3, H, W], RGB, 0..255.
+        describe: function that returns the tokens of the region that prompts mark in an encoded image; see
+            `VisualSampler.describe`.
     """
 
     encode: Callable[[Tensor], ImageContext]
@@ -46,7 +44,7 @@ class PromptContext:
     Attributes:
         images: the encoded images.
         language: the text tower.
-        other: encodes and describes other images.
+        other: functions that encode and describe other images.
     """
 
     images: ImageContext
@@ -61,7 +59,7 @@ class Subject:
     Attributes:
         mask: bool [H, W].
         name: its class name, if known.
-        phrases: expressions that single it out, if any are known.
+        phrases: known referring expressions for the object.
     """
 
     mask: Tensor
@@ -75,19 +73,18 @@ class Subject:
 
 
 class PromptEncoder(nn.Module, ABC, Generic[P]):
-    """What all prompt kinds share: the value they accept, how a user is simulated, how a prompt is read and written.
+    """Base of all prompt encoders: accepts one value class, simulates a user, and reads and writes prompts.
 
     Subclass `RegionPromptEncoder` or `TokenPromptEncoder`. `seemkit.testing.check_prompt_encoder` tests a subclass.
-
-    An encoder with weights takes part only in networks whose architecture names its kind under ``prompts``.
+    A network includes an encoder with weights only if its architecture names the kind under ``prompts``.
 
     Args:
         embed_dim: C, channels of the tokens and of text embeddings.
 
     Class attributes:
         kind: the name in YAML, on the command line and in reports, for example ``"scribble"``.
-        accepts: the frozen dataclass that it takes.
-        group: the token group that its tokens join. A new group names in `read_by` the queries that read it.
+        accepts: the frozen dataclass of its prompt values.
+        group: the token group of its tokens. The `read_by` of a new group names the queries that read the tokens.
     """
 
     kind: ClassVar[str]
@@ -100,7 +97,7 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
 
     @abstractmethod
     def simulate(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """Return the prompts of a user in training who wants an object; none if this kind cannot express it.
+        """Return the prompts of a simulated user in training; an empty list if this kind cannot describe the object.
 
         Args:
             subject: the object.
@@ -108,7 +105,7 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         """
 
     def start(self, subject: Subject, generator: torch.Generator) -> list[P]:
-        """Return the prompts with which a user in evaluation starts. By default they are the same as in training."""
+        """Return the first prompts of a simulated user in evaluation; by default those of `simulate`."""
         return self.simulate(subject, generator)
 
     @classmethod
@@ -135,24 +132,24 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         return cast(P, from_fields(cls.kind, cls.accepts, values))
 
     def label(self, prompt: P) -> str | None:
-        """Return the name that the prompt gives its object; None if this kind gives none."""
+        """Return the object's name according to the prompt; None if this kind gives no name."""
         return None
 
     def check(self, prompt: P, size: Size) -> None:
-        """Raise InputError unless the prompt makes sense for an image of `size`."""
+        """Raise InputError unless the prompt is valid for an image of `size`."""
 
     def prepare(self, prompt: P, size: Size, other: OtherImages) -> Prompt:
-        """Return the prompt ready for any number of rounds on an image of `size`: checked, and loaded or drawn.
+        """Return the prompt after checking and loading, ready for any number of rounds on an image of `size`.
 
         Raises:
-            InputError: the prompt makes no sense for this image.
+            InputError: the prompt is not valid for this image.
         """
         self.check(prompt, size)
         return prompt
 
 
 class TokenPromptEncoder(PromptEncoder[P]):
-    """A prompt kind that makes its own tokens, such as a text or a sound."""
+    """Base of the encoders that make tokens, for example of a text or a sound."""
 
     @abstractmethod
     def encode(self, prompts: Sequence[P], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
@@ -160,16 +157,17 @@ class TokenPromptEncoder(PromptEncoder[P]):
 
         Args:
             prompts: all prompts of this kind in the batch.
-            images: for each prompt, the index of its image.
+            images: image index of each prompt.
             context: the encoded images and the text tower.
         """
 
 
 class RegionPromptEncoder(PromptEncoder[P]):
-    """A prompt kind that marks pixels. `VisualSampler` makes the tokens from the features under them.
+    """Base of the encoders that mark pixels. `VisualSampler` makes tokens from the features at these pixels.
 
     Class attributes:
-        exact: True if the pixels of a positive prompt are the object's mask itself, which tracking then follows.
+        exact: True if the pixels of a positive prompt are exactly the object's mask. `Tracker` then uses them as the
+            mask in the first frame.
     """
 
     group: ClassVar[Group] = VISUAL_PROMPT
@@ -177,7 +175,7 @@ class RegionPromptEncoder(PromptEncoder[P]):
 
     @abstractmethod
     def region(self, prompt: P, size: Size) -> Region:
-        """Return the pixels that the prompt marks in an image of `size`; none if it is outside the image.
+        """Return the pixels that the prompt marks in an image of `size`; an empty region if it is outside the image.
 
         Raises:
             InputError: the prompt belongs to another image, for example a mask of another size.
@@ -187,17 +185,17 @@ class RegionPromptEncoder(PromptEncoder[P]):
         """Return the pixels that the prompt marks, at least one.
 
         Raises:
-            InputError: it marks none, or belongs to another image.
+            InputError: the prompt marks no pixel, or belongs to another image.
         """
         region = self.region(prompt, size)
         if not len(region.positive) and not len(region.negative):
             written = {name: value for name, value in self.to_json(prompt).items() if name != "inside"}
             said = str(written)[:80]
-            raise InputError(f"{self.kind} {said} marks no pixel: the image has {size.width} x {size.height} pixels")
+            raise InputError(f"{self.kind} {said} marks no pixel of the image of {size.width} x {size.height} pixels")
         return region
 
     def dot(self, prompt: P) -> tuple[float, float] | None:
-        """Return the point (x, y) at which pictures show the prompt as a dot; None shows the outline of its region."""
+        """Return the point (x, y) where drawings show the prompt as a dot; None to draw the outline of its region."""
         return None
 
     def check(self, prompt: P, size: Size) -> None:
@@ -205,9 +203,9 @@ class RegionPromptEncoder(PromptEncoder[P]):
         self.mark(prompt, size)
 
     def prepare(self, prompt: P, size: Size, other: OtherImages) -> Prompt:
-        """Return the prompt as a drawn region.
+        """Return the prompt as a `DrawnRegion`.
 
         Raises:
-            InputError: it marks no pixel, or belongs to another image.
+            InputError: the prompt marks no pixel, or belongs to another image.
         """
         return DrawnRegion(self.mark(prompt, size), size)

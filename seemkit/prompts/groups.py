@@ -1,4 +1,4 @@
-"""Encoded prompts by token group: padded, numbered by object, and brought into line with each other."""
+"""Encoded prompts by token group: padded, numbered by object, and aligned with each other."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from seemkit.prompts.prepared import PromptTokens
 
 @dataclass(frozen=True, slots=True)
 class EncodedGroup:
-    """The prompts of one token group.
+    """The encoded prompts of one token group.
 
-    Groups that the same queries answer have the same `owners`.
+    Groups that select among the same queries have the same `owners`.
 
     Attributes:
-        tokens: for the decoder; each is owned by the object that it was given for.
-        owners: int64 [B, P], the objects that these queries answer for; `ABSENT` for padding.
-        present: bool [B, P], whether prompts of this group say what the object is like; negative regions do not.
-        pooled: [B, P, C], the vector of each such object that queries are compared with.
-        regions: for visual prompts, the features under them.
+        tokens: tokens for the decoder, each owned by the object that its prompt describes.
+        owners: int64 [B, P], the objects; `ABSENT` for padding.
+        present: bool [B, P], whether this group describes the object; negative regions alone do not.
+        pooled: [B, P, C], the vector of each object that queries are compared with.
+        regions: for visual prompts, the mean features under their regions.
     """
 
     tokens: Tokens
@@ -37,18 +37,18 @@ class EncodedGroup:
 
 
 def number_objects(places: Sequence[tuple[int, int]], batch: int) -> Int[Tensor, "B P"]:
-    """The objects of each image that occur among places (image, object), ascending, padded with `ABSENT`."""
+    """Return the objects of each image among the places (image, object), ascending, padded with `ABSENT`."""
     objects = [sorted({index for image, index in places if image == row}) for row in range(batch)]
     return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT)
 
 
 def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: int) -> EncodedGroup:
-    """Prompts with their own tokens, padded; the pooled vectors of one object's prompts are averaged.
+    """Return the encoded group of prompts that made tokens; the pooled vectors of one object's prompts are averaged.
 
     Args:
-        group: what the tokens are.
-        entries: for each prompt its tokens, its image and its object.
-        batch: B, images.
+        group: the group of the tokens.
+        entries: tokens, image and object of each prompt.
+        batch: B, number of images.
     """
     rows: list[list[tuple[PromptTokens, int]]] = [[] for _ in range(batch)]
     for made, image, index in entries:
@@ -72,9 +72,9 @@ def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: 
 
 
 def join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
-    """Tokens sampled in these images and tokens of kinds that made their own, as one group.
+    """Return the tokens sampled in these images and the tokens that kinds made, as one group.
 
-    An object that has both is compared by the mean of both vectors.
+    The pooled vector of an object with both is the mean of the two vectors.
     """
     owners = unite([sampled.owners, own.owners])
     first, second = align(sampled, owners), align(own, owners)
@@ -88,7 +88,7 @@ def join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
 
 
 def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGroup]:
-    """The same groups, where those that the same queries answer share their `owners`."""
+    """Return the groups, aligned so that groups that select among the same queries have the same `owners`."""
     aligned = dict(groups)
     families: dict[Group | None, list[str]] = {}
     for name, group in groups.items():
@@ -101,7 +101,7 @@ def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGrou
 
 
 def align(group: EncodedGroup, owners: Int[Tensor, "B W"]) -> EncodedGroup:
-    """The group with its vectors in the places of these owners, zero where it has none."""
+    """Return the group with its vectors in the order of `owners`; zero for an owner that it does not have."""
     places = spread(group.owners, owners, group.pooled.dtype)
     regions = group.regions
     if regions is not None:
@@ -111,12 +111,12 @@ def align(group: EncodedGroup, owners: Int[Tensor, "B W"]) -> EncodedGroup:
 
 
 def spread(owners: Int[Tensor, "B P"], wanted: Int[Tensor, "B W"], dtype: torch.dtype) -> Float[Tensor, "B W P"]:
-    """1 where an owner (column) is the wanted one (row), else 0."""
+    """Return 1 where an owner (column) equals a wanted owner (row), else 0."""
     return ((wanted[:, :, None] == owners[:, None, :]) & (wanted[:, :, None] != ABSENT)).to(dtype)
 
 
 def unite(found: Sequence[Int[Tensor, "B P"]]) -> Int[Tensor, "B W"]:
-    """The objects that occur in any of these, ascending, padded with `ABSENT`."""
+    """Return the objects that occur in any of the inputs, ascending, padded with `ABSENT`."""
     rows = [
         torch.tensor(sorted({o for part in parts for o in part if o != ABSENT}), dtype=torch.int64)
         for parts in zip(*(owners.tolist() for owners in found), strict=True)

@@ -1,7 +1,7 @@
-"""The plugin interface: the hook that a package implements to add prompt kinds.
+"""The hook that a package implements to add prompt kinds.
 
-A package names its module under the entry-point group ``seemkit``. The module states the version of the interface that
-it is written for, and implements the hook::
+A package names its module under the entry-point group ``seemkit``. The module states the version of the plugin
+interface that it is written for, and implements the hook::
 
     from seemkit.plugin import hookimpl
 
@@ -23,10 +23,10 @@ from seemkit.prompts.encoder import PromptEncoder
 
 PROJECT = "seemkit"
 API = 2
-"""Version of the plugin interface, `seemkit.plugin`. It grows when existing plugins must be changed."""
+"""Version of the plugin interface, `seemkit.plugin`. It increases when existing plugins must change."""
 
 Register = Callable[[type[PromptEncoder[Any]]], None]
-"""Takes in one prompt encoder class."""
+"""A function that registers one prompt encoder class."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -1,4 +1,4 @@
-"""Prompts whose work is done: a region that is drawn, or tokens that are made. No kind encodes them again."""
+"""Prepared prompts: drawn regions and finished tokens, which no kind encodes again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class PromptTokens:
     """The tokens of one prompt.
 
     Attributes:
-        values: one [n, C], or one for each level if the group's tokens are fresh at each level. They are also the
-            positions.
+        values: one [n, C], or one for each level if the group's tokens are fresh at each level. The values are also
+            the positions.
         pooled: the vector that queries are compared with to select one. For a visual prompt [C_mask], compared with
-            mask embeddings; for any other [C_text], compared with class embeddings.
+            mask embeddings; for any other prompt [C_text], compared with class embeddings.
     """
 
     values: list[Tensor]
@@ -28,7 +28,7 @@ class PromptTokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedRegion(Prompt):
-    """A region of any image, as tokens. It keeps nothing else of that image.
+    """A region of any image, as tokens; the image itself is not kept.
 
     Attributes:
         tokens: as `VisualSampler.describe` returns them.
@@ -43,7 +43,7 @@ class DrawnRegion(Prompt):
 
     Attributes:
         region: the pixels, at least one.
-        size: of the image that the pixels belong to.
+        size: height and width of the image that the pixels belong to.
     """
 
     region: Region

@@ -1,4 +1,4 @@
-"""The prompt kinds that are installed."""
+"""The installed prompt kinds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, TokenPro
 from seemkit.prompts.values import Prompt
 
 DISABLE = "SEEMKIT_DISABLE_PLUGINS"
-"""Environment variable: names of entry points or packages, separated by commas, that are not loaded."""
+"""Environment variable with the names of entry points or packages not to load, separated by commas."""
 
 TORCH_NAMES = frozenset(dir(nn.ModuleDict()))
-"""Names that no kind can have, because torch keeps encoders by them."""
+"""Names that no kind can have, because they are attributes of `nn.ModuleDict`, which holds the encoders by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Kind:
     """An installed prompt kind.
 
     Attributes:
-        encoder: its class.
-        package: the distribution that brought it.
-        version: that distribution's version.
+        encoder: the encoder class.
+        package: the distribution that provides the kind.
+        version: version of that distribution.
     """
 
     encoder: type[PromptEncoder[Any]]
@@ -54,11 +54,11 @@ class Registry:
         self._names: dict[type[Prompt], str] = {}
 
     def add(self, encoder: type[PromptEncoder[Any]], package: str, version: str) -> None:
-        """Takes in a kind.
+        """Add a prompt kind.
 
         Raises:
-            InputError: it is no complete encoder class, or another package already brought a kind of that name or for
-                that prompt value.
+            InputError: the class is not a complete encoder, a kind with that name or prompt value exists already, or
+                a kind has a different token group with the same name.
         """
         _refuse_incomplete(encoder, package)
         for name, kind in self.kinds.items():
@@ -71,30 +71,30 @@ class Registry:
             if other.name == encoder.group.name and other != encoder.group:
                 raise InputError(
                     f"prompt kind {encoder.kind!r} of package {package!r} and {name!r} of {kind.package!r} have "
-                    f"different token groups of one name, {other.name!r}: rename one of them"
+                    f"different token groups with the name {other.name!r}: rename one of them"
                 )
         self.kinds[encoder.kind] = Kind(encoder, package, version)
         self._names[encoder.accepts] = encoder.kind
 
     def __getitem__(self, name: str) -> Kind:
-        """Return the kind of that name.
+        """Return the kind with that name.
 
         Raises:
-            InputError: no such kind is installed; the message lists those that are.
+            InputError: no such kind is installed; the message lists the installed ones.
         """
         self.require(name)
         return self.kinds[name]
 
     def require(self, name: str) -> None:
-        """Raise InputError unless a kind of that name is installed; the message lists those that are."""
+        """Raise InputError unless a kind with that name is installed; the message lists the installed ones."""
         if name not in self.kinds:
             raise InputError(f"prompt kind {name!r} is not installed; installed: {', '.join(sorted(self.kinds))}")
 
     def kind_of(self, prompt: Prompt) -> str:
-        """The name of the kind that takes this prompt value.
+        """Return the name of the kind that takes this prompt value.
 
         Raises:
-            InputError: none does.
+            InputError: no installed kind takes it.
         """
         if isinstance(prompt, str):
             raise InputError(f"a prompt is a value, not a string: write Text({prompt[:40]!r})")
@@ -107,11 +107,11 @@ class Registry:
 
 @cache
 def installed() -> Registry:
-    """The kinds of all installed packages, built-in ones through the same entry points as others.
+    """Return the kinds of all installed packages; built-in kinds use the same entry points as plugins.
 
     Raises:
-        InputError: a plugin does not load, misspells a hook, needs another version of the interface, or clashes with
-            another; the message names its package.
+        InputError: a plugin does not load or register, implements an unknown hook, needs another version of the
+            interface, or clashes with another; the message names its package.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
@@ -139,7 +139,7 @@ def installed() -> Registry:
 
 
 def parse_prompt(word: str) -> Prompt:
-    """The prompt of a command-line word ``KIND=VALUE``.
+    """Return the prompt that a command-line word ``KIND=VALUE`` describes.
 
     Raises:
         InputError: the kind is not installed, or its value is unreadable.
@@ -151,13 +151,13 @@ def parse_prompt(word: str) -> Prompt:
 
 
 def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
-    """The prompt as plain data: its kind and its fields."""
+    """Return the prompt as plain data: its kind and its fields."""
     kind = installed().kind_of(prompt)
     return {"kind": kind, **installed()[kind].encoder.to_json(prompt)}
 
 
 def prompt_from_json(values: object) -> Prompt:
-    """The prompt that `prompt_to_json` wrote.
+    """Return the prompt that `prompt_to_json` wrote.
 
     Raises:
         InputError: the kind is missing or not installed, or a field is wrong.
@@ -169,10 +169,10 @@ def prompt_from_json(values: object) -> Prompt:
 
 
 def _entry_points() -> Iterator[tuple[EntryPoint, str, str]]:
-    """Each plugin that is not disabled, with its package and version, by name.
+    """Yield each plugin that is not disabled, sorted by name, with its package and version.
 
     Raises:
-        InputError: two packages have one of the same name.
+        InputError: two packages have a plugin with the same name.
     """
     disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
     seen: dict[str, str] = {}
@@ -182,7 +182,7 @@ def _entry_points() -> Iterator[tuple[EntryPoint, str, str]]:
             continue
         if point.name in seen:
             raise InputError(
-                f"seemkit plugin {point.name!r} is brought by two packages, {seen[point.name]!r} and {package!r}: "
+                f"seemkit plugin {point.name!r} is provided by two packages, {seen[point.name]!r} and {package!r}: "
                 "uninstall one of the two"
             )
         seen[point.name] = package
@@ -190,7 +190,11 @@ def _entry_points() -> Iterator[tuple[EntryPoint, str, str]]:
 
 
 def _load(point: EntryPoint, package: str, version: str) -> object:
-    """The plugin's module."""
+    """Return the plugin's module.
+
+    Raises:
+        InputError: the module does not load, or does not state this version of the interface.
+    """
     try:
         module = point.load()
     except Exception as error:  # a plugin can fail in any way
@@ -217,7 +221,7 @@ def _advice(point: EntryPoint) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """The kind of an error and its message without line breaks."""
+    """Return the class name of an error and its message, without line breaks."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -225,23 +229,23 @@ def _refuse_incomplete(encoder: object, package: str) -> None:
     families = (RegionPromptEncoder, TokenPromptEncoder)
     if not (isinstance(encoder, type) and issubclass(encoder, families)):
         names = " or ".join(family.__name__ for family in families)
-        raise InputError(f"package {package!r} registers {encoder!r}, which is no subclass of {names}")
+        raise InputError(f"package {package!r} registers {encoder!r}; expected a subclass of {names}")
     kind = getattr(encoder, "kind", None)
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
         raise InputError(f"package {package!r}: {encoder.__name__}.kind is {kind!r}; expected a lower-case name")
     if kind in TORCH_NAMES:
-        raise InputError(
-            f"package {package!r}: a prompt kind cannot be called {kind!r}, as torch uses that name itself"
-        )
+        raise InputError(f"package {package!r}: prompt kind {kind!r} has a name that torch uses; choose another name")
     accepts = getattr(encoder, "accepts", None)
     if not (isinstance(accepts, type) and issubclass(accepts, Prompt)):
-        raise InputError(f"package {package!r}: {encoder.__name__}.accepts is {accepts!r}, no subclass of Prompt")
+        raise InputError(
+            f"package {package!r}: {encoder.__name__}.accepts is {accepts!r}; expected a subclass of Prompt"
+        )
     group = getattr(encoder, "group", None)
     if not isinstance(group, Group) or answered_by(group) is None:
         raise InputError(
-            f"package {package!r}: {encoder.__name__}.group is {group!r}; expected a Group that visual or text queries "
-            "read (read_by)"
+            f"package {package!r}: {encoder.__name__}.group is {group!r}; expected a Group whose read_by names visual "
+            "or text queries"
         )
     if inspect.isabstract(encoder):
         missing = ", ".join(sorted(encoder.__abstractmethods__))
-        raise InputError(f"package {package!r}: prompt kind {kind!r} lacks {missing}")
+        raise InputError(f"package {package!r}: prompt kind {kind!r} does not implement {missing}")

@@ -1,7 +1,6 @@
-"""The visual sampler: prompts of any kinds to token groups.
+"""The visual sampler, which turns prompts of any kind into token groups.
 
-It holds one encoder of every installed kind, unites the regions of each object, samples features under them, and pads
-and numbers everything for the decoder. Source: SEEM (arXiv 2304.06718), section 3.1, "visual sampler".
+Source: SEEM (arXiv 2304.06718), section 3.1, "visual sampler".
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class PlacedPrompt:
-    """A prompt, the index of its image, and the index of the object in this image that it describes."""
+    """A prompt, the index of its image, and the index of its object in that image."""
 
     prompt: Prompt
     image: int
@@ -48,17 +47,19 @@ class PlacedPrompt:
 
 
 class VisualSampler(nn.Module):
-    """Prompts to tokens.
+    """Holds one encoder of each kind and returns the prompts of a batch as token groups.
+
+    The sampler unites the regions of each object, samples the features under them, and pads and numbers the tokens.
 
     Args:
         embed_dim: C, channels of the tokens.
         registry: the installed kinds.
-        options: constructor arguments of single kinds, by name.
-        most: most sampled points of one sign in an image, shared evenly by its objects (the reference: 512).
-        unmarked: every component of the vector of an object without positive points (the reference: -1, in v0 0).
+        options: constructor arguments of encoders, by kind.
+        most: maximum number of sampled points of one sign in an image, shared evenly by its objects (reference: 512).
+        unmarked: every component of the pooled vector of an object without positive points (reference: -1; v0: 0).
 
     Raises:
-        InputError: options are given for a kind that is not installed, or an encoder does not have such options.
+        InputError: options name a kind that is not installed, or an encoder does not accept them.
     """
 
     def __init__(
@@ -87,16 +88,16 @@ class VisualSampler(nn.Module):
         return self.kind(self.registry.kind_of(prompt))
 
     def kind(self, name: str) -> PromptEncoder[Any]:
-        """Return the encoder of that name.
+        """Return the encoder of a kind.
 
         Raises:
-            InputError: no such kind is installed, or it has weights and the network was built without them.
+            InputError: the kind is not installed, or its encoder has weights and the network was built without it.
         """
         self.registry.require(name)
         if name not in self.encoders:
             raise InputError(
-                f"prompt kind {name!r} has weights of its own, which this network was made without; to train one with "
-                f"them, name it in its architecture: prompts: {{{name}: {{}}}}"
+                f"prompt kind {name!r} has weights, but this network was built without them; to train a network with "
+                f"them, name the kind in its architecture: prompts: {{{name}: {{}}}}"
             )
         found = self.encoders[name]
         assert isinstance(found, PromptEncoder)
@@ -106,19 +107,20 @@ class VisualSampler(nn.Module):
         """Return the prompts ready for any number of rounds on an image of `size`; see `PromptEncoder.prepare`.
 
         Raises:
-            InputError: a prompt makes no sense for this image, or its kind is not installed.
+            InputError: a prompt is not valid for this image, or its kind is not installed.
         """
         return tuple(self.encoder(prompt).prepare(prompt, size, other) for prompt in prompts)
 
     def forward(self, prompts: Sequence[ImagePrompts], context: PromptContext) -> dict[str, EncodedGroup]:
-        """Return the prompts of B images as token groups, by group name; only groups that have prompts.
+        """Return the prompts of B images as token groups, by group name; groups without prompts are omitted.
 
         Args:
-            prompts: for each image its objects, for each object its prompts.
+            prompts: prompts by image and object.
             context: the encoded images and the text tower.
 
         Raises:
-            InputError: a prompt is outside its image, is empty, or its kind is not installed.
+            InputError: the number of images differs, a prompt marks no pixel of its image, or its kind is not
+                installed.
         """
         if len(prompts) != len(context.images):
             raise InputError(f"prompts are given for {len(prompts)} images, but {len(context.images)} are encoded")
@@ -137,11 +139,11 @@ class VisualSampler(nn.Module):
         return bring_into_line(groups)
 
     def describe(self, prompts: Sequence[Prompt], image: ImageContext) -> PromptTokens:
-        """Return the tokens of one region, to be used in any image.
+        """Return the tokens of one region, for use as a prompt in any image.
 
         Args:
-            prompts: what marks the region.
-            image: the one encoded image that contains it.
+            prompts: the prompts that mark the region.
+            image: the encoded image, alone.
 
         Raises:
             InputError: a prompt is outside the image, or its kind marks no pixels.
@@ -151,7 +153,7 @@ class VisualSampler(nn.Module):
             region = self._region(prompt, image.frames[0])
             if region is None:
                 kind = self.registry.kind_of(prompt)
-                raise InputError(f"prompt kind {kind!r} marks no pixels, so it describes no region of an image")
+                raise InputError(f"prompt kind {kind!r} marks no pixels; describe a region with a kind that marks them")
             parts.append(region)
         sampled = self._sample({(0, 0): Region.union(parts)}, image)
         return PromptTokens([values[0] for values in sampled.tokens.values], sampled.pooled[0, 0])
@@ -159,7 +161,7 @@ class VisualSampler(nn.Module):
     def _draw(
         self, placed: Sequence[PlacedPrompt], images: ImageContext
     ) -> tuple[dict[Place, Region], list[PlacedPrompt]]:
-        """Return the united region of each object that has one, and the prompts that mark no pixels."""
+        """Return the united region of each object with visual prompts, and the prompts that mark no pixels."""
         parts: dict[Place, list[Region]] = defaultdict(list)
         others = []
         for one in placed:
@@ -176,7 +178,7 @@ class VisualSampler(nn.Module):
             return None
         if isinstance(prompt, DrawnRegion):
             if prompt.size != size:
-                raise InputError(f"a region drawn for an image of {[*prompt.size]} does not fit one of {[*size]}")
+                raise InputError(f"a region drawn for an image of {[*prompt.size]} does not fit an image of {[*size]}")
             return prompt.region
         encoder = self.encoder(prompt)
         if isinstance(encoder, RegionPromptEncoder):
@@ -185,7 +187,7 @@ class VisualSampler(nn.Module):
         return None
 
     def _encode(self, placed: Sequence[PlacedPrompt], context: PromptContext) -> dict[str, EncodedGroup]:
-        """Return the groups of prompts that make tokens of their own, one kind after another."""
+        """Return the groups of the prompts that make tokens; each kind encodes its prompts in one call."""
         made: dict[Group, list[tuple[PromptTokens, int, int]]] = defaultdict(list)
         by_kind: dict[str, list[PlacedPrompt]] = defaultdict(list)
         for one in placed:
@@ -201,7 +203,7 @@ class VisualSampler(nn.Module):
         return {group.name: pack(group, rows, len(context.images)) for group, rows in made.items()}
 
     def _sample(self, regions: Mapping[Place, Region], images: ImageContext) -> EncodedGroup:
-        """Return the visual prompt group: features of every level under the regions."""
+        """Return the visual prompt group, made from the features of every level under the regions."""
         device = images.mask_features.device
         owners = number_objects(list(regions), len(images)).to(device)
         points = _gather_points(regions, len(images), self.most)
@@ -210,7 +212,7 @@ class VisualSampler(nn.Module):
         valid = slot >= 0
         values = []
         for level, shape, projection in zip(images.levels, images.shapes, self.level_projection, strict=True):
-            # sampling is linear, so the few points are projected, not the map
+            # sampling is linear, so project the few points instead of the whole map
             under = sample_pixels(level.transpose(1, 2).unflatten(2, tuple(shape)), pixels, images.padded)
             values.append(under @ projection + self.sign((~positive).long()))
         owner = owners.gather(1, slot.clamp(min=0)).where(valid, ABSENT)
@@ -234,7 +236,7 @@ def _make(kind: Kind, embed_dim: int, options: Mapping[str, Any]) -> PromptEncod
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """Padded points of B images: pixels [B, N, 2] (row, column), slot [B, N] (-1 padding), positive [B, N]."""
+    """Padded points of B images: pixels [B, N, 2] (row, column), slot [B, N] (-1 is padding), positive [B, N]."""
 
     pixels: Tensor
     slot: Tensor
@@ -242,7 +244,7 @@ class _Points:
 
 
 def _gather_points(regions: Mapping[Place, Region], batch: int, budget: int) -> _Points:
-    """The points of all regions, positives first, each image's budget shared by its objects."""
+    """Return the points of all regions, positive ones first; the objects of an image share its budget."""
     rows: list[list[tuple[Pixels, int, bool]]] = [[] for _ in range(batch)]
     for image in range(batch):
         mine = [regions[place] for place in sorted(regions) if place[0] == image]
@@ -264,14 +266,14 @@ def _gather_points(regions: Mapping[Place, Region], batch: int, budget: int) -> 
 
 
 def _frame_scale(images: ImageContext) -> Tensor:
-    """The factors [B, 1, 2] from (row, column) of the original images to those of the network's input."""
+    """Return the factors [B, 1, 2] from (row, column) of the original images to those of the network's input."""
     return torch.tensor(
         [[[s.height / f.height, s.width / f.width]] for s, f in zip(images.sizes, images.frames, strict=True)]
     )
 
 
 def _means(features: Float[Tensor, "B N C"], slot: Tensor, chosen: Tensor, objects: int) -> tuple[Tensor, Tensor]:
-    """The mean [B, P, C] of the chosen points of each slot and their number [B, P]; zero where there is none."""
+    """Return the mean [B, P, C] of each slot's chosen points and their number [B, P]; zero for slots without points."""
     weight = (slot[:, None, :] == torch.arange(objects, device=slot.device)[None, :, None]) & chosen[:, None, :]
     count = weight.sum(dim=2)
     total = weight.to(features.dtype) @ features

@@ -1,4 +1,4 @@
-"""The fields of prompt values as plain data, and back."""
+"""Conversion of prompt values to plain data and back."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ P = TypeVar("P", bound=Prompt)
 
 
 def to_fields(prompt: Prompt) -> dict[str, Any]:
-    """The fields that are not at their defaults; masks as COCO's run lengths."""
+    """Return the fields that differ from their defaults; masks are run-length encoded as in COCO."""
     values = {field.name: (getattr(prompt, field.name), field) for field in fields(prompt)}
     return {name: _plain(v) for name, (v, field) in values.items() if isinstance(v, Tensor) or v != field.default}
 
 
 def from_fields(kind: str, accepts: type[P], values: dict[str, Any]) -> P:
-    """The prompt of such fields.
+    """Return the prompt that `to_fields` wrote.
 
     Raises:
-        InputError: a field is unknown, missing or of a wrong type; the message names it.
+        InputError: a field is unknown, missing or wrong.
     """
     known = {field.name: field for field in fields(accepts)}
     for name in values:
         if name not in known:
-            raise InputError(f"{kind}: unknown field {name!r}; it has {', '.join(known)}")
+            raise InputError(f"{kind}: unknown field {name!r}; known fields: {', '.join(known)}")
     for name, field in known.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{kind}: field {name!r} is missing")

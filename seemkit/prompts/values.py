@@ -1,8 +1,8 @@
-"""The prompt values that seemkit itself makes: clicks and masks of simulated users and trackers, and texts.
+"""The prompt values that seemkit itself makes: points and masks of simulated users and trackers, and texts.
 
-Every other value class is in the file of its kind, in the package of its plugin. Coordinates are (x, y) in pixels of
-the original image. The constructor raises `InputError` for a value that makes no sense in any image; the kind's encoder
-checks whether it makes sense in one image.
+Each other value class is in the module of its kind. Coordinates are (x, y) in pixels of the original image. The
+constructor raises `InputError` for a value that is not valid for any image; the kind's encoder checks the value against
+one image.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from seemkit.prompts.checks import check_mask, check_numbers, check_sign
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Base of all prompt values: frozen dataclasses that check their fields in ``__post_init__``."""
+    """Base of all prompt values, which are frozen dataclasses that check their fields in ``__post_init__``."""
 
     @property
     def positive(self) -> bool:
-        """Whether the prompt describes the object; a kind with a sign has a field of this name instead."""
+        """Whether the prompt describes the object; kinds with a sign have a field with this name instead."""
         return True
 
     def _normalize(self, **values: object) -> None:
-        """Replaces fields while the value is being made."""
+        """Replace fields; for use in ``__post_init__`` only."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
 class Point(Prompt):
-    """A click on the object, or beside it.
+    """A click on the object or outside it.
 
     Attributes:
         x: column, 0..width; pixel centers are at +0.5.
         y: row, 0..height.
-        positive: True if the object is here, False if it is not.
+        positive: True on the object, False outside it.
 
     Raises:
-        InputError: a coordinate is no number.
+        InputError: a coordinate is not a finite number, or the sign is not a bool.
     """
 
     x: float
@@ -62,34 +62,34 @@ class Point(Prompt):
 class Text(Prompt):
     """A class name or a referring expression, in any script.
 
-    The text tower reads the first 75 word pieces, so of a very long text only the beginning counts.
+    The text tower reads the first 75 word pieces only.
 
     Attributes:
         text: for example ``"the red star left of the ring"``.
 
     Raises:
-        InputError: it is empty, or no text.
+        InputError: the text is empty, or is not a string.
     """
 
     text: str
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise InputError(f"text: a {type(self.text).__name__}; expected words")
+            raise InputError(f"text: text is a {type(self.text).__name__}; expected a string")
         if not self.text.strip():
             raise InputError("text prompt is empty: say what to look for, for example 'the red star'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask(Prompt):
-    """A region of the image, given pixel by pixel.
+    """A region of the image, given as a mask.
 
     Attributes:
-        mask: bool [H, W], of the size of the image; a numpy array will do.
-        positive: True if it lies on the object, False if it lies beside it.
+        mask: bool [H, W], the size of the image; a NumPy array is accepted.
+        positive: True on the object, False outside it.
 
     Raises:
-        InputError: it is not boolean, has not two axes, or marks no pixel.
+        InputError: the mask is not boolean, does not have two axes, or has no True pixel; or the sign is not a bool.
     """
 
     mask: Bool[Tensor, "H W"]
@@ -104,10 +104,10 @@ class Mask(Prompt):
 
     @classmethod
     def read(cls, path: str | Path, *, positive: bool = True) -> Self:
-        """The mask of all pixels of an image file that are not black.
+        """Return the mask of all pixels of an image file that are not black.
 
         Raises:
-            InputError: the file is no readable image, or all black.
+            InputError: the file is not a readable image, or all its pixels are black.
         """
         try:
             with Image.open(path) as image:
@@ -115,5 +115,5 @@ class Mask(Prompt):
         except OSError as error:
             raise InputError(f"mask {path}: not a readable image: {error}") from error
         if not pixels.any():
-            raise InputError(f"mask {path}: all pixels are black, so none is set")
+            raise InputError(f"mask {path}: all pixels are black; make the pixels of the region white")
         return cls(torch.from_numpy(pixels > 0), positive)

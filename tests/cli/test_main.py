@@ -102,7 +102,7 @@ def test_the_shipped_model_starts_without_slow_packages(words: list[str], photo:
         ),
         (["--prompt", "lasso"], "expected KIND=VALUE"),
         (["--prompt", "box=1,1,1,5"], "box 1,1,1,5 has no area"),
-        (["--prompt", "polygon=1,2,3,4"], "polygon '1,2,3,4': expected X,Y,X,Y,… of at least 3 points"),
+        (["--prompt", "polygon=1,2,3,4"], "polygon '1,2,3,4': expected X,Y,X,Y,… with at least 3 points"),
         (["--point=-20,30"], "all prompts are negative"),
         (["--point", "30,30", "--seed", "99999999999999999999"], "seed: '99999999999999999999'; expected a whole"),
         (["--threshold", "2"], "--threshold 2: expected a probability"),

@@ -75,7 +75,7 @@ def test_what_cannot_be_done_is_left_out_and_named(folder, tmp_path, capsys):
     [
         (["--batch", "0"], "--batch 0: expected at least 1"),
         (["--point", "here"], "point"),
-        (["--device", "nowhere"], "device: 'nowhere' is not there"),
+        (["--device", "nowhere"], "device: 'nowhere' is not available"),
     ],
 )
 def test_bad_requests(folder, tmp_path, capsys, words, message):

@@ -123,7 +123,7 @@ def test_undo_and_redo(session):
     assert session.prompts == {"object": (HERE,)}
     assert same(session.redo().predict(), second)
     assert same(session.redo().predict(), third)
-    with pytest.raises(InputError, match="redo: there is nothing to redo"):
+    with pytest.raises(InputError, match="redo: nothing to redo"):
         session.redo()
 
 
@@ -137,7 +137,7 @@ def test_undo_and_add_again(session):
 
 
 def test_undo_without_a_step(session):
-    with pytest.raises(InputError, match="undo: there is nothing to undo"):
+    with pytest.raises(InputError, match="undo: nothing to undo"):
         session.undo()
     session.add(HERE).undo()
     with pytest.raises(InputError, match="nothing to undo"):
@@ -167,9 +167,9 @@ def test_named_objects_do_not_meet(session, network):
     assert same(session.predict(), alone["c"])
     session.reset("c")
     assert same(session.predict(), alone["a"])
-    with pytest.raises(InputError, match="there is no object 'c'; there are: 'b', 'a'"):
+    with pytest.raises(InputError, match="no object is named 'c'; known objects: 'b', 'a'"):
         session.predict(name="c")
-    with pytest.raises(InputError, match="there is no object 'c'"):
+    with pytest.raises(InputError, match="no object is named 'c'"):
         session.reset("c")
     assert set(session.prompts) == {"a", "b"}
 
@@ -221,12 +221,12 @@ def test_a_negative_prompt_alone_leaves_the_choice_to_the_text(network, session)
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (Point(91, 5), "point 91,5 lies outside the image of 90 x 60 pixels"),
-        (Point(5, -1), "point 5,-1 lies outside"),
-        (Box(100, 5, 120, 9), "box .* marks no pixel: the image has 90 x 60 pixels"),
+        (Point(91, 5), "point 91,5 is outside the image of 90 x 60 pixels"),
+        (Point(5, -1), "point 5,-1 is outside"),
+        (Box(100, 5, 120, 9), "box .* marks no pixel of the image of 90 x 60 pixels"),
         (Polygon(((-9, -9), (-1, -9), (-5, -2))), "polygon .* marks no pixel"),
         (Scribble(((95, 5), (120, 9))), "scribble .* marks no pixel"),
-        (Mask(torch.ones(60, 91, dtype=torch.bool)), r"mask: shape \[60, 91\]; this image takes"),
+        (Mask(torch.ones(60, 91, dtype=torch.bool)), r"mask has shape \[60, 91\]; expected \[60, 90\]"),
     ],
 )
 def test_a_bad_prompt_leaves_the_session_as_it_was(session, bad, message):
@@ -364,7 +364,7 @@ def test_without_a_vocabulary_it_is_an_object():
     network.vocabulary = None
     session = Session(network, picture(40, 40))
     assert session.add(HERE).predict().label == "object"
-    with pytest.raises(InputError, match="the model has no class names of its own"):
+    with pytest.raises(InputError, match="the model has no class names; give a list"):
         session.panoptic()
 
 

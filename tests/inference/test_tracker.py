@@ -146,12 +146,12 @@ def test_bad_frames_and_prompts_leave_the_tracker_as_it_was(network, contexts):
     with torch.no_grad():
         wide, two = network.encode_image([picture(60, 100)]), network.encode_image(FRAMES[:2])
     for context, prompts, message in [
-        (wide, [[Point(3, 3)]], "a frame of 100 x 60 pixels; the one before had 90 x 60"),
+        (wide, [[Point(3, 3)]], "a frame of 100 x 60 pixels; expected 90 x 60 as before"),
         (two, [[Point(3, 3)]], "holds 2 images"),
         (contexts[1], [[Point(3, 3, positive=False)]], "no prompt of an object is positive"),
         (contexts[1], [[]], "no prompt of an object is positive"),
-        (contexts[1], [[Point(3, 3)], [Point(300, 3)]], "lies outside the image of 90 x 60"),
-        (contexts[1], [[Mask(mask(5, 5)[1:])]], "takes a mask of shape"),
+        (contexts[1], [[Point(3, 3)], [Point(300, 3)]], "is outside the image of 90 x 60"),
+        (contexts[1], [[Mask(mask(5, 5)[1:])]], "mask has shape"),
     ]:
         with pytest.raises(InputError, match=message):
             tracker.add(context, prompts)

@@ -89,7 +89,7 @@ def test_settings_that_are_none(settings):
 
 def test_first_prompts_are_those_that_clicks_can_follow():
     SimulatedUser(kinds={"point": 1.0, "box": 2.0, "referred-region": 1.0}).check(installed())
-    with pytest.raises(InputError, match="'text' is not answered by visual queries"):
+    with pytest.raises(InputError, match="'text' does not select among visual queries"):
         SimulatedUser(kinds={"point": 1.0, "text": 1.0}).check(installed())
     with pytest.raises(InputError, match="'lasso' is not installed"):
         SimulatedUser(kinds={"lasso": 1.0}).check(installed())

@@ -28,7 +28,7 @@ def test_auto_is_what_the_device_is_good_at(monkeypatch):
 
 
 def test_devices_that_are_not_there():
-    with pytest.raises(InputError, match="device: 'cuda:77' is not there"):
+    with pytest.raises(InputError, match="device: 'cuda:77' is not available"):
         SEEM.from_pretrained("scenes-tiny", device="cuda:77")
 
 

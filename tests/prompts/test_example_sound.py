@@ -47,9 +47,7 @@ def test_a_network_has_its_weights_only_if_asked(example):
     }
     without = build(TINY)
     assert not any("sound" in name for name, _ in without.named_parameters())
-    with pytest.raises(
-        InputError, match=r"'sound' has weights of its own, which this network was made without.*prompts"
-    ):
+    with pytest.raises(InputError, match=r"'sound' has weights, but this network was built without them.*prompts"):
         Session(without, picture(60, 90)).add(sound(example, "star"))
 
 

@@ -146,14 +146,17 @@ def test_plugins_can_be_disabled(install, monkeypatch, blocked):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("def parse", "def prase"), "prompt kind 'lasso' lacks parse"),
+        (("def parse", "def prase"), "prompt kind 'lasso' does not implement parse"),
         (('kind = "lasso"', 'kind = "Las.so"'), "kind is 'Las.so'; expected a lower-case name"),
-        (('kind = "lasso"', 'kind = "keys"'), "cannot be called 'keys', as torch uses that name"),
+        (('kind = "lasso"', 'kind = "keys"'), "prompt kind 'keys' has a name that torch uses"),
         (("accepts = Lasso\n", "accepts = Lasso\n    group = None\n"), "group is None; expected a Group"),
         (("(register):", "(recorder):"), "recorder"),
         (("register(LassoEncoder)", "1 / 0"), "does not register: ZeroDivisionError"),
-        (("accepts = Lasso", "accepts = int"), "accepts is <class 'int'>, no subclass of Prompt"),
-        (("register(LassoEncoder)", "register(Lasso)"), "no subclass of RegionPromptEncoder or TokenPromptEncoder"),
+        (("accepts = Lasso", "accepts = int"), "accepts is <class 'int'>; expected a subclass of Prompt"),
+        (
+            ("register(LassoEncoder)", "register(Lasso)"),
+            "expected a subclass of RegionPromptEncoder or TokenPromptEncoder",
+        ),
     ],
 )
 def test_incomplete_kinds(install, change, message):

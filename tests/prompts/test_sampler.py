@@ -155,7 +155,7 @@ def test_points_are_checked_against_their_own_image(network):
     with torch.no_grad():
         both = network.encode_image([picture(60, 90), picture(64, 70)], [Size(600, 900), Size(64, 70)])
     sample(network, both, [[[Point(899, 599)]], [[Point(69, 63)]]])
-    with pytest.raises(InputError, match="point 80,5 lies outside the image of 70 x 64 pixels"):
+    with pytest.raises(InputError, match="point 80,5 is outside the image of 70 x 64 pixels"):
         sample(network, both, [[[Point(80, 5)]], [[Point(80, 5)]]])
 
 
@@ -188,5 +188,5 @@ def test_a_prepared_prompt_is_not_drawn_again(network, context, monkeypatch):
 
 def test_a_region_drawn_for_another_image(network, context):
     prepared = network.sampler.prepare([Point(20.5, 20.5)], Size(60, 91), network.other_images)
-    with pytest.raises(InputError, match=r"drawn for an image of \[60, 91\] does not fit one of \[60, 90\]"):
+    with pytest.raises(InputError, match=r"drawn for an image of \[60, 91\] does not fit an image of \[60, 90\]"):
         sample(network, context, [[prepared]])

@@ -79,14 +79,14 @@ def test_words_and_json_by_name(kind):
         ({"x": 1}, "expected an object with the field 'kind'"),
         ({"kind": "nose"}, "'nose' is not installed; installed: box"),
         ({"kind": "point", "x": 1}, "point: field 'y' is missing"),
-        ({"kind": "point", "x": 1, "y": 2, "z": 3}, "point: unknown field 'z'; it has x, y, positive"),
+        ({"kind": "point", "x": 1, "y": 2, "z": 3}, "point: unknown field 'z'; known fields: x, y, positive"),
         ({"kind": "point", "x": "1", "y": 2}, "point: x is '1'; expected a number of pixels"),
         ({"kind": "point", "x": 1, "y": 2, "positive": 0}, "field 'positive' is 0; expected true or false"),
         ({"kind": "polygon", "points": [[1, 2], [3]]}, "expected pairs of X and Y"),
         ({"kind": "mask", "mask": {"size": [3, 4], "counts": "0"}}, "mask: field 'mask': 'counts' .* do not fill"),
         ({"kind": "mask", "mask": {"size": "big"}}, "'size' of a run-length mask"),
         ({"kind": "mask", "mask": 3}, "mask"),
-        ({"kind": "text", "text": 3}, "text: a int; expected words"),
+        ({"kind": "text", "text": 3}, "text: text is a int; expected a string"),
         ({"kind": "referred-region", "image": "a.png"}, "expected the fields 'image'"),
     ],
 )
@@ -219,7 +219,7 @@ def test_enormous_prompts_are_cut_off_at_once(prompt):
 @pytest.mark.parametrize("kind", [Scribble, Circle])
 def test_a_limit_of_another_size(kind):
     prompt = kind(((30, 20),), 5, inside=torch.ones(9, 9, dtype=torch.bool))
-    with pytest.raises(InputError, match=r"inside is of shape \[9, 9\]; this image has \[64, 96\]"):
+    with pytest.raises(InputError, match=r"inside has shape \[9, 9\]; expected \[64, 96\], the size"):
         installed()[installed().kind_of(prompt)].encoder(8).region(prompt, Size(64, 96))
 
 

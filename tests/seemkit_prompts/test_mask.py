@@ -55,7 +55,7 @@ def test_bad_files(encoder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda mask: mask[:50], r"shape \[50, 90\]; this image takes a mask of shape \[60, 90\]"),
+        (lambda mask: mask[:50], r"mask has shape \[50, 90\]; expected \[60, 90\], the size of the image"),
         (lambda mask: mask.float(), "float32"),
         (torch.zeros_like, "no pixel is set"),
     ],

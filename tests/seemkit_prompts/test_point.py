@@ -45,7 +45,7 @@ def test_an_evaluation_starts_in_the_middle():
 
 @pytest.mark.parametrize("word", ["", "-", "1", "1,2,3", "a,b", "1;2", "1,"])
 def test_parse_says_what_it_expects(word):
-    with pytest.raises(InputError, match="expected X,Y in pixels; with - before it: not here") as error:
+    with pytest.raises(InputError, match="expected X,Y in pixels; write - in front for a negative prompt") as error:
         encoder().parse(word)
     assert repr(word) in str(error.value)
     assert "\n" not in str(error.value)
@@ -61,7 +61,7 @@ def test_points_on_the_image(point):
     [Point(-0.5, 3), Point(30.5, 3), Point(3, 20.5), Point(3, -1)],
 )
 def test_points_beside_the_image(point):
-    with pytest.raises(InputError, match=r"point .* lies outside the image of 30 x 20 pixels"):
+    with pytest.raises(InputError, match=r"point .* is outside the image of 30 x 20 pixels"):
         encoder().check(point, SIZE)
 
 

@@ -1,1 +1,1 @@
-"""Data sets as Lightning's data modules."""
+"""Data sets as Lightning data modules."""

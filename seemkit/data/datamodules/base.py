@@ -1,4 +1,4 @@
-"""What all data modules share: how images are read for evaluation."""
+"""Base of all data modules: reading of images for evaluation."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from seemkit.errors import InputError
 
 
 class EvaluationDataModule(LightningDataModule):
-    """Loaders that visit each sample of a dataset once, whose targets keep the original size.
+    """Loaders that visit each sample of a dataset once, with targets of the original size.
 
     Attributes:
-        evaluation_transform: what becomes of each image.
-        only_tests: whether the data is for ``seemkit test`` alone.
+        evaluation_transform: transform of each sample.
+        only_tests: whether the data is for ``seemkit test`` only.
     """
 
     only_tests: ClassVar[bool] = False
 
     def __init__(self, batch_size: int, num_workers: int, short_side: int | None, long_side: int | None) -> None:
-        """Keep the settings.
+        """Store the settings.
 
         Args:
-            batch_size: images a step and process.
+            batch_size: images per step and process.
             num_workers: processes that read images; 0 reads in the main process.
             short_side: shorter side of the images in pixels; None keeps the original size.
-            long_side: bound on the longer side; needs `short_side`.
+            long_side: limit of the longer side in pixels; needs `short_side`.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         super().__init__()
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
@@ -46,22 +46,22 @@ class EvaluationDataModule(LightningDataModule):
         self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
 
     def setup(self, stage: str) -> None:
-        """Nothing, if the data is for this stage.
+        """Raise InputError unless the data is for this stage.
 
         Raises:
-            InputError: it is for tests only.
+            InputError: the data is for tests only, and the stage is another one.
         """
         if self.only_tests and stage != "test":
-            raise InputError(f"data: {type(self).__name__} is for measuring and has no other use; run seemkit test")
+            raise InputError(f"data: {type(self).__name__} is for tests only; run seemkit test")
 
     def evaluation_loader(
         self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None
     ) -> DataLoader[Sample]:
-        """Batches in the order of the dataset, each sample once over all processes.
+        """Return a loader in the order of the dataset, which visits each sample once over all processes.
 
         Args:
-            dataset: has a length.
-            sampler: which samples this process gets; None deals them out in turn.
+            dataset: a dataset with a length.
+            sampler: samples of this process; None assigns them to the processes in turn.
         """
         if sampler is None:
             sampler = EvaluationSampler(len(dataset), *rank_and_world())  # type: ignore[arg-type]  # all have a length

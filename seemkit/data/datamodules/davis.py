@@ -1,4 +1,4 @@
-"""DAVIS for Lightning."""
+"""Data module of DAVIS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seemkit.types import Vocabulary
 
 
 class DavisDataModule(EvaluationDataModule):
-    """The test loader over a split of DAVIS (see `DavisFrames`): frame by frame, whole sequences a process."""
+    """Test loader over a split of DAVIS (see `DavisFrames`): frame by frame, whole sequences per process."""
 
     only_tests = True
 
@@ -29,18 +29,18 @@ class DavisDataModule(EvaluationDataModule):
         short_side: int | None = None,
         long_side: int | None = None,
     ) -> None:
-        """Keep the settings; files are read when the loader is first asked for.
+        """Store the settings; files are read when the loader is first requested.
 
         Args:
-            root: the folder.
-            year: 2016 (one object a video) or 2017 (several).
-            split: for example "val".
+            root: the folder of DAVIS.
+            year: 2016 (one object per video) or 2017 (several).
+            split: name of the split, for example "val".
             num_workers: as in `CocoDataModule`.
             short_side: as in `CocoDataModule`.
             long_side: as in `CocoDataModule`.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         super().__init__(1, num_workers, short_side, long_side)
         self.root, self.year, self.split = root, year, split
@@ -51,10 +51,10 @@ class DavisDataModule(EvaluationDataModule):
         return VOCABULARY
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """Batches of one frame. A process gets whole sequences, each with its frames in order, or none at all.
+        """Return a loader of single frames; a process gets whole sequences with their frames in order, or none.
 
         Raises:
-            InputError: a file is missing or found faulty; it names the file.
+            InputError: a file is missing or faulty; the message names the file.
         """
         return self.evaluation_loader(self._frames, SequenceSampler(self._frames.lengths, *rank_and_world()))
 

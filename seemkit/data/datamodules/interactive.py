@@ -1,4 +1,4 @@
-"""The data sets on which clicks are counted for Lightning."""
+"""Data module of the data sets on which clicks are counted."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LAYOUTS: Mapping[str, Layout] = {
     "voc": VOC,
     "sbd": SBD,
 }
-"""How the folder of each data set lies."""
+"""Folder layout of each data set."""
 
 
 class InteractiveDataModule(EvaluationDataModule):
-    """The test loader over a data set on which clicks are counted, as in RITM (arXiv 2102.06583) and SEEM."""
+    """Test loader over a data set on which clicks are counted, as in RITM (arXiv 2102.06583) and SEEM."""
 
     only_tests = True
 
@@ -43,23 +43,23 @@ class InteractiveDataModule(EvaluationDataModule):
         long_side: int | None = None,
         objects_per_image: int | None = None,
     ) -> None:
-        """Keep the settings; files are read when the loader is first asked for.
+        """Store the settings; files are read when the loader is first requested.
 
         Args:
-            name: of the data set: ``grabcut``, ``berkeley``, ``davis-frames``, ``coco-mini``, ``voc`` or ``sbd``.
-            root: its folder, laid out as ``docs/howto/interactive_data.md`` says.
-            batch_size: images a step and process.
+            name: name of the data set: ``grabcut``, ``berkeley``, ``davis-frames``, ``coco-mini``, ``voc`` or ``sbd``.
+            root: its folder, laid out as described in ``docs/howto/interactive_data.md``.
+            batch_size: images per step and process.
             num_workers: as in `CocoDataModule`.
             short_side: as in `CocoDataModule`.
             long_side: as in `CocoDataModule`.
             objects_per_image: as in `InteractiveImages`.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         super().__init__(batch_size, num_workers, short_side, long_side)
         if objects_per_image is not None and objects_per_image < 1:
-            raise InputError(f"objects_per_image: is {objects_per_image}; use at least 1, or leave it out for all")
+            raise InputError(f"objects_per_image: is {objects_per_image}; use at least 1, or omit it for all")
         if name not in LAYOUTS:
             raise InputError(f"name: is {name!r}; use one of {', '.join(LAYOUTS)}")
         self.name, self.layout, self.root, self.objects_per_image = name, LAYOUTS[name], root, objects_per_image
@@ -70,10 +70,10 @@ class InteractiveDataModule(EvaluationDataModule):
         return self.layout.vocabulary
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """Batches of all images in order, each once over all processes.
+        """Return a loader of all images in order, which visits each image once over all processes.
 
         Raises:
-            InputError: a file is missing or found faulty; it names the file.
+            InputError: a file is missing or faulty; the message names the file.
         """
         images = InteractiveImages(self.root, self.layout, self.evaluation_transform, self.objects_per_image)
         return self.evaluation_loader(images)

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg for Lightning, as tests."""
+"""Data module of RefCOCO, RefCOCO+ and RefCOCOg, for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seemkit.types import Vocabulary
 
 
 class ReferringDataModule(EvaluationDataModule):
-    """The test loader over one split of a release of RefCOCO (see `RefCoco`)."""
+    """Test loader over one split of a release of RefCOCO (see `RefCoco`)."""
 
     only_tests = True
 
@@ -31,22 +31,22 @@ class ReferringDataModule(EvaluationDataModule):
         short_side: int | None = None,
         long_side: int | None = None,
     ) -> None:
-        """Keep the settings; files are read when the loader is first asked for.
+        """Store the settings; files are read when the loader is first requested.
 
         Args:
             root: the folder of the releases.
             release: as in `RefCoco`.
-            split_by: as there.
-            split: as there, for example "val" or "testA".
-            images: as there.
-            first_sentence: ask only the first sentence of each ref, as the reference does.
-            batch_size: images a step and process.
+            split_by: as in `RefCoco`.
+            split: as in `RefCoco`, for example "val" or "testA".
+            images: as in `RefCoco`.
+            first_sentence: whether to use only the first sentence of each ref, as the reference does.
+            batch_size: images per step and process.
             num_workers: as in `CocoDataModule`.
             short_side: as in `CocoDataModule`.
             long_side: as in `CocoDataModule`.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         super().__init__(batch_size, num_workers, short_side, long_side)
         self.root, self.release, self.split_by, self.split = root, release, split_by, split
@@ -58,10 +58,10 @@ class ReferringDataModule(EvaluationDataModule):
         return self._dataset.vocabulary
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """Batches in the order of the images, each once over all processes.
+        """Return a loader in the order of the images, which visits each image once over all processes.
 
         Raises:
-            InputError: a file is missing or found faulty; it names the file.
+            InputError: a file is missing or faulty; the message names the file.
         """
         return self.evaluation_loader(self._dataset)
 

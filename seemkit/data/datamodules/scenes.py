@@ -1,4 +1,4 @@
-"""The embedded scenes for Lightning: nothing to download, written on first use."""
+"""Data module of the built-in scenes, which are generated on first use instead of downloaded."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class ScenesDataModule(CocoDataModule):
         flip: float = 0.5,
         predict_images: Sequence[str] | None = None,
     ) -> None:
-        """Keep the settings.
+        """Store the settings.
 
         Args:
             root: folder for the scenes; None means ``seemkit/scenes-<train>-<val>-<test>-<seed>`` in the user's cache
                 folder (``$XDG_CACHE_HOME`` or ``~/.cache``).
-            images_train: number of images to train on.
+            images_train: number of images for training.
             images_val: number of images for validation.
             images_test: number of images for the test.
-            batch_size: images a step and process.
+            batch_size: images per step and process.
             num_workers: processes that read images; 0 reads in the main process.
-            seed: of the scenes, of order and of augmentation, at least 0.
+            seed: seed of scenes, order and augmentation, at least 0.
             short_side: as in `CocoDataModule`.
             long_side: as in `CocoDataModule`.
             flip: probability of a horizontal flip in training.
             predict_images: image files for prediction; None means the test split.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         self.images = {"train": images_train, "val": images_val, "test": images_test}
         super().__init__(
@@ -60,10 +60,10 @@ class ScenesDataModule(CocoDataModule):
         )
 
     def prepare_data(self) -> None:
-        """Write the scenes, unless the folder already holds them."""
+        """Write the scenes unless the folder already holds them."""
         write_scenes(self.root, self.images, seed=self.seed)
 
 
 def _cache_folder() -> Path:
-    """The folder of this package in the user's cache."""
+    """Return the folder of this package in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seemkit"

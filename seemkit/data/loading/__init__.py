@@ -1,1 +1,1 @@
-"""Order, transforms and loaders: from a data set to batches."""
+"""Order, transforms and loaders: the way from a data set to batches."""

@@ -1,4 +1,4 @@
-"""Loaders: one that continues in the middle of an epoch, and one for processes without images."""
+"""Loaders: one that can resume in the middle of an epoch, and one for processes without images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from seemkit.types import Batch
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """The batch of some samples, or of none; images keep their own sizes."""
+    """Return the batch of the samples, which can be empty; images keep their own sizes."""
     return Batch([image for image, _ in samples], [target for _, target in samples])
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Errors about data that a worker found, without the traceback that torch writes into their message."""
+    """Reraise an InputError from a worker without the traceback that torch adds to its message."""
     try:
         yield
     except InputError as error:
@@ -31,21 +31,21 @@ def plain_errors() -> Iterator[None]:
 
 
 def start_worker(_: int) -> None:
-    """Makes a process that loads deaf to the signals that SLURM, or a terminal, sends to all processes of a run.
+    """Make a worker ignore the signals that SLURM or a terminal sends to all processes of a run.
 
-    The run itself asks for some more batches before it stops.
+    The main process asks for a few more batches before it stops.
     """
     signals.ignore()
 
 
 class EvaluationLoader(DataLoader[Sample]):
-    """A `DataLoader` that gives one empty batch where there is no sample at all.
+    """A `DataLoader` that yields one empty batch if it has no samples.
 
-    So a process without samples goes through the same steps as the others: Lightning would skip its run, and the
-    others would wait for its share of the results.
+    So a process without samples takes the same steps as the others. Otherwise Lightning would skip its evaluation, and
+    the other processes would wait for its share of the results.
     """
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator in place of torch's iterator
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator instead of torch's iterator
         with plain_errors():
             yield from super().__iter__() if super().__len__() else [collate([])]
 
@@ -54,19 +54,19 @@ class EvaluationLoader(DataLoader[Sample]):
 
 
 class ResumableLoader(DataLoader[Sample]):
-    """A `DataLoader` over a `SeededSampler` that saves how far the consumer has come in the epoch.
+    """A `DataLoader` over a `SeededSampler` that saves how far the consumer is in the epoch.
 
-    Lightning stores `state_dict()` in every checkpoint and loads it before the first batch after a resume. Batches
-    count when they are handed out, not when a worker has prepared them, so a resumed run gets exactly the next batch.
+    Lightning stores `state_dict()` in every checkpoint and loads it before the first batch after a resume. A batch
+    counts when it is handed out, not when a worker has prepared it, so a resumed run gets exactly the next batch.
     """
 
     _epoch = 0
     _batches = 0
-    _saved_length: int | None = None  # batches an epoch of the loaded state, until the first batch after it
+    _saved_length: int | None = None  # batches per epoch in the loaded state, until iteration starts
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator in place of torch's iterator
-        # The body runs at the first `next`. Lightning makes its iterator before it announces the epoch to the sampler,
-        # and workers that began at once would prepare batches of the wrong epoch.
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator instead of torch's iterator
+        # This body runs at the first `next`. Lightning creates the iterator before it tells the sampler the epoch;
+        # workers that started at once would prepare batches of the wrong epoch.
         sampler = self.sampler
         epoch = sampler.epoch if isinstance(sampler, SeededSampler) else 0
         resumed = self._saved_length is not None and epoch == self._epoch
@@ -85,11 +85,11 @@ class ResumableLoader(DataLoader[Sample]):
                 yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch, batches handed out in it, and batches in an epoch."""
+        """Return the epoch, the batches handed out in it, and the batches per epoch."""
         return {"epoch": self._epoch, "batches": self._batches, "length": self._saved_length or len(self)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue behind the last batch of a saved state, provided the sampler is in the same epoch by then."""
+        """Resume after the last batch of a saved state, if the sampler is in the same epoch when iteration starts."""
         self._epoch, self._batches = state_dict["epoch"], state_dict["batches"]
         self._saved_length = state_dict["length"]
         if isinstance(self.sampler, SeededSampler):

@@ -1,4 +1,4 @@
-"""Which sample comes when, as a function of seed, epoch and rank alone."""
+"""The order of samples, as a function of seed, epoch and rank only."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from seemkit.ops.generators import seeded
 
 
 class SampleKey(NamedTuple):
-    """What a sampler asks a dataset for: sample `position` as it is in epoch `epoch`."""
+    """The request of a sampler to a dataset: the sample at `position`, as in epoch `epoch`."""
 
     position: int
     epoch: int
 
     @classmethod
     def of(cls, key: int | SampleKey) -> Self:
-        """The key itself; a plain int means epoch 0."""
+        """Return `key` as a `SampleKey`; a plain int means epoch 0."""
         return cls(*key) if isinstance(key, tuple) else cls(key, 0)
 
 
 def generator_of(key: SampleKey, seed: int) -> torch.Generator:
-    """The generator of all random choices for one sample in one epoch, the same in every process and worker."""
+    """Return the generator of all random choices for one sample in one epoch; it is the same in all processes."""
     return seeded(seed, key.epoch, key.position + 1)
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Rank of this process and number of processes as torch.distributed knows them; (0, 1) where it is not in use."""
+    """Return the rank of this process and the number of processes; (0, 1) if torch.distributed is not in use."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
@@ -41,11 +41,11 @@ def rank_and_world() -> tuple[int, int]:
 class SeededSampler(DistributedSampler[SampleKey]):
     """The keys of one rank for training, in an order that depends on seed and epoch only.
 
-    All ranks get the same number of samples: the tail of the order that does not divide by `world` is left out in this
-    epoch. It is a `DistributedSampler` by type, so that Lightning leaves it in place.
+    All ranks get the same number of samples; the remainder that does not divide by `world` is skipped in this epoch.
+    The class is a `DistributedSampler`, so Lightning does not replace it.
 
     Attributes:
-        start: how many samples the next iteration leaves out at its beginning (`ResumableLoader` sets it).
+        start: number of samples to skip at the start of an iteration (`ResumableLoader` sets it).
     """
 
     def __init__(
@@ -62,22 +62,22 @@ class SeededSampler(DistributedSampler[SampleKey]):
         """Share `dataset_len` samples among `world` ranks.
 
         Args:
-            dataset_len: number of samples of an epoch.
-            seed: of the order.
-            shuffle: False takes the samples as they come.
-            rank: of this process.
+            dataset_len: number of samples in an epoch.
+            seed: seed of the order.
+            shuffle: whether to shuffle; False keeps the order of the dataset.
+            rank: rank of this process.
             world: number of processes.
-            order: gives the positions of an epoch in place of a permutation of all.
+            order: returns the positions of an epoch; None means a random permutation of all.
             arrange: reorders the positions of this rank.
 
         Raises:
-            InputError: if there are fewer samples than ranks, or the seed is negative.
+            InputError: the number of samples is less than the number of ranks, or the seed is negative.
         """
         if dataset_len < world:
             raise InputError(f"train_split: has {dataset_len} images for {world} processes; use fewer processes")
         if seed < 0:
             raise InputError(f"seed: is {seed}; use 0 or more")
-        # torch asks for a Dataset but only takes its length
+        # torch asks for a Dataset but uses only its length
         super().__init__(range(dataset_len), world, rank, shuffle, seed, drop_last=True)  # type: ignore[arg-type]
         self.dataset_len = dataset_len
         self.order, self.arrange = order, arrange
@@ -96,9 +96,9 @@ class SeededSampler(DistributedSampler[SampleKey]):
 
 
 class EvaluationSampler(DistributedSampler[SampleKey]):
-    """Indices rank, rank + world, … : every sample once over all ranks, so the last ranks may have one fewer.
+    """Indices rank, rank + world, …: each sample once over all ranks, so the last ranks can have one sample fewer.
 
-    It is a `DistributedSampler` by type, so that Lightning does not put its own in place, which repeats samples.
+    The class is a `DistributedSampler`, so Lightning does not replace it with its own sampler, which repeats samples.
     """
 
     def __init__(self, dataset_len: int, rank: int = 0, world: int = 1) -> None:
@@ -116,17 +116,17 @@ class EvaluationSampler(DistributedSampler[SampleKey]):
 class SequenceSampler(DistributedSampler[SampleKey]):
     """Indices of one rank, which gets whole sequences, such as videos, and visits their samples in order.
 
-    Each sequence is of one rank. The longest goes first, always to the rank that has the fewest samples by then; with
-    fewer sequences than ranks, some ranks have none. The result depends on the lengths alone. It is a
-    `DistributedSampler` by type for the same reason as `EvaluationSampler`.
+    Sequences are assigned from longest to shortest, each to the rank with the fewest samples so far. With fewer
+    sequences than ranks, some ranks get none. The result depends on the lengths only. The class is a
+    `DistributedSampler` for the same reason as `EvaluationSampler`.
     """
 
     def __init__(self, lengths: Sequence[int], rank: int = 0, world: int = 1) -> None:
-        """Share sequences, whose samples lie one behind the other, among `world` ranks.
+        """Share consecutive sequences among `world` ranks.
 
         Args:
-            lengths: samples of each sequence.
-            rank: of this process.
+            lengths: number of samples in each sequence, in the order of the dataset.
+            rank: rank of this process.
             world: number of processes.
         """
         super().__init__(range(sum(lengths)), world, rank, shuffle=False)  # type: ignore[arg-type]  # see above
@@ -144,7 +144,7 @@ class SequenceSampler(DistributedSampler[SampleKey]):
 
 
 def _owners(lengths: Sequence[int], world: int) -> list[int]:
-    """The rank of each sequence."""
+    """Return the rank of each sequence."""
     loads, owners = [0] * world, [0] * len(lengths)
     for sequence in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
         owners[sequence] = loads.index(min(loads))

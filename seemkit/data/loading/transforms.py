@@ -1,8 +1,8 @@
-"""Changes of an image together with its target.
+"""Transforms of an image together with its target.
 
-A transform is called as ``transform(image, target, generator)`` with an image uint8 [3, H, W] and returns both anew;
-all randomness comes from the generator. Transforms that change the masks drop `Target.ignored`, which training does not
-read.
+A transform is called as ``transform(image, target, generator)`` with an image uint8 [3, H, W] and returns the changed
+image and target. All randomness comes from the generator. Transforms that change the masks drop `Target.ignored`,
+which training does not read.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Sample = tuple[Tensor, Target]
 Transform = Callable[[Tensor, Target, torch.Generator], Sample]
 
 GRAY = 128
-"""What the reference fills up images with."""
+"""Pixel value with which the reference pads images."""
 
 _SIDES = re.compile(r"\b(left|right)(?=(?:most|hand|side|wards?)?\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """Several transforms, one after the other.
+    """Several transforms, applied in order.
 
     Attributes:
-        transforms: in the order in which they run; none leaves the sample as it is.
+        transforms: the transforms in order; an empty sequence leaves the sample unchanged.
     """
 
     transforms: Sequence[Transform]
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image and target after all transforms."""
+        """Return image and target after all transforms."""
         for transform in self.transforms:
             image, target = transform(image, target, generator)
         return image, target
@@ -50,10 +50,10 @@ class Compose:
 
 @dataclass(frozen=True, slots=True)
 class HorizontalFlip:
-    """Mirrors left and right, in pixels, masks and the words of the phrases.
+    """Swaps left and right in image, masks and phrases.
 
-    Every "left" and "right" in a phrase is swapped, also in "leftmost" or "right-hand"; a phrase that uses "right" in
-    another sense ("right above") comes out wrong.
+    Every "left" and "right" in a phrase is swapped, also in "leftmost" or "right-hand". A phrase that uses "right" in
+    another sense ("right above") becomes wrong.
 
     Attributes:
         p: probability of a flip, 0..1.
@@ -66,7 +66,7 @@ class HorizontalFlip:
             raise InputError(f"flip: is {self.p}; use a probability from 0 to 1")
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image and target, mirrored with probability `p`."""
+        """Return image and target, mirrored with probability `p`."""
         if torch.rand((), generator=generator) >= self.p:
             return image, target
         phrases = tuple(replace(phrase, text=_swap_sides(phrase.text)) for phrase in target.phrases)
@@ -75,11 +75,11 @@ class HorizontalFlip:
 
 @dataclass(frozen=True, slots=True)
 class ResizeImage:
-    """Resizes the image alone; the target keeps the original size, as evaluation wants it.
+    """Resizes only the image; the target keeps the original size, as evaluation needs it.
 
     Attributes:
-        short: length of the shorter side afterwards, in pixels.
-        longest: bound on the longer side, which then decides the scale; None for no bound.
+        short: length of the shorter side after resizing, in pixels.
+        longest: limit of the longer side in pixels, which takes precedence over `short`; None means no limit.
     """
 
     short: int
@@ -92,7 +92,7 @@ class ResizeImage:
             raise InputError(f"long_side: is {self.longest}, less than short_side {self.short}; make it larger")
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image uint8 [3, h, w], resized by antialiased bilinear interpolation, and the target unchanged."""
+        """Return the image, uint8 [3, h, w], resized with antialiased bilinear sampling, and the unchanged target."""
         size = shortest_edge(Size(*image.shape[-2:]), self.short, self.longest)
         resized = F.interpolate(image[None].float(), size=tuple(size), mode="bilinear", antialias=True)
         return resized[0].round().clamp(0, 255).to(torch.uint8), target
@@ -100,10 +100,10 @@ class ResizeImage:
 
 @dataclass(frozen=True, slots=True)
 class ResizeShortestEdge(ResizeImage):
-    """Resizes image and target together, as training wants it; segments that vanish are dropped."""
+    """Resizes image and target together, as training needs it; segments that vanish are dropped."""
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image uint8 [3, h, w] and the target with masks [n, h, w] of the nearest pixels."""
+        """Return the image, uint8 [3, h, w], and the target with nearest-neighbor masks [n, h, w]."""
         image, target = ResizeImage.__call__(self, image, target, generator)
         masks = _resize_masks(target.masks, Size(*image.shape[-2:]))
         return image, drop_vanished(replace(target, masks=masks, ignored=None))
@@ -111,14 +111,14 @@ class ResizeShortestEdge(ResizeImage):
 
 @dataclass(frozen=True, slots=True)
 class LargeScaleJitter:
-    """Resizes by a random factor and cuts a square of fixed size out of it, as the reference trains.
+    """Resizes by a random factor, then crops or pads to a square of fixed size, as the reference does in training.
 
     The image is scaled to fit into the square times the factor. Where it is larger than the square, a random part is
-    taken; where it is smaller, it lies in the top left and the rest is gray (128), in no segment. Segments that vanish
-    are dropped. Source: Ghiasi et al., Simple Copy-Paste (2021), section 3; values of the reference.
+    kept. Where it is smaller, it is placed at the top left; the rest is gray (128) and belongs to no segment. Segments
+    that vanish are dropped. Source: Ghiasi et al., Simple Copy-Paste (2021), section 3; values of the reference.
 
     Attributes:
-        side: of the square in pixels.
+        side: side of the square in pixels.
         least: the smallest factor.
         most: the largest factor.
     """
@@ -135,7 +135,7 @@ class LargeScaleJitter:
             )
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image uint8 [3, side, side] and the target with masks [n, side, side]."""
+        """Return the image, uint8 [3, side, side], and the target with masks [n, side, side]."""
         factor, down, right = torch.rand(3, generator=generator).tolist()
         scale = self.side * (self.least + factor * (self.most - self.least)) / max(image.shape[-2:])
         size = [max(1, round(length * scale)) for length in image.shape[-2:]]
@@ -143,7 +143,7 @@ class LargeScaleJitter:
         top, left = round(down * room[0]), round(right * room[1])
 
         def change(given: Tensor, fill: int) -> Tensor:
-            """Resized as its kind asks for (pixels smoothly, masks to the nearest), cut and filled up."""
+            """Return the image or masks, resized (image smoothly, masks to the nearest pixel), cropped and padded."""
             part = functional.crop(
                 functional.resize(given, size), top, left, min(size[0], self.side), min(size[1], self.side)
             )
@@ -156,18 +156,18 @@ class LargeScaleJitter:
 
 @dataclass(frozen=True, slots=True)
 class Torchvision:
-    """Any transform of ``torchvision.transforms.v2``, such as a change of colors.
+    """Any transform of ``torchvision.transforms.v2``, such as a color change.
 
-    Those that mirror the image leave the words left and right in phrases as they are; `HorizontalFlip` does not.
+    To mirror the image, use `HorizontalFlip`: mirroring by torchvision does not swap left and right in phrases.
 
     Attributes:
-        transform: gets image and masks as its own tensor types.
+        transform: the transform; it gets image and masks as ``tv_tensors``.
     """
 
     transform: v2.Transform
 
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
-        """Image and target after the transform, whose draws come from `generator`."""
+        """Return image and target after the transform, whose random draws depend on `generator`."""
         seed = int(torch.randint(2**31, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -177,7 +177,7 @@ class Torchvision:
 
 
 def shortest_edge(size: Size, short: int, longest: int | None) -> Size:
-    """The size scaled so that its shorter side is `short`, or its longer side `longest` where that is smaller."""
+    """Return the size scaled to a shorter side of `short`, or to a longer side of `longest` if that is smaller."""
     scale = short / min(size)
     if longest is not None:
         scale = min(scale, longest / max(size))
@@ -185,7 +185,7 @@ def shortest_edge(size: Size, short: int, longest: int | None) -> Size:
 
 
 def drop_vanished(target: Target) -> Target:
-    """The target without segments that have no pixel and without their phrases; the other phrases are re-indexed."""
+    """Return the target without empty segments and their phrases; the other phrases are re-indexed."""
     keep = target.masks.flatten(1).any(1)
     if keep.all():
         return target
@@ -202,7 +202,7 @@ def drop_vanished(target: Target) -> Target:
 
 
 def _resize_masks(masks: Tensor, size: Size) -> Tensor:
-    """Masks [N, H, W] sampled at the pixel whose square holds each new pixel's center."""
+    """Return masks [N, H, W] at `size`; each new pixel takes the value of the old pixel that contains its center."""
     rows, columns = (
         ((2 * torch.arange(new) + 1) * old) // (2 * new) for new, old in zip(size, masks.shape[-2:], strict=True)
     )
@@ -210,12 +210,12 @@ def _resize_masks(masks: Tensor, size: Size) -> Tensor:
 
 
 def _swap_sides(text: str) -> str:
-    """The text with left and right exchanged; upper and lower case stay where they are."""
+    """Return the text with left and right swapped; each new word keeps the case of the old one."""
     return _SIDES.sub(lambda match: _like(match[0], "right" if match[0].lower() == "left" else "left"), text)
 
 
 def _like(model: str, word: str) -> str:
-    """The word in the case of another: LEFT gives RIGHT, Left gives Right."""
+    """Return `word` in the case of `model`: for "right", LEFT gives RIGHT and Left gives Right."""
     if model.isupper():
         return word.upper()
     return word.capitalize() if model[0].isupper() else word

@@ -1,4 +1,4 @@
-"""``seemkit data check``: a whole folder read once, what is in it, and what is wrong with it."""
+"""``seemkit data check``: read a whole folder once and report its content and its faults."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seemkit.io.table import aligned
 from seemkit.types import Size, Target, Vocabulary
 
 MIN_AREA: Final = 10
-"""Training draws no visual prompt for a segment of fewer pixels (`seemkit.interactive.user.MIN_AREA`)."""
+"""Training draws no visual prompt for a segment with fewer pixels (`seemkit.interactive.user.MIN_AREA`)."""
 MOST_SHOWN: Final = 20
 
 
 @dataclass(slots=True)
 class _Problems:
-    """The first problems of a folder and the number of all."""
+    """The first problems of a folder, and the number of all problems."""
 
     shown: list[str] = field(default_factory=list)
     count: int = 0
@@ -67,7 +67,7 @@ class _Tally:
         return torch.bincount(labels, minlength=len(self.vocabulary))
 
     def lines(self) -> Iterator[str]:
-        """What the split holds."""
+        """Yield the lines that describe the content of the split."""
         count = self.sizes.total()
         yield f"  images    {count}{f', {self.empty} without a segment' if self.empty else ''}"
         if not count:
@@ -83,7 +83,7 @@ class _Tally:
         yield from (f"  {line}" for line in self._classes())
 
     def _classes(self) -> list[str]:
-        """The table of classes, the most frequent first, and the names of those that do not occur."""
+        """Return the table of classes, most frequent first, and the names of the classes without a segment."""
         rows = [("class", "kind", "segments", "images", "mean area")]
         for label in self.segments.argsort(descending=True, stable=True).tolist():
             if segments := int(self.segments[label]):
@@ -95,13 +95,14 @@ class _Tally:
 
 
 def check(folder: Path, progress: Callable[[str], object] = lambda _: None) -> tuple[list[str], int]:
-    """The lines of a report on every split of a folder, and the number of problems.
+    """Return the lines of a report on every split of a folder, and the number of problems.
 
-    Every sample is read as training would read it. A fault in one sample is noted and the next one read; a split whose
-    JSON is faulty, or lists a file that is absent, cannot be opened and has one problem. One sample at a time is held.
+    Each sample is read as in training. A faulty sample is reported, and the check continues with the next one. A split
+    whose JSON is faulty or lists a missing file cannot be opened and counts as one problem. Only one sample is in
+    memory at a time.
 
     Args:
-        folder: holds ``annotations/``; see `DATASETS` for the JSONs that make a split.
+        folder: the folder with ``annotations/``; `DATASETS` lists the JSONs of a split.
         progress: called with a line that says what is being read.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``seemkit data shard``: a folder in one of COCO's layouts with its files packed into tar files."""
+"""``seemkit data shard``: pack the files of a folder in a COCO layout into tar files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seemkit.io.storage import StoredFile
 from seemkit.io.table import aligned
 
 Sample: TypeAlias = dict[str, StoredFile]
-"""What is packed for one image, side by side in one shard, by the names of the members."""
+"""The files of one image by member name; they are packed side by side in one shard."""
 
 
 def shard(
@@ -27,22 +27,22 @@ def shard(
     images: int = 500,
     progress: Callable[[str], object] = lambda _: None,
 ) -> list[str]:
-    """Writes a folder that is read like `source` but has few files; returns the lines of a summary.
+    """Write a folder that reads like `source` but has few files; return the lines of a summary.
 
-    `out` gets the JSONs of ``annotations/`` as they are, ``shards/<split>-000000.tar`` and so on with the images and
-    panoptic PNGs byte for byte, in the order of the JSON, and ``shards/<split>.json``, which says where each lies. Any
-    tar program unpacks them. The same source gives the same bytes. JSONs and the presence of all files are checked
-    first; then everything is written into a temporary folder beside `out` that is renamed at the end.
+    `out` gets the JSONs of ``annotations/`` unchanged. ``shards/<split>-000000.tar`` and so on hold the images and
+    panoptic PNGs byte for byte, in the order of the JSON. ``shards/<split>.json`` gives the place of each file. Any tar
+    program can unpack the shards, and the same source gives the same bytes. The JSONs and the presence of all files are
+    checked first. Then everything is written into a temporary folder beside `out`, which is renamed at the end.
 
     Args:
-        source: holds ``annotations/`` (see `DATASETS`), and its images as files or in shards.
-        out: the folder to make; it must be absent or empty.
-        splits: which to pack; none means all. Of the others, the JSONs are left out too.
-        images: in one shard, at least 1.
+        source: the folder with ``annotations/`` (see `DATASETS`) and the images, as files or in shards.
+        out: the folder to write; it must be missing or empty.
+        splits: the splits to pack; none means all. The JSONs of the other splits are omitted.
+        images: number of images per shard, at least 1.
         progress: called with a line that says what is being done.
 
     Raises:
-        InputError: a bad argument, a fault in the source, or `out` cannot be written; `out` is as before.
+        InputError: an argument is invalid, the source is faulty, or `out` cannot be written; `out` stays unchanged.
     """
     if images < 1:
         raise InputError(f"--images {images}: expected the number of images in a shard, at least 1")
@@ -50,7 +50,7 @@ def shard(
     found = find_splits(source)
     known = list(dict.fromkeys(split for _, split in found))
     if unknown := [split for split in splits if split not in known]:
-        raise InputError(f"--split {unknown[0]}: {source} has no such split; use some of: {', '.join(known)}")
+        raise InputError(f"--split {unknown[0]}: {source} has no such split; choose from: {', '.join(known)}")
     chosen = [split for split in known if not splits or split in splits]
     samples = {}
     for split in chosen:
@@ -64,7 +64,7 @@ def shard(
 
 
 def _samples(source: Path, split: str, kinds: Sequence[str]) -> list[Sample]:
-    """One an image of a split, in the order of its JSONs; what several of them list comes once."""
+    """Return one sample per image of a split, in the order of the JSONs; an image in several JSONs occurs once."""
     taken: dict[str, str] = {}
     samples: dict[str, Sample] = {}
     for kind in kinds:
@@ -75,15 +75,17 @@ def _samples(source: Path, split: str, kinds: Sequence[str]) -> list[Sample]:
             sample = samples.setdefault(image, {})
             for member, file in files:
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
-                    raise InputError(f"{dataset.json_path}: file_name of {file} leads out of its folder; move it there")
+                    raise InputError(
+                        f"{dataset.json_path}: file_name leads to {file}, outside its folder; move the file into it"
+                    )
                 if taken.setdefault(member, str(file)) != str(file):
-                    raise InputError(f"{file}: would be {member} in its shard, as would {taken[member]}; rename one")
+                    raise InputError(f"{file}: would be {member} in its shard, like {taken[member]}; rename one")
                 sample.setdefault(member, file)
     return list(samples.values())
 
 
 def _copy_annotations(source: Path, out: Path, left_out: set[str]) -> None:
-    """Copies the JSONs, but for those of splits that are left out."""
+    """Copy the JSONs, except those of the splits in `left_out`."""
     (out / "annotations").mkdir(parents=True)
     for path in sorted((source / "annotations").glob("*.json")):
         if path.stem.partition("_")[2] not in left_out:
@@ -95,7 +97,7 @@ def _copy_annotations(source: Path, out: Path, left_out: set[str]) -> None:
 def _pack(
     samples: Sequence[Sample], out: Path, split: str, images: int, progress: Callable[[str], object]
 ) -> ShardIndex:
-    """Writes the shards of a split and their index."""
+    """Write the shards of a split and their index; return the index."""
     shards: list[Shard] = []
     places: dict[str, Place] = {}
     for number, start in enumerate(range(0, len(samples), images)):
@@ -109,7 +111,7 @@ def _pack(
 
 
 def _write_tar(path: Path, number: int, samples: Sequence[Sample]) -> dict[str, Place]:
-    """Writes the shard of a number; returns where the content of each member lies."""
+    """Write shard `number`; return the place of each member."""
     places = {}
     with path.open("wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
         for member, file in (item for sample in samples for item in sample.items()):
@@ -120,8 +122,8 @@ def _write_tar(path: Path, number: int, samples: Sequence[Sample]) -> dict[str, 
 
 
 def _add(tar: tarfile.TarFile, stream: BinaryIO, member: str, content: bytes) -> int:
-    """Appends a member; returns where its content begins."""
-    # times, owner and rights are the constants of TarInfo, so that the same files give the same bytes
+    """Append a member; return the offset of its content."""
+    # times, owner and permissions are TarInfo's constants, so the same files give the same bytes
     info = tarfile.TarInfo(member)
     info.size = len(content)
     tar.addfile(info, BytesIO(content))
@@ -130,7 +132,7 @@ def _add(tar: tarfile.TarFile, stream: BinaryIO, member: str, content: bytes) ->
 
 
 def _summary(samples: dict[str, list[Sample]], indices: dict[str, ShardIndex]) -> list[str]:
-    """The images, shards and bytes of each split."""
+    """Return the table of images, shards and bytes per split."""
     rows = [("", "images", "shards", "bytes")]
     for split, index in indices.items():
         size = sum(shard.size for shard in index.shards)

@@ -1,4 +1,4 @@
-"""The embedded data set: seeded, photo-like scenes with exact panoptic maps and referring expressions."""
+"""The built-in data set: seeded, photo-like scenes with exact panoptic maps and referring expressions."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from seemkit.data.scenes.vocabulary import STUFF
 
 
 def background(rng: np.random.Generator, bank: Bank, size: int) -> tuple[Field, NDArray[np.uint8], tuple[str, ...]]:
-    """A picture without things, its map, and its classes.
+    """Return an image without things, its region map and the classes of the regions.
 
     Returns:
-        The picture float32 [3, S, S], about 0..255; the map uint8 [S, S] of region numbers from 1; the class of
-        each region. The sky, if there is any, is on top.
+        The image, float32 [3, S, S], about 0..255; the map, uint8 [S, S], of region numbers from 1; the class of each
+        region. Sky is always on top.
     """
     count = int(rng.choice(3, p=(0.2, 0.5, 0.3))) + 1
     drawn = [STUFF[i] for i in rng.permutation(len(STUFF))[:count]]
@@ -30,7 +30,7 @@ def background(rng: np.random.Generator, bank: Bank, size: int) -> tuple[Field, 
 
 
 def _layout(rng: np.random.Generator, count: int, size: int) -> NDArray[np.uint8]:
-    """Region numbers 1..count [S, S] in bands from top to bottom, divided by slanted waves."""
+    """Return region numbers 1..count, uint8 [S, S], in bands from top to bottom with slanted, wavy borders."""
     unit = size / 128
     x, y = np.arange(size, dtype=np.float32)[None, :], np.arange(size, dtype=np.float32)[:, None]
     regions = np.ones((size, size), np.uint8)
@@ -45,7 +45,7 @@ def _layout(rng: np.random.Generator, count: int, size: int) -> NDArray[np.uint8
 
 
 def _crop(rng: np.random.Generator, bank: Bank, name: str, size: int) -> NDArray[np.uint8]:
-    """A random window [3, S, S] of one of the class's textures, half of the time mirrored."""
+    """Return a random window [3, S, S] of a random texture of the class, mirrored half of the time."""
     texture = bank[name][rng.integers(len(bank[name]))]
     room = texture.shape[1] - size + 1
     # The sky's color depends on the height above the horizon, so its window starts at the top.

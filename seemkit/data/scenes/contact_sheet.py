@@ -1,4 +1,4 @@
-"""A picture for people: scenes of a written split, their panoptic maps, and one phrase each."""
+"""Contact sheet of a written split: scenes with their panoptic maps and one phrase each."""
 
 from __future__ import annotations
 
@@ -22,43 +22,45 @@ _GAP: Final = 8
 _CAPTION: Final = 36
 _FONT_SIZE: Final = 13
 _PHRASE_WIDTH: Final = 30
-"""Characters in one of the two lines of a caption."""
+"""Maximum number of characters in a line of a caption, which has two lines."""
 
 
 def contact_sheet(root: Path, split: str, path: Path, columns: int = 6, rows: int = 2) -> None:
-    """A PNG at `path` of the first scenes of a split, each above its panoptic map and a phrase; its thing is outlined.
+    """Write a PNG of the first scenes of a split, each above its panoptic map and one phrase.
+
+    The map has a white line around the thing that the phrase names.
 
     Args:
-        root: a folder that `write_scenes` made.
-        split: name of a split of it.
-        path: the file to write.
-        columns: scenes side by side.
-        rows: rows of scenes; the split has at least `columns * rows` images.
+        root: a folder written by `write_scenes`.
+        split: name of one of its splits.
+        path: the PNG to write.
+        columns: number of columns of scenes.
+        rows: number of rows of scenes; the split needs at least `columns * rows` images.
 
     Raises:
-        InputError: the split is absent or too small.
+        InputError: the split is missing or too small.
     """
     source = root / "annotations" / f"panoptic_{split}.json"
     if not source.is_file():
-        raise InputError(f"{source}: not found; write the scenes first or name one of their splits")
+        raise InputError(f"{source}: not found; write the scenes first, or name one of their splits")
     panoptic = json.loads(source.read_text(encoding="utf-8"))
     refs = json.loads((source.parent / f"refs_{split}.json").read_text(encoding="utf-8"))["refs"]
     annotations = panoptic["annotations"][: columns * rows]
     if len(annotations) < columns * rows:
-        raise InputError(f"{source}: {len(annotations)} images are too few for {columns} x {rows}; ask for less")
+        raise InputError(f"{source}: {len(annotations)} images are too few for {columns} x {rows}; ask for fewer")
     width, height = _CELL + _GAP, 2 * _CELL + _CAPTION + _GAP
     sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), "white")
     for position, annotation in enumerate(annotations):
         row, column = divmod(position, columns)
         of_image = [ref for ref in refs if ref["image_id"] == annotation["image_id"]]
-        # Attribute phrases come first in an image and relations last, so counting back gives neighbors both kinds.
+        # An image lists attribute phrases first and relations last; counting from the end varies the kind.
         ref = of_image[-1 - position % len(of_image)]
         sheet.paste(_cell(root, split, annotation, ref), (_GAP + column * width, _GAP + row * height))
     sheet.save(path, optimize=True)
 
 
 def _cell(root: Path, split: str, annotation: dict[str, Any], ref: dict[str, Any]) -> Image.Image:
-    """One scene above its colored map and a phrase."""
+    """Return one scene above its colored map and its phrase."""
     name = annotation["file_name"]
     with Image.open(root / split / name) as picture:
         scene = picture.convert("RGB").resize((_CELL, _CELL), Image.Resampling.BICUBIC)
@@ -74,7 +76,7 @@ def _cell(root: Path, split: str, annotation: dict[str, Any], ref: dict[str, Any
 
 
 def _colored(ids: NDArray[np.int64], segments: list[dict[str, Any]], chosen: int) -> NDArray[np.uint8]:
-    """The map [H, W, 3] with a color a class, things vivid and stuff pale, and a white line around one segment."""
+    """Return the colored map [H, W, 3], vivid for things and pale for stuff, with a white line around one segment."""
     picture = np.zeros((*ids.shape, 3), np.uint8)
     for segment in segments:
         mask = ids == segment["id"]
@@ -86,7 +88,7 @@ def _colored(ids: NDArray[np.int64], segments: list[dict[str, Any]], chosen: int
 
 
 def _color(category: int) -> tuple[int, int, int]:
-    """A color for a category; steps of the golden ratio keep neighboring numbers far apart in hue."""
+    """Return the color of a category; golden-ratio steps give consecutive ids very different hues."""
     stuff = CLASSES[category - 1] in STUFF
     red, green, blue = colorsys.hsv_to_rgb(category * 0.618 % 1, 0.3 if stuff else 0.75, 0.6 if stuff else 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,4 +1,4 @@
-"""How a thing gets its pixels: its outline in the picture, its shaded and textured surface, its cast shadow."""
+"""Painting of things: outline, shaded and textured surface, cast shadow."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from seemkit.data.scenes.things import Design
 from seemkit.data.scenes.vocabulary import COLORS
 
 _REACH: Final = 1.3
-"""Half the side of a thing's box in radii: the corners of a turned and stretched mug are the farthest."""
+"""Half the side of a thing's box, in radii. The corners of a rotated and stretched mug reach farthest."""
 _SHADOW_DEPTH: Final = 0.45
 _DETAIL_OPACITY: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where the cast shadows of a scene fall and how soft they are, in pixels."""
+    """Offset and blur of the cast shadows of a scene, in pixels."""
 
     dx: int
     dy: int
@@ -31,20 +31,20 @@ class Light:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size: int) -> Self:
-        """A light from above, from the left or the right, for a scene of `size` pixels."""
+        """Return a random light from above, from the left or the right, for a scene of `size` pixels."""
         unit = size / 128
         return cls(round(rng.uniform(-5, 5) * unit), round(rng.uniform(2, 6) * unit), max(1, round(2 * unit)))
 
 
 class Window(NamedTuple):
-    """A box of a scene, cut at the scene's edges: `scene[rows, columns]`."""
+    """A box in a scene, clipped at the scene's edges: `scene[rows, columns]`."""
 
     rows: slice
     columns: slice
 
     @classmethod
     def cut(cls, picture: Image.Image, left: int, top: int, size: int) -> tuple[Self, Image.Image]:
-        """The window that a picture covers if its corner is put at (left, top), and the part of it that is inside."""
+        """Return the window covered by an image whose corner is at (left, top), and the part of the image inside it."""
         x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + picture.width, size), min(top + picture.height, size)
         window = cls(slice(y0, max(y0, y1)), slice(x0, max(x0, x1)))
         return window, picture.crop((x0 - left, y0 - top, max(x0, x1) - left, max(y0, y1) - top))
@@ -52,16 +52,16 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A rasterized thing and its shadow; the fields have the size of their window and values 0..1.
+    """A rasterized thing and its shadow; the arrays have the size of their window and values 0..1.
 
     Attributes:
-        window: what the thing covers.
+        window: box of the thing.
         alpha: coverage by the thing.
-        core: the same, falling off toward the rim over two pixels.
-        details: coverage by the inner parts that characterize the shape.
-        shadow_window: what its shadow covers.
-        shadow: how much of the light is kept off.
-        full: number of pixels of the thing had nothing cut it.
+        core: the same coverage, falling to 0 toward the rim over two pixels.
+        details: coverage by the inner parts that are typical of the shape.
+        shadow_window: box of the shadow.
+        shadow: strength of the shadow.
+        full: number of pixels of the whole thing, including those outside the scene.
     """
 
     window: Window
@@ -74,7 +74,7 @@ class Sprite:
 
     @classmethod
     def rasterize(cls, design: Design, light: Light, size: int) -> Self:
-        """The sprite of `design` in a scene of `size` pixels."""
+        """Return the sprite of `design` in a scene of `size` pixels."""
         half = int(_REACH * design.radius) + 1
         left, top, side = int(design.x) - half, int(design.y) - half, 2 * half + 1
         stencil = Stencil(side, (design.x - left, design.y - top), design.radius, design.angle, design.aspect)
@@ -97,7 +97,7 @@ class Sprite:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Which pixels belong to the thing: those covered by at least half."""
+        """Pixels of the thing, bool [h, w]: those that it covers by more than half."""
         return self.alpha > 0.5
 
 
@@ -106,7 +106,7 @@ def _unit_values(picture: Image.Image) -> Field:
 
 
 def paint(rng: np.random.Generator, image: Field, design: Design, sprite: Sprite) -> None:
-    """Paints the thing and its shadow into `image` (float32 [3, S, S], about 0..255), in place."""
+    """Paint the thing and its shadow into `image`, float32 [3, S, S], about 0..255, in place."""
     image[:, *sprite.shadow_window] *= 1 - _SHADOW_DEPTH * sprite.shadow
     rows, columns = sprite.window
     x = (np.arange(columns.start, columns.stop, dtype=np.float32) - design.x)[None, :] / design.radius
@@ -119,7 +119,7 @@ def paint(rng: np.random.Generator, image: Field, design: Design, sprite: Sprite
 
 
 def _pigment(rng: np.random.Generator, design: Design, sprite: Sprite, x: Field, y: Field) -> Field:
-    """The unlit colors [3, h, w]: main color, second color on one side, dark (on black: light) details."""
+    """Return the unlit colors [3, h, w]: main color, second color on one side, dark details (light on dark colors)."""
     main = np.asarray(design.rgb, np.float32)[:, None, None]
     detail = main * 0.3 if main.mean() > 95 else main * 0.4 + 150
     base: Field = main
@@ -131,7 +131,7 @@ def _pigment(rng: np.random.Generator, design: Design, sprite: Sprite, x: Field,
 
 
 def _relief(rng: np.random.Generator, radius: float, sprite: Sprite, x: Field, y: Field) -> Field:
-    """Brightness factors [h, w] around 1: shading across the thing, a surface pattern, and mostly a dark rim."""
+    """Return brightness factors [h, w] around 1: shading, sometimes a surface pattern, and mostly a dark rim."""
     across, down = rng.normal(0, 0.8, 2).tolist()
     factors = 1 + 0.13 * np.clip(x * across + y * down, -2, 2)
     pattern, angle = rng.random(), rng.uniform(0, math.pi)

@@ -1,4 +1,4 @@
-"""Referring expressions for the things of a scene, each of which fits exactly one of them."""
+"""Referring expressions for the things of a scene; each fits exactly one thing."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ FORMS: Final[dict[Form, float]] = {
     ("size", "shape"): 0.7,
     ("size", "color", "shape"): 0.7,
 }
-"""The attributes that a phrase names, and how likely each choice is."""
+"""The attributes that a phrase names, and the weight of each choice."""
 _RELATED_FORMS: Final[tuple[Form, ...]] = (("color",), ("shape",), ("color", "shape"))
 RELATIONS: Final = {"left of": ("x", -1), "right of": ("x", 1), "above": ("y", -1), "below": ("y", 1)}
 """Coordinate and direction of each relation."""
 
 _NEEDED: Final = 4.0
-"""How much likelier a phrase of several attributes gets where none of them can be left out."""
+"""Factor on the weight of a phrase of several attributes if none of them can be omitted."""
 _CLEARLY: Final = 10
-"""A target is at least so many pixels of 128 on the named side of the anchor; the others are not on that side."""
+"""Least distance of a target from the anchor toward the named side, in pixels of a scene of 128."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A phrase and the thing it means.
+    """A phrase and the thing it refers to.
 
     Attributes:
         text: for example ``"the red star left of the blue ring"``.
-        id: the thing's value in the scene's panoptic map.
-        tags: ``"attribute"`` or ``"relation"``, and ``"unseen"`` if it names a held-out color and shape of the thing.
+        id: id of the thing in the panoptic map of the scene.
+        tags: ``"attribute"`` or ``"relation"``, then ``"unseen"`` if the phrase names a held-out pair as the thing's
+            color and shape.
     """
 
     text: str
@@ -50,7 +51,7 @@ class Expression:
 
 
 def expressions(rng: np.random.Generator, things: Sequence[Thing], size: int) -> tuple[Expression, ...]:
-    """Up to `MOST` expressions, drawn at random from all unambiguous ones; longer forms mostly where needed."""
+    """Return up to `MOST` random unambiguous expressions; longer forms occur mostly where they are needed."""
     related = _related(things, size)
     relations = [related[i] for i in rng.permutation(len(related))[:MOST_RELATIONS]]
     single, weights = _single(things)
@@ -60,13 +61,13 @@ def expressions(rng: np.random.Generator, things: Sequence[Thing], size: int) ->
 
 
 def _words(thing: Thing, form: Form) -> str:
-    """The description of a thing by the attributes in `form`, for example ``"the small red star"``."""
+    """Return the description of a thing by the attributes in `form`, for example ``"the small red star"``."""
     words = {"size": "large" if thing.large else "small", "color": thing.color, "shape": thing.shape}
     return " ".join(["the", *(words[name] for name in form), *(() if "shape" in form else ("thing",))])
 
 
 def _fits(thing: Thing, target: Thing, form: Form) -> bool:
-    """Whether a reader could take the description of `target` to mean `thing`; the color of a side counts too."""
+    """Return whether the description of `target` also fits `thing`; the color of one side of `thing` counts too."""
     return (
         ("color" not in form or target.color in (thing.color, thing.second))
         and ("shape" not in form or thing.shape == target.shape)
@@ -84,7 +85,7 @@ def _tags(target: Thing, form: Form, kind: str) -> tuple[str, ...]:
 
 
 def _single(things: Sequence[Thing]) -> tuple[list[Expression], list[float]]:
-    """All unambiguous attribute phrases and how much each is wanted."""
+    """Return all unambiguous attribute phrases and their weights."""
     found, weights = [], []
     for target in things:
         clear = [form for form in FORMS if _alone(things, target, form)]
@@ -96,7 +97,7 @@ def _single(things: Sequence[Thing]) -> tuple[list[Expression], list[float]]:
 
 
 def _related(things: Sequence[Thing], size: int) -> list[Expression]:
-    """All relation phrases whose target the description alone does not single out."""
+    """Return all unambiguous relation phrases whose target is ambiguous without the relation."""
     named = [thing for thing in things if _alone(things, thing, ("color", "shape"))]
     found = []
     for target, form in product(things, _RELATED_FORMS):
@@ -112,18 +113,18 @@ def _related(things: Sequence[Thing], size: int) -> list[Expression]:
 
 
 def _offset(relation: str, thing: Thing, anchor: Thing) -> tuple[float, float]:
-    """Pixels from the anchor to the thing in the relation's direction, and across it."""
+    """Return the offset in pixels from the anchor to the thing, along the relation's direction and across it."""
     axis, sign = RELATIONS[relation]
     dx, dy = thing.x - anchor.x, thing.y - anchor.y
     return (sign * dx, dy) if axis == "x" else (sign * dy, dx)
 
 
 def _holds(relation: str, thing: Thing, anchor: Thing, size: int) -> bool:
-    """Whether the thing stands clearly, and not mainly in another direction, on the named side of the anchor."""
+    """Return whether the thing is clearly on the named side of the anchor and not mainly in another direction."""
     along, across = _offset(relation, thing, anchor)
     return along >= _CLEARLY * size / 128 and along >= 0.5 * abs(across)
 
 
 def _possible(relation: str, thing: Thing, anchor: Thing) -> bool:
-    """Whether the thing is on the named side of the anchor at all, however little."""
+    """Return whether the thing is on the named side of the anchor, even by a fraction of a pixel."""
     return _offset(relation, thing, anchor)[0] > 0

@@ -1,4 +1,4 @@
-"""One scene: picture, exact panoptic map, things and referring expressions."""
+"""One scene: image, exact panoptic map, things and referring expressions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from seemkit.data.scenes.textures import Bank, Field, texture_bank
 from seemkit.data.scenes.things import Design, Thing, propose
 
 UNSEEN_CHANCE: Final = 0.5
-"""Chance that a thing outside of the training split is of a held-out color and shape."""
+"""Chance that a thing outside the training splits has a held-out color and shape."""
 THING_COUNTS: Final = {2: 0.15, 3: 0.27, 4: 0.3, 5: 0.28}
-"""How likely each number of things is; crowded scenes may hold fewer, but at least two."""
+"""Chance of each number of things; a crowded scene can have fewer, but at least two."""
 _ATTEMPTS: Final = 20
 
-# Least visible pixels of a scene of 128 x 128, and least visible share of a thing.
+# Least number of visible pixels in a scene of 128 x 128, and least visible share of a thing.
 MIN_THING_AREA: Final = 120
 MIN_STUFF_AREA: Final = 300
 _MIN_VISIBLE: Final = 0.5
@@ -37,7 +37,7 @@ class Scene:
         image: uint8 [S, S, 3], RGB.
         ids: uint8 [S, S], the panoptic map; every pixel belongs to a segment 1..N.
         classes: the class names of the segments 1..N, stuff first.
-        things: the things, in the order in which they were painted.
+        things: the things, in painting order.
         expressions: unambiguous phrases for the things.
     """
 
@@ -49,10 +49,10 @@ class Scene:
 
 
 def make_scene(seed: int, split: str, index: int, size: int = 128) -> Scene:
-    """Scene number `index` of a split: the same for the same arguments, whatever else is made.
+    """Return scene number `index` of a split; it depends on the arguments only.
 
-    Splits whose name starts with ``"train"`` never hold a held-out pair of color and shape. Each split has
-    textures of its own.
+    Splits whose name starts with ``"train"`` never contain a held-out pair of color and shape. Each split has its own
+    textures.
 
     Args:
         seed: at least 0.
@@ -74,13 +74,13 @@ def _bank(seed: int, split: str, size: int) -> Bank:
 
 
 def compose(rng: np.random.Generator, bank: Bank, size: int, unseen: float) -> Scene:
-    """A scene with at least two things and at least one phrase.
+    """Return a scene with at least two things and at least one phrase.
 
     Args:
         rng: source of all randomness.
         bank: textures for scenes of `size` pixels.
         size: height and width in pixels.
-        unseen: chance that a thing is of a held-out pair; 0 for training.
+        unseen: chance that a thing has a held-out pair of color and shape; 0 for training.
     """
     while True:
         image, ids, stuff = background(rng, bank, size)
@@ -95,7 +95,7 @@ def compose(rng: np.random.Generator, bank: Bank, size: int, unseen: float) -> S
 def _add_things(
     rng: np.random.Generator, image: Field, ids: NDArray[np.uint8], regions: int, unseen: float
 ) -> list[Design]:
-    """Paints things into `image` and `ids`, in place; returns their designs in order."""
+    """Paint things into `image` and `ids`, in place; return their designs in order."""
     size = ids.shape[0]
     light = Light.draw(rng, size)
     wanted = rng.choice(list(THING_COUNTS), p=list(THING_COUNTS.values()))
@@ -117,7 +117,7 @@ def _add_things(
 
 
 def _claim(ids: NDArray[np.uint8], sprite: Sprite, least: Sequence[float]) -> bool:
-    """Gives the sprite's pixels to a new, last segment if every segment 1.. keeps its `least` area; else nothing."""
+    """Add the sprite to `ids` as the last segment if all segments keep their `least` area; return whether it fits."""
     region, mask, count = ids[sprite.window], sprite.mask, len(least) + 1
     areas = np.bincount(ids.ravel(), minlength=count) - np.bincount(region[mask], minlength=count)
     areas[-1] = np.count_nonzero(mask)
@@ -128,7 +128,7 @@ def _claim(ids: NDArray[np.uint8], sprite: Sprite, least: Sequence[float]) -> bo
 
 
 def _visible(ids: NDArray[np.uint8], regions: int, designs: Sequence[Design]) -> tuple[Thing, ...]:
-    """The things as they can be seen in the finished map."""
+    """Return the things as visible in the finished map."""
     things = []
     for number, d in enumerate(designs, start=regions + 1):
         y, x = np.nonzero(ids == number)
@@ -139,7 +139,7 @@ def _visible(ids: NDArray[np.uint8], regions: int, designs: Sequence[Design]) ->
 
 
 def _photograph(rng: np.random.Generator, image: Field) -> NDArray[np.uint8]:
-    """The picture as a camera would return it: uneven light, exposure and noise, uint8 [S, S, 3]."""
+    """Return the image, uint8 [S, S, 3], as a camera would record it: with uneven light, exposure and noise."""
     size = image.shape[1]
     line = np.linspace(-1, 1, size, dtype=np.float32)
     across, down = rng.uniform(-0.1, 0.1, 2).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The ten shapes: their outlines, the parts inside them that tell them apart, and their rasterization."""
+"""The ten shapes: outlines, distinctive inner parts, and rasterization."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Polygon: TypeAlias = NDArray[np.complex128]
-"""Corners as x + iy, so that a factor turns and scales them."""
+"""Corners as complex numbers x + iy; a complex factor rotates and scales them."""
 
 SUPERSAMPLING: Final = 3
 RING_HOLE: Final = 0.52
-"""Radius of the hole in a ring over the radius of the ring."""
+"""Radius of the hole of a ring divided by the radius of the ring."""
 
 
 def _circle(points: int, radius: float, x: float = 0.0, y: float = 0.0) -> Polygon:
@@ -22,7 +22,7 @@ def _circle(points: int, radius: float, x: float = 0.0, y: float = 0.0) -> Polyg
 
 
 def _polar(radii: NDArray[np.float64]) -> Polygon:
-    """The closed outline through equally spaced directions; the first one points up."""
+    """Return the closed outline with these radii in equally spaced directions; the first points up."""
     return radii * -1j * np.exp(2j * np.pi * np.arange(len(radii)) / len(radii))
 
 
@@ -35,7 +35,7 @@ def _polygon(*corners: tuple[float, float]) -> Polygon:
 
 
 def _right_of(polygon: Polygon, x: float) -> Polygon:
-    """The part of a convex polygon at and beyond `x`."""
+    """Return the part of a convex polygon at and to the right of `x`."""
     return np.maximum(polygon.real, x) + 1j * polygon.imag
 
 
@@ -46,7 +46,7 @@ def _heart() -> Polygon:
 
 
 def _ring_bars() -> list[Polygon]:
-    """Eight bars across the band of a ring, as on a lifebuoy."""
+    """Return eight bars across the band of a ring, as on a lifebuoy."""
     bar = np.array([0.58, 0.58 * np.exp(0.25j), 0.97 * np.exp(0.25j), 0.97])
     return [bar * np.exp(0.25j * np.pi * i) for i in range(8)]
 
@@ -74,7 +74,7 @@ OUTLINES: Final[dict[str, list[Polygon]]] = {
     "disc": [_circle(40, 0.92)],
 }  # fmt: skip
 
-# The background shows through a hole. The one in the handle of the mug ends at its body.
+# The background shows through the holes. The hole in the handle of the mug ends at its body.
 HOLES: Final[dict[str, list[Polygon]]] = {
     "ring": [_circle(40, RING_HOLE)],
     "gear": [_circle(24, 0.28)],
@@ -104,12 +104,12 @@ DETAILS: Final[dict[str, list[Polygon]]] = {
 
 
 class Stencil:
-    """Rasterizes polygons of one thing into a square box of `side` pixels.
+    """Rasterizes the polygons of one thing into a square box of `side` pixels.
 
     Args:
         side: width and height of the box in pixels.
         center: the thing's center (x, y) in the box, in pixels.
-        radius: the length of one unit in pixels.
+        radius: length of one unit in pixels.
         angle: clockwise rotation in radians.
         aspect: horizontal stretch; the height is divided by it.
     """
@@ -119,7 +119,7 @@ class Stencil:
         self.factor = radius * np.exp(1j * angle)
 
     def coverage(self, filled: Sequence[Polygon], holes: Sequence[Polygon] = ()) -> Image.Image:
-        """Which share of each pixel the polygons cover, 0..255, as an "L" image [side, side]."""
+        """Return the share of each pixel that the polygons cover, 0..255, as an "L" image [side, side]."""
         picture = Image.new("L", (self.side * SUPERSAMPLING,) * 2)
         draw = ImageDraw.Draw(picture)
         for polygons, value in ((filled, 255), (holes, 0)):
@@ -128,7 +128,7 @@ class Stencil:
         return picture.reduce(SUPERSAMPLING)
 
     def _pixels(self, polygon: Polygon) -> list[float]:
-        """Corner coordinates x0, y0, x1, y1, ... in the supersampled box."""
+        """Return the corner coordinates x0, y0, x1, y1, ... in the supersampled box."""
         stretched = polygon.real * self.aspect + 1j * (polygon.imag / self.aspect)
         scaled = (stretched * self.factor + self.center) * SUPERSAMPLING - (0.5 + 0.5j)
         return scaled.view(np.float64).tolist()

@@ -1,4 +1,4 @@
-"""Procedural stuff: one function a class that returns a texture, and the bank of textures that scenes crop from."""
+"""Procedural textures of stuff: one function per class, and the bank of textures that scenes crop from."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image, ImageDraw
 from seemkit.data.scenes.vocabulary import STUFF
 
 Field: TypeAlias = NDArray[np.floating]
-"""Float32 in fact; the type checker takes some results of float32 arithmetic for float64."""
+"""Always float32; the annotation is wider because type checkers infer float64 for some float32 arithmetic."""
 Color: TypeAlias = tuple[float, float, float]
 Bank: TypeAlias = dict[str, list[NDArray[np.uint8]]]
 
 TEXTURES_PER_CLASS: Final = 6
 BANK_SCALE: Final = 1.8
-"""Side of a texture over the side of a scene."""
+"""Side of a texture divided by the side of a scene."""
 
 
 def texture_bank(rng: np.random.Generator, size: int) -> Bank:
-    """Several uint8 textures [3, 1.8 size, 1.8 size] for every stuff class, for scenes of `size` pixels."""
+    """Return several textures, uint8 [3, 1.8 size, 1.8 size], for each stuff class and scenes of `size` pixels."""
     side, unit = int(size * BANK_SCALE), size / 128
     return {
         name: [
@@ -34,7 +34,7 @@ def texture_bank(rng: np.random.Generator, size: int) -> Bank:
 
 
 def _noise(rng: np.random.Generator, side: int, *cells: float, stretch: float = 1.0) -> Field:
-    """Smooth noise [side, side], about 0..1: the mean of one field a cell length; `stretch` makes cells taller."""
+    """Return smooth noise [side, side], about 0..1: mean of one field per cell size; `stretch` makes cells taller."""
     total = np.zeros((side, side), np.float32)
     for cell in cells:
         shape = (int(side / max(cell * stretch, 1)) + 2, int(side / max(cell, 1)) + 2)
@@ -44,18 +44,18 @@ def _noise(rng: np.random.Generator, side: int, *cells: float, stretch: float = 
 
 
 def _mix(first: Color | Field, second: Color | Field, amount: Field) -> Field:
-    """The blend [H, W, 3] of two colors; amount 0 gives the first, 1 the second."""
+    """Return the blend [H, W, 3] of two colors; amount 0 gives the first, 1 the second."""
     a, b = np.asarray(first, np.float32), np.asarray(second, np.float32)
     return a + (b - a) * amount[..., None]
 
 
 def _grain(rng: np.random.Generator, side: int, strength: float) -> Field:
-    """Fine per-pixel brightness factors [side, side, 1] around 1."""
+    """Return fine per-pixel brightness factors [side, side, 1] around 1."""
     return 1 + strength * (rng.random((side, side, 1), dtype=np.float32) - 0.5)
 
 
 def _axes(side: int) -> tuple[Field, Field]:
-    """Row and column coordinates, [side, 1] and [1, side]."""
+    """Return the row and column coordinates, [side, 1] and [1, side]."""
     line = np.arange(side, dtype=np.float32)
     return line[:, None], line[None, :]
 
@@ -123,7 +123,7 @@ def _road(rng: np.random.Generator, side: int, unit: float) -> Field:
 
 
 def _leaves(rng: np.random.Generator, side: int, unit: float) -> Field:
-    """A dark hedge covered by many small pointed leaves, the later ones lighter."""
+    """Return a dark hedge covered with many small pointed leaves; later leaves are lighter."""
     picture = Image.new("RGB", (side, side), (14, 34, 16))
     draw = ImageDraw.Draw(picture)
     count = int(2.2 * (side / (6 * unit)) ** 2)

@@ -1,4 +1,4 @@
-"""Which things a scene holds: their designs, drawn at random, some touching or nested on purpose."""
+"""Random designs for the things of a scene, some touching or nested on purpose."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Item = TypeVar("Item")
 
 LARGE_RADIUS: Final = (22.0, 31.0)
 SMALL_RADIUS: Final = (14.0, 18.0)
-"""In pixels of a scene of 128."""
+"""Range in pixels of a scene of 128, as for `LARGE_RADIUS`."""
 
-# Chances a proposal, not shares in the scenes: crowded proposals are turned down more often than free ones.
+# Chances per proposal, not shares in the scenes: crowded proposals are rejected more often than free ones.
 _NESTED: Final = 0.42
 _TOUCHING: Final = 0.36
-_HOST_RADIUS: Final = 27.0
+_HOST_RADIUS: Final = 27.0  # least radius of a thing that can hold another, in pixels of a scene of 128
 _TWO_COLORED: Final = 0.28
 _LARGE: Final = 0.6
 _COPY: Final = 0.9
@@ -31,15 +31,15 @@ _TWIN: Final = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A thing as it is to be drawn.
+    """A thing as it will be drawn.
 
     Attributes:
         color: name of the main color.
         shape: class name.
         second: name of the color of one side, or None.
         rgb: the main color as painted, about 0..255.
-        large: one of the two size groups.
-        radius: in pixels.
+        large: whether it belongs to the larger of the two size groups.
+        radius: radius in pixels.
         x: horizontal center in pixels.
         y: vertical center in pixels.
         angle: clockwise rotation in radians.
@@ -62,14 +62,14 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A thing as it is visible in a finished scene.
+    """A thing as visible in a finished scene.
 
     Attributes:
-        id: its value in the scene's panoptic map.
+        id: its id in the panoptic map of the scene.
         color: name of the main color.
         shape: class name.
         second: name of the color of one side, or None.
-        large: one of the two size groups.
+        large: whether it belongs to the larger of the two size groups.
         x: mean column of its visible pixels.
         y: mean row of its visible pixels.
         area: number of its visible pixels.
@@ -88,11 +88,11 @@ class Thing:
 
 
 def propose(rng: np.random.Generator, placed: Sequence[Design], unseen: float, size: int) -> Design | None:
-    """A new thing for a scene with the things `placed`, or None where the drawn kind does not fit there.
+    """Return a new thing for a scene with the things `placed`, or None if the random placement does not fit.
 
     Args:
         rng: source of all randomness.
-        placed: earlier things; a new one likes to share a color or a shape with one of them.
+        placed: earlier things; a new thing often shares its color or shape with one of them.
         unseen: chance of a held-out pair; 0 for training.
         size: side of the scene in pixels.
     """
@@ -109,9 +109,9 @@ def propose(rng: np.random.Generator, placed: Sequence[Design], unseen: float, s
 
 
 def _relative(rng: np.random.Generator, placed: Sequence[Design], pairs: Sequence[Pair]) -> Pair:
-    """A pair that shares a word with an earlier thing (mostly the first), so that this thing's name needs both.
+    """Return a pair that shares a word with an earlier thing, mostly the first, so that a phrase needs both words.
 
-    The shape comes first, then the color; now and then both, so that only a size or a relation tells them apart.
+    The shape is shared first, then the color; sometimes both, so that only a size or a relation tells them apart.
     """
     model = placed[0] if rng.random() < 0.85 else _pick(rng, placed)
     if rng.random() < _TWIN:
@@ -128,7 +128,7 @@ def _choose(
     shape: str | None = None,
     avoid: str | None = None,
 ) -> Pair:
-    """One of `pairs`, if none fits one of `SEEN`, with the color and shape (None: any) and not the color `avoid`."""
+    """Return a pair with this color and shape (None: any), without the color `avoid`, from `pairs` or else `SEEN`."""
     fitting = [
         pair for pair in pairs if color in (None, pair.color) and shape in (None, pair.shape) and pair.color != avoid
     ]
@@ -145,7 +145,7 @@ def _radius(rng: np.random.Generator, size: int) -> tuple[bool, float]:
 
 
 def _nested(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design:
-    """A disc in the hole of a ring, or a small thing on any other large thing."""
+    """Return a disc in the hole of a ring, or a small thing on any other large thing."""
     in_ring = host.shape == "ring"
     pair = _choose(rng, pairs, shape="disc" if in_ring else None, avoid=host.color)
     radius = host.radius * RING_HOLE if in_ring else max(SMALL_RADIUS[0] * size / 128, 0.46 * host.radius)
@@ -154,7 +154,7 @@ def _nested(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size:
 
 
 def _touching(rng: np.random.Generator, pairs: Sequence[Pair], host: Design, size: int) -> Design | None:
-    """A thing of the same rgb that overlaps the edge of `host` a little; None where it would leave the scene."""
+    """Return a thing of the same rgb that slightly overlaps the edge of `host`, or None if it would leave the scene."""
     pair = _choose(rng, pairs, color=host.color)
     large, radius = _radius(rng, size)
     angle, distance = rng.uniform(0, 2 * np.pi), 0.85 * (radius + host.radius)
@@ -172,7 +172,7 @@ def _design(
     placement: Placement,
     rgb: tuple[float, float, float] | None = None,
 ) -> Design:
-    """The design with its look drawn at random; `rgb` None varies the color's standard value a little."""
+    """Return the design with a random look; with `rgb` None, a small variation of the standard color is used."""
     second = None
     if rgb is None:
         r, g, b = np.asarray(COLORS[pair.color]) + rng.normal(0, 9, 3)

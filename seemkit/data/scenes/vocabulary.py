@@ -1,4 +1,4 @@
-"""What scenes are made of: the class names, the colors, and which color-shape pairs are held out of training."""
+"""The vocabulary of scenes: class names, colors, and the color-shape pairs held out of training."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class Pair(NamedTuple):
 _NAMES: Final = tuple(COLORS)
 
 HELD_OUT: Final = tuple(Pair(_NAMES[(3 * i + 1) % len(_NAMES)], shape) for i, shape in enumerate(THINGS))
-"""One pair a shape, every color at least once; no training scene draws or names one of them."""
+"""One pair per shape, each color at least once; no training scene draws or names such a pair."""
 
 SEEN: Final = tuple(pair for color in COLORS for shape in THINGS if (pair := Pair(color, shape)) not in HELD_OUT)

@@ -1,4 +1,4 @@
-"""Scenes on disk in the COCO panoptic format with referring expressions: a data set made from a seed."""
+"""Writing of a data set of scenes in the COCO panoptic format, with referring expressions."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from seemkit.errors import InputError
 Record: TypeAlias = dict[str, Any]
 
 VERSION: Final = 1
-"""To be raised whenever the same request gives other files than before."""
+"""Increase this whenever the same request gives different files."""
 MANIFEST: Final = "scenes.json"
 SMALLEST_SIZE: Final = 64
 MOST_IMAGES: Final = 1_000_000
-"""In one split: the most that the file names and the 24 bits of a segment id have room for."""
+"""Maximum number of images in a split, set by the file names and the 24 bits of a segment id."""
 
 _CHUNK: Final = 32
 _IDS_PER_IMAGE: Final = 16
-"""Room for the segments of one image, so that segment ids are unique in a split, as COCO's are."""
+"""Segment ids reserved for each image, so that ids are unique in a split, as in COCO."""
 
 
 class _Chunk(NamedTuple):
-    """Consecutive images of one split: the work of one call in a process."""
+    """Consecutive images of one split, written by one call in a process."""
 
     root: Path
     seed: int
@@ -53,24 +53,24 @@ def write_scenes(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """The folder `root` with a data set of scenes, written now unless it is there already.
+    """Write a data set of scenes to the folder `root`, unless it already has this data set; return `root`.
 
-    A split has its pictures in ``root/<split>/000000.png``. Beside them ``root/annotations`` holds, as COCO panoptic
-    does, ``panoptic_<split>.json`` and the maps ``panoptic_<split>/000000.png`` (id = R + 256 G + 65536 B), and, in the
-    records of RefCOCO, ``refs_<split>.json``; each reference has a list of ``tags``. ``root/scenes.json`` says what was
-    asked for. Everything is written into a temporary folder beside `root` that is renamed at the end.
+    The images of a split are ``root/<split>/000000.png`` and so on. As in COCO panoptic, ``root/annotations`` holds
+    ``panoptic_<split>.json`` and the maps ``panoptic_<split>/000000.png`` (id = R + 256 G + 65536 B). It also holds
+    ``refs_<split>.json`` with the records of RefCOCO; each reference has a list of ``tags``. ``root/scenes.json``
+    records the request. All files are written into a temporary folder beside `root`, which is renamed at the end.
 
     Args:
-        root: the folder to make; its parents are made too.
-        images: how many images each split has, for example ``{"train": 4000, "val": 100, "test": 200}``. An image
-            does not depend on these numbers. Splits whose name starts with ``"train"`` hold no held-out pairs.
+        root: the folder to write; missing parent folders are created.
+        images: number of images in each split, for example ``{"train": 4000, "val": 100, "test": 200}``. An image
+            does not depend on these numbers. Splits whose name starts with ``"train"`` contain no held-out pairs.
         seed: at least 0.
         size: height and width of the images in pixels, at least `SMALLEST_SIZE`.
-        workers: number of processes; None takes one for each CPU, 1 works in this process.
-        progress: called with the number of images written so far and the number of all.
+        workers: number of processes; None means one per CPU, 1 means this process.
+        progress: called with the number of images written so far and the total number.
 
     Raises:
-        InputError: a bad argument, or `root` exists and is something else than what is asked for.
+        InputError: an argument is invalid, or `root` exists and holds anything but this data set.
     """
     _check(images, seed, size)
     manifest: Record = {"version": VERSION, "seed": seed, "size": size, "images": images}
@@ -88,11 +88,13 @@ def write_scenes(
 def _check(images: dict[str, int], seed: int, size: int) -> None:
     for split, count in images.items():
         if not split.isidentifier() or split == "annotations":
-            raise InputError(f"images: split {split!r} is no good folder name; use letters, digits and underscores")
+            raise InputError(
+                f"images: {split!r} cannot name a split; use letters, digits and underscores, not 'annotations'"
+            )
         if not 1 <= count <= MOST_IMAGES:
-            raise InputError(f"images: split {split!r} has {count} images; ask for 1 to {MOST_IMAGES} or leave it out")
+            raise InputError(f"images: split {split!r} has {count} images; use 1 to {MOST_IMAGES}, or omit the split")
     if not images:
-        raise InputError("images: no split is given; name at least one, for example {'train': 100}")
+        raise InputError("images: no split given; name at least one, for example {'train': 100}")
     if seed < 0:
         raise InputError(f"seed: {seed} is negative; use 0 or more")
     if size < SMALLEST_SIZE:
@@ -100,7 +102,7 @@ def _check(images: dict[str, int], seed: int, size: int) -> None:
 
 
 def _is_there(root: Path, manifest: Record) -> bool:
-    """Whether `root` holds what the manifest says; raises where it holds anything else."""
+    """Return whether `root` holds the data set of `manifest`; raise InputError if it holds anything else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
@@ -117,7 +119,7 @@ def _is_there(root: Path, manifest: Record) -> bool:
 
 
 def _publish(draft: Path, root: Path, manifest: Record) -> None:
-    """Renames the finished folder, unless another process has finished the same request in the meantime."""
+    """Rename the finished folder, unless another process has finished the same request in the meantime."""
     try:
         draft.rename(root)
     except OSError:
@@ -144,7 +146,7 @@ def _write_splits(
     ]
     annotations: dict[str, list[Record]] = {split: [] for split in images}
     refs: dict[str, list[Record]] = {split: [] for split in images}
-    # Closed at once on an error, so that no process still writes when the folder is cleared away.
+    # On an error the results are closed at once, so no process still writes when the folder is removed.
     with closing(_run(chunks, workers)) as results:
         for chunk, (some_annotations, some_refs) in zip(chunks, results, strict=True):
             annotations[chunk.split] += some_annotations
@@ -158,7 +160,7 @@ def _write_splits(
 
 
 def _run(chunks: list[_Chunk], workers: int) -> Generator[tuple[list[Record], list[Record]], None, None]:
-    """The records of each chunk, in order."""
+    """Yield the records of each chunk, in order."""
     if min(workers, len(chunks)) == 1:
         yield from map(_write_chunk, chunks)
         return
@@ -167,7 +169,7 @@ def _run(chunks: list[_Chunk], workers: int) -> Generator[tuple[list[Record], li
 
 
 def _write_chunk(chunk: _Chunk) -> tuple[list[Record], list[Record]]:
-    """Writes the pictures and maps of a chunk; returns its annotations and its references, not yet numbered."""
+    """Write the images and maps of a chunk; return its annotations and its references, not yet numbered."""
     annotations, refs = [], []
     for index in range(chunk.start, chunk.stop):
         scene = make_scene(chunk.seed, chunk.split, index, chunk.size)
@@ -181,17 +183,17 @@ def _write_chunk(chunk: _Chunk) -> tuple[list[Record], list[Record]]:
 
 
 def file_name(index: int) -> str:
-    """The name of a picture and of its map, for example ``"000012.png"``."""
+    """Return the file name of an image and of its map, for example ``"000012.png"``."""
     return f"{index:06d}.png"
 
 
 def encode_ids(ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Segment ids [H, W] as an RGB picture [H, W, 3] in which id = R + 256 G + 65536 B (COCO panoptic)."""
+    """Return segment ids [H, W] as an RGB image [H, W, 3] with id = R + 256 G + 65536 B (COCO panoptic)."""
     return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
 
 
 def decode_ids(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The segment ids [H, W] that an RGB picture [H, W, 3] encodes (COCO panoptic)."""
+    """Return the segment ids [H, W] that an RGB image [H, W, 3] encodes (COCO panoptic)."""
     return picture.astype(np.int64) @ np.array([1, 256, 65536])
 
 
@@ -204,7 +206,7 @@ def _dump(path: Path, record: Record) -> None:
 
 
 def _segments(scene: Scene, index: int) -> list[Record]:
-    """The `segments_info` of a scene."""
+    """Return the `segments_info` of a scene."""
     areas = np.bincount(scene.ids.ravel())
     records = []
     for number, box in enumerate(ndimage.find_objects(scene.ids), start=1):
@@ -222,7 +224,7 @@ def _segments(scene: Scene, index: int) -> list[Record]:
 
 
 def _refs(scene: Scene, split: str, index: int) -> list[Record]:
-    """One reference a phrase, for phrases of one thing differ in their tags."""
+    """Return one reference per phrase, because the phrases of one thing differ in their tags."""
     return [
         {
             "image_id": index,
@@ -237,7 +239,7 @@ def _refs(scene: Scene, split: str, index: int) -> list[Record]:
 
 
 def _numbered(refs: list[Record]) -> list[Record]:
-    """The same references with `ref_id` and `sent_id`; each has one sentence."""
+    """Return the references with `ref_id` and `sent_id`; each has one sentence."""
     return [
         {"ref_id": number, **ref, "sentences": [{"sent_id": number, **sentence} for sentence in ref["sentences"]]}
         for number, ref in enumerate(refs)
@@ -245,7 +247,7 @@ def _numbered(refs: list[Record]) -> list[Record]:
 
 
 def _panoptic(annotations: list[Record], size: int) -> Record:
-    """The content of a panoptic JSON file."""
+    """Return the content of a panoptic JSON file."""
     return {
         "info": {"description": f"seemkit scenes, generator version {VERSION}"},
         "images": [

@@ -1,1 +1,1 @@
-"""Folders whose images lie in tar files of some hundred each, for sets of very many files."""
+"""Data folders whose images are in tar files of some hundred images each, for very large data sets."""

@@ -12,13 +12,13 @@ from seemkit.io.storage import StoredFile, StoredFolder
 
 @dataclass(frozen=True)
 class ShardFolder:
-    """The files that came from one folder into the shards of a split.
+    """The files of one folder, packed into the shards of a split.
 
     Attributes:
         path: the folder of the shards.
-        index: what they hold.
-        reader: reads from them.
-        kind: of the members (see `member_name`).
+        index: the index of the shards.
+        reader: the reader of the shards.
+        kind: kind of the members; see `member_name`.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class ShardFolder:
         return _Member(self, name)
 
     def shard_of(self, name: str) -> int:
-        """The number of the shard that holds a file."""
+        """Return the number of the shard that holds a file."""
         return self.index.places[member_name(name, self.kind)].shard
 
 
@@ -52,7 +52,7 @@ class _Member:
         return self.folder.reader.read(self._shard, self._place)
 
     def __str__(self) -> str:
-        """For example ``coco/shards/train-000003.tar:000017.png``."""
+        """Return shard and member, for example ``coco/shards/train-000003.tar:000017.png``."""
         return f"{self._shard if self.is_file() else self.folder.path}:{self.name}"
 
     @property
@@ -65,12 +65,12 @@ class _Member:
 
 
 def open_split(root: Path, split: str) -> tuple[StoredFolder, StoredFolder]:
-    """Where the images and the panoptic PNGs of a split lie: in shards if it has an index of them, else in folders.
+    """Return the images and the panoptic PNGs of a split: from shards if the split has an index, else from folders.
 
     The folders need not exist.
 
     Raises:
-        InputError: index or shards are damaged.
+        InputError: the index or a shard is damaged.
     """
     path = index_path(root, split)
     if not path.is_file():

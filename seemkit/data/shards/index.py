@@ -1,4 +1,4 @@
-"""The index of a split's shards: which tar file holds which member, and where in it."""
+"""The index of the shards of a split: the tar file of each member, and its position in the tar file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from seemkit.io.json_file import field, read_json
 
 FOLDER: Final = "shards"
 PANOPTIC: Final = "panoptic"
-"""The kind of member that a panoptic PNG becomes."""
+"""Kind of the members that are panoptic PNGs."""
 
 
 class Shard(NamedTuple):
-    """A tar file: its name and its size in bytes."""
+    """A tar file: its name and size in bytes."""
 
     name: str
     size: int
 
 
 class Place(NamedTuple):
-    """Where the content of a member lies.
+    """Position of the content of a member.
 
     Attributes:
         shard: number of the tar file in the index.
-        offset: of the first byte in it.
-        size: in bytes.
+        offset: offset of the content in the tar file, in bytes.
+        size: size of the content in bytes.
     """
 
     shard: int
@@ -41,29 +41,29 @@ class ShardIndex:
     """The shards of one split.
 
     Attributes:
-        shards: the tar files, in their order.
-        places: of each member by its name.
+        shards: the tar files, in order.
+        places: the place of each member, by member name.
     """
 
     shards: tuple[Shard, ...]
     places: dict[str, Place]
 
     def write(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the index as JSON."""
         shards = [{"name": shard.name, "bytes": shard.size} for shard in self.shards]
         content = {"shards": shards, "files": self.places}
         path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def index_path(root: Path, split: str) -> Path:
-    """Where the index of a split lies."""
+    """Return the path of the index of a split."""
     return root / FOLDER / f"{split}.json"
 
 
 def member_name(file_name: str, kind: str = "") -> str:
-    """The name of a file in its shard: its own, or with the kind before the suffix, such as ``000017.panoptic.png``.
+    """Return the name of a file in its shard: unchanged, or with the kind inserted as in ``000017.panoptic.png``.
 
-    Up to the first dot it is thus that of the image, which is how WebDataset finds what belongs together.
+    Up to the first dot, the name is that of the image. WebDataset groups members by this part.
     """
     if not kind:
         return file_name
@@ -72,12 +72,12 @@ def member_name(file_name: str, kind: str = "") -> str:
 
 
 def read_index(path: Path) -> ShardIndex:
-    """The index in a file, whose shards are all there and of the size that it says.
+    """Return the index in a file after checking that all its shards exist and have the listed size.
 
-    A shard that was cut short, by a full disk or a copy that was broken off, is thereby found before training.
+    This check finds shards that a full disk or an interrupted copy has cut short, before training starts.
 
     Raises:
-        InputError: the file is faulty, or a shard is missing or of another size.
+        InputError: the file is faulty, or a shard is missing or has another size.
     """
     content = read_json(path)
     shards = []
@@ -93,7 +93,7 @@ def read_index(path: Path) -> ShardIndex:
 
 
 def pack_again(path: Path) -> str:
-    """What to do about shards that are not as they were written; the path is that of one of them or of the index."""
+    """Return the remedy for damaged shards; `path` is the path of a shard or of the index."""
     root = path.parent.parent
     return f"copy {root} again, or remove it and run seemkit data shard again"
 
@@ -107,10 +107,10 @@ def _check_shard(shard: Shard, index: Path) -> None:
 
 
 def _read_place(value: object, shards: list[Shard], where: str) -> Place:
-    """The place that an index states, which must lie within its shard."""
+    """Return the place in `value`; raise InputError unless it is within its shard."""
     if isinstance(value, list) and len(value) == 3 and all(isinstance(number, int) for number in value):
         place = Place(*value)
         end = place.offset + place.size
         if 0 <= place.shard < len(shards) and 0 <= place.offset <= end <= shards[place.shard].size:
             return place
-    raise InputError(f"{where}: is no [shard, offset, size] within a shard; run seemkit data shard again")
+    raise InputError(f"{where}: is not a [shard, offset, size] within a shard; run seemkit data shard again")

@@ -1,4 +1,4 @@
-"""The training order of a folder in shards: each process reads few of them at a time."""
+"""Training order of a folder in shards: each process reads few shards at a time."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ import torch
 from torch import Tensor
 
 WINDOW: Final = 8
-"""Shards among whose samples the order is free. Neighbors in a folder are often alike (frames of a video, one class
-behind the other); with shards of 500 images a batch is drawn from 4000, of eight places in the folder. A process keeps
-as many files open, and that much should fit into the memory that a node has to spare for them: 8 x 80 MB for COCO."""
+"""Number of shards whose samples are shuffled together.
+
+Neighbors in a folder are often alike, such as frames of a video or images of one class. With shards of 500 images, a
+batch is drawn from 4000 images of eight places in the folder. A process keeps this many files open, and their content
+should fit into the free memory of a node: 8 x 80 MB per process for COCO."""
 
 
 def sharded_order(shards: Tensor, world: int, generator: torch.Generator) -> Tensor:
-    """Positions for an epoch, int64, laid out for a `SeededSampler`, whose rank r takes every `world`-th from r on.
+    """Return the positions of an epoch, int64, for a `SeededSampler`: rank r takes every `world`-th position from r on.
 
-    Shards come in random order, the samples of each in random order, and all of this is cut into one run a process. The
-    runs are of one length; the tail that does not divide by `world` is left out in this epoch. Within a run the samples
-    of each `WINDOW` shards are shuffled. So a process reads its share of the shards, of which it has the first and the
-    last in common with others, and goes through them once, with `WINDOW` at a time.
+    The shards are in random order, and so are the samples of each shard. This sequence is cut into one part per
+    process. All parts have the same length; the remainder is skipped in this epoch. Within a part, the samples of each
+    `WINDOW` shards are shuffled. So a process reads each of its shards once, `WINDOW` shards at a time. It can share
+    its first and last shard with other processes.
 
     Args:
-        shards: the shard of each sample, [N] int64, from 0.
+        shards: shard of each sample, int64 [N], from 0.
         world: number of processes.
-        generator: of the order; the same in all processes.
+        generator: source of the random order; the same in all processes.
     """
     rank_of_shard = torch.randperm(int(shards.max()) + 1, generator=generator)
     when = rank_of_shard[shards]
@@ -37,6 +39,6 @@ def sharded_order(shards: Tensor, world: int, generator: torch.Generator) -> Ten
 
 
 def _shuffled_within(groups: Tensor, generator: torch.Generator) -> Tensor:
-    """The positions [N] of the groups in ascending order, those of one group in random order."""
+    """Return the positions [N], sorted by group and in random order within each group."""
     free = torch.randperm(len(groups), generator=generator)
     return free[groups[free].argsort(stable=True)]

@@ -1,4 +1,4 @@
-"""Bytes out of shards that stay open."""
+"""Reading of bytes from shards that stay open."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from seemkit.io.read_errors import reading
 
 
 class ShardReader:
-    """Reads parts of files, of which it keeps as many open as a window of the training order has.
+    """Reads parts of files and keeps up to `WINDOW` files open.
 
-    Every read says where it starts (`os.pread`), so the descriptors have no position that processes or threads could
-    spoil for each other: a forked worker may use those of its parent. A pickled reader, as a spawned worker gets it, is
-    a new one. There is no such call on Windows.
+    Each read states its offset (`os.pread`) and ignores the position of the descriptor. So processes and threads do
+    not disturb each other, and a forked worker can use the descriptors of its parent. A pickled reader, for example in
+    a spawned worker, starts without open files. Windows has no `os.pread`.
     """
 
     def __init__(self) -> None:
         if not hasattr(os, "pread"):
-            raise InputError("shards: can be read on Linux and macOS only; use the folder that was packed")
+            raise InputError("shards: can be read on Linux and macOS only; use the folder that they were packed from")
         self._open = lru_cache(maxsize=WINDOW)(_Descriptor)
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()
 
     def read(self, path: Path, place: Place) -> bytes:
-        """The bytes at a place of the file.
+        """Return the bytes at a place of a file.
 
         Raises:
-            InputError: the file is missing or has fewer bytes.
+            InputError: the file is missing or too short.
         """
         with reading(path):
-            # held until the read is done: another thread may push the descriptor out of the cache meanwhile
+            # a local reference keeps the file open if another thread evicts the descriptor from the cache meanwhile
             descriptor = self._open(path)
             content = os.pread(descriptor.number, place.size, place.offset)
         if len(content) < place.size:
@@ -45,7 +45,7 @@ class ShardReader:
 
 
 class _Descriptor:
-    """A file open for reading, closed with its last user."""
+    """A file open for reading, closed when its last reference is gone."""
 
     def __init__(self, path: Path) -> None:
         self.number = -1

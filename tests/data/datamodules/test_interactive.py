@@ -116,7 +116,4 @@ def test_faults_are_one_line_before_the_run(tmp_path: Path, capsys: pytest.Captu
         assert said in line
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert main(["fit", "--config", str(CONFIG), "--trainer.default_root_dir", str(tmp_path / "run")]) == 2
-    assert (
-        "seemkit: data: InteractiveDataModule is for measuring and has no other use; run seemkit test"
-        in capsys.readouterr().err
-    )
+    assert "seemkit: data: InteractiveDataModule is for tests only; run seemkit test" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_sizes_small_and_absent(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (root / "annotations/refs_val.json").unlink()
     for number, segments in enumerate([content["annotations"][0]["segments_info"], []]):
         name = f"wide{number}.png"
-        content["images"].append({"id": number, "file_name": name, "height": 60, "embed_dim": 90})
+        content["images"].append({"id": number, "file_name": name, "height": 60, "width": 90})
         content["annotations"].append({"image_id": number, "file_name": name, "segments_info": segments})
     path.write_text(json.dumps(content))
     code, lines = check(root, capsys)

@@ -46,8 +46,8 @@ def named_like_a_map(folder: Path) -> None:
         (lambda f: None, ["--split", "train", "dev"], "--split dev: "),
         (lambda f: None, ["--images", "0"], "--images 0: expected"),
         (lambda f: (f / "annotations").rename(f / "notes"), [], "annotations: holds no panoptic_<split>.json or"),
-        (listed_outside, [], "away.png leads out of its folder"),
-        (named_like_a_map, [], "would be train_001.panoptic.png in its shard, as would"),
+        (listed_outside, [], "away.png, outside its folder"),
+        (named_like_a_map, [], "would be train_001.panoptic.png in its shard, like "),
     ],
 )
 def test_nothing_is_left(

@@ -237,7 +237,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     *(
         (
             lambda out, place=place: edit(out / "shards/train.json", lambda c: c["files"].update({"a.png": place})),
-            r"train\.json: files: a\.png: is no \[shard, offset, size\]",
+            r"train\.json: files: a\.png: is not a \[shard, offset, size\]",
         )
         for place in ([3, 0, 1], [0, 0, 10**9], [0, -1, 1], [0, 600, -1], [0, 1], 5, [0, 0, "1"])
     ),

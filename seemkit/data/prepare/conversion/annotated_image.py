@@ -1,4 +1,4 @@
-"""What the readers of the formats give to the writer: images with their instances."""
+"""What the format readers pass to the writer: images with their instances."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from seemkit.io.text_file import read_entries
 from seemkit.types import Size
 
 Segmentation: TypeAlias = list[list[float]] | dict[str, Any]
-"""Polygons as x0, y0, x1, y1, … in pixels, or compressed run lengths, as COCO writes them."""
+"""Polygons x0, y0, x1, y1, … in pixels, or compressed run lengths, as in COCO."""
 
 NO_CLASSES = ("__ignore__", "_background_")
-"""Names by which lists of classes, for example labelme's, mean no class."""
+"""Names in class lists, for example of labelme, that are not classes."""
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 _QUALITY = 95
@@ -31,8 +31,8 @@ class Instance:
     """One object of an image.
 
     Attributes:
-        label: its class name.
-        segmentation: its pixels; polygons lie in the image.
+        label: class name.
+        segmentation: its pixels; polygons are inside the image.
     """
 
     label: str
@@ -44,11 +44,11 @@ class AnnotatedImage:
     """One image with its instances.
 
     Attributes:
-        name: where to write it below the split's folder, with "/" between folders.
-        source: the file that it is read from, for messages.
-        size: of the image as `save` writes it.
+        name: path of the image to write, relative to the folder of its split, with "/" between folders.
+        source: the file to name in messages.
+        size: size of the image as `save` writes it.
         save: writes the image file to a path.
-        split: the one that the source gives it; None if the source gives none.
+        split: the split that the source assigns, or None.
         instances: its objects.
     """
 
@@ -62,11 +62,11 @@ class AnnotatedImage:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFolder:
-    """A folder of another format.
+    """A folder in another format.
 
     Attributes:
-        names: the class names in the order of their categories; None takes the labels that occur, sorted.
-        pictures: the images; each is read when the iterator comes to it.
+        names: class names in the order of their categories; None means the labels that occur, sorted.
+        pictures: the images; each is read when the iterator reaches it.
     """
 
     names: tuple[str, ...] | None
@@ -74,10 +74,10 @@ class ForeignFolder:
 
 
 def stored_image(path: Path) -> tuple[Size, Callable[[Path], object]]:
-    """The size of an image file, and what writes it to another path.
+    """Return the size of an image file and a function that writes it to another path.
 
-    Programs show an image as its EXIF orientation says, and polygons are drawn on what they show, while data sets are
-    read as stored: a file with an orientation is therefore saved anew, turned. All others are copied as they are.
+    Annotation programs rotate an image by its EXIF orientation and draw polygons on the result, but data sets are read
+    as stored. So an image with an orientation is saved upright, and all others are copied unchanged.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -90,23 +90,23 @@ def stored_image(path: Path) -> tuple[Size, Callable[[Path], object]]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All image files in a folder and its subfolders, sorted."""
+    """Return all image files in a folder and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """The class names in a text file, one a line; blank lines and `NO_CLASSES` are left out.
+    """Return the class names in a text file, one per line; blank lines and `NO_CLASSES` are skipped.
 
     Raises:
-        InputError: the file cannot be read, names no class, or one twice.
+        InputError: the file cannot be read, names no class, or names a class twice.
     """
     return check_names([name for name in read_entries(path) if name not in NO_CLASSES], str(path))
 
 
 def check_names(names: list[str], where: str) -> tuple[str, ...]:
-    """The class names, if there are any and none occurs twice."""
+    """Return the class names; raise InputError if the list is empty or a name occurs twice."""
     if not names:
-        raise InputError(f"{where}: names no class; write one name a line, or a list")
+        raise InputError(f"{where}: names no class; write one name per line, or a list")
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{where}: class {name!r} occurs twice; give each class its own name")

@@ -1,4 +1,4 @@
-"""Any of the formats written in the COCO instances layout."""
+"""Conversion of any supported format to the COCO instances layout."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ READERS: Final[dict[str, Callable[[Path, tuple[str, ...] | None, Counter[str]], 
     "yolo": yolo.read,
 }
 SPLITS: Final = ("train", "val", "test")
-EMPTY: Final = "objects without a pixel in their image: left out"
-SMALL: Final = f"images with a side under {MIN_SIDE} pixels: left out"
+EMPTY: Final = "objects without a pixel in their image: skipped"
+SMALL: Final = f"images with a side under {MIN_SIDE} pixels: skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be written: the pictures of each split, and the categories in the order of their ids."""
+    """What to write: the images of each split, and the categories in the order of their ids."""
 
     splits: dict[str, list[AnnotatedImage]]
     names: tuple[str, ...]
@@ -48,23 +48,23 @@ def convert(
     names: Path | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> list[str]:
-    """Writes a folder of another format in the COCO instances layout; returns the lines of a summary.
+    """Convert a folder of another format to the COCO instances layout; return the lines of a summary.
 
     `out` gets ``<split>/`` with the images and ``annotations/instances_<split>.json``. Area and box of an annotation
-    are those of its pixels. Everything is read and checked first, then written into a temporary folder beside `out`
-    that is renamed at the end.
+    are those of its pixels. Everything is read and checked first, then written into a temporary folder beside `out`,
+    which is renamed at the end.
 
     Args:
         kind: one of `READERS`.
         source: the folder to read.
-        out: the folder to make; it must be absent or empty.
-        val: the share of images, 0..1 without 1, that is drawn for validation where the source has no split for it.
-        seed: of this draw.
-        names: a text file with one class name a line, instead of the names that the source gives.
+        out: the folder to write; it must be missing or empty.
+        val: share of images to draw for validation, 0..1 without 1, from the images without a split in the source.
+        seed: seed of this draw.
+        names: text file with one class name per line, used instead of the names in the source.
         progress: called with a line that says what is being done.
 
     Raises:
-        InputError: a bad argument, a fault in the source, or `out` cannot be written; `out` is as before.
+        InputError: an argument is invalid, the source is faulty, or `out` cannot be written; `out` stays unchanged.
     """
     if not 0 <= val < 1:
         raise InputError(f"--val {val:g}: expected a share from 0 to below 1, for example 0.1")
@@ -102,7 +102,7 @@ def _plan(
         for picture in members:
             if (other := sources.setdefault(picture.name, picture.source)) is not picture.source:
                 raise InputError(
-                    f"{picture.source}: its image would be {split}/{picture.name}, as that of {other}; rename one"
+                    f"{picture.source}: its image would be {split}/{picture.name}, like that of {other}; rename one"
                 )
     labels = {instance.label for picture in pictures for instance in picture.instances}
     return _Plan(
@@ -111,7 +111,7 @@ def _plan(
 
 
 def _without_empty(picture: AnnotatedImage, notes: Counter[str]) -> AnnotatedImage:
-    """The picture without the instances that have no pixel: drawn too thin, or outside the image."""
+    """Return the image without the instances that have no pixel, because they are too thin or outside the image."""
     kept = tuple(instance for instance in picture.instances if _area(instance, picture.size))
     if dropped := len(picture.instances) - len(kept):
         notes[EMPTY] += dropped
@@ -123,7 +123,7 @@ def _area(instance: Instance, size: Size) -> int:
 
 
 def _drawn(pictures: list[AnnotatedImage], val: float, seed: int) -> list[str]:
-    """The split of each picture: its own, or one drawn; if any is drawn for validation, one is left for training."""
+    """Return the split of each image: its own or a random one; at least one of the random ones is for training."""
     free = [index for index, picture in enumerate(pictures) if picture.split is None]
     count = min(max(1, round(val * len(free))), len(free) - 1) if val and free else 0
     chosen = set(random.Random(seed).sample(free, count))
@@ -154,7 +154,7 @@ def _write(plan: _Plan, root: Path, progress: Callable[[str], object]) -> None:
 
 
 def _record(instance: Instance, picture: AnnotatedImage) -> dict[str, Any]:
-    """What COCO says about an instance besides its ids."""
+    """Return the COCO fields of an instance other than its ids."""
     runs = run_lengths(instance.segmentation, picture.size)
     return {
         "segmentation": instance.segmentation,
@@ -165,7 +165,7 @@ def _record(instance: Instance, picture: AnnotatedImage) -> dict[str, Any]:
 
 
 def _summary(plan: _Plan) -> list[str]:
-    """The images and instances of each split, and the instances of each class."""
+    """Return the table of images and instances per split, and of instances per class."""
     counts = {
         split: Counter(instance.label for picture in pictures for instance in picture.instances)
         for split, pictures in plan.splits.items()

@@ -1,4 +1,4 @@
-"""Folders of labelme: one JSON with shapes for each image."""
+"""Folders of labelme: one JSON with shapes per image."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ from seemkit.types import Size
 
 
 def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
-    """The images that a JSON in the folder or a subfolder describes.
+    """Return the images that the JSONs in a folder and its subfolders describe.
 
-    An image is the file at `imagePath`, or of that name beside the JSON, or `imageData`. Polygons, rectangles, circles
-    and masks are read; shapes of one label and `group_id` are one instance. Other shapes are counted in `notes`.
+    An image is the file at `imagePath`, else the file of that name beside the JSON, else `imageData`. Polygons,
+    rectangles, circles and masks are read; shapes with the same label and `group_id` are one instance. Other shapes are
+    counted in `notes`.
 
     Args:
-        folder: holds the JSONs.
-        names: the classes; None takes the labels.
-        notes: counts what is left out.
+        folder: the folder with the JSONs.
+        names: the class names; None means the labels that occur.
+        notes: counts what is skipped or clipped.
 
     Raises:
-        InputError: naming file and field, for no JSON, a missing image, or one of another size than when it was
-            labeled; when the pictures are read also for a damaged file, a label that is not in `names`, or a shape
-            that is none.
+        InputError: the folder has no JSON. During iteration: a file is damaged, an image is missing or has another size
+            than when it was labeled, a label is not in `names`, or a shape is invalid. The message names file and
+            field.
     """
     files = sorted(folder.rglob("*.json"))
     if not files:
@@ -71,17 +72,17 @@ def _pictures(
         place = (path.parent.relative_to(folder) / Path(name).name).as_posix()
         yield AnnotatedImage(place, path, size, save, None, instances)
     if without := sum(image.resolve() not in used for image in image_files(folder)):
-        notes["images without a JSON: left out"] += without
+        notes["images without a JSON: skipped"] += without
 
 
 def _image_path(path: Path, name: str) -> Path | None:
-    """The image file of a JSON, if it is there."""
+    """Return the image file of a JSON, or None if it does not exist."""
     places = (path.parent / name, path.parent / Path(name).name)
     return next((place for place in places if place.is_file()), None)
 
 
 def _embedded_image(content: dict[str, Any], name: str, path: Path) -> tuple[Size, Callable[[Path], object]]:
-    """Size and writer of the image in `imageData`."""
+    """Return the size of the image in `imageData` and a function that writes the image."""
     if content.get("imageData") is None:
         raise InputError(f"{path}: 'imagePath' {name}: no such image, and 'imageData' is null; add the image")
     image = _decoded(content, "imageData", str(path))
@@ -93,13 +94,13 @@ def _save_embedded(path: Path, target: Path) -> None:
 
 
 def _decoded(record: dict[str, Any], key: str, where: str) -> Image.Image:
-    """The image in a field in base64."""
+    """Return the image that a field holds in base64."""
     text = field(record, key, str, where)
     try:
         image = Image.open(io.BytesIO(base64.b64decode(text)))
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{where}: '{key}' is no image in base64; label the image again") from error
+        raise InputError(f"{where}: '{key}' is not an image in base64; label the image again") from error
     return image
 
 
@@ -108,7 +109,7 @@ def _check_size(content: dict[str, Any], size: Size, path: Path) -> None:
         stated = content.get(key)
         if stated is not None and stated != actual:
             raise InputError(
-                f"{path}: '{key}' is {stated} but the image has {actual}; put back the image that was labeled"
+                f"{path}: '{key}' is {stated} but the image has {actual}; restore the image that was labeled"
             )
 
 
@@ -119,16 +120,16 @@ def _instances(
     for index, shape in enumerate(field(content, "shapes", list, str(path))):
         where = f"{path}: shapes[{index}]"
         label = field(shape, "label", str, where).strip()
-        kind = shape.get("shape_type") or "polygon"  # old files say nothing, and knew polygons only
+        kind = shape.get("shape_type") or "polygon"  # old files have no type and only polygons
         if label in NO_CLASSES:
-            notes[f"shapes labeled {label!r}: left out"] += 1
+            notes[f"shapes labeled {label!r}: skipped"] += 1
         elif kind not in ("polygon", "rectangle", "circle", "mask"):
-            notes[f"shapes of type {kind!r}: left out"] += 1
+            notes[f"shapes of type {kind!r}: skipped"] += 1
         elif not label or (names is not None and label not in names):
-            raise InputError(f"{where}: 'label' {label!r} is not among the class names; correct it or add it there")
+            raise InputError(f"{where}: 'label' {label!r} is not among the class names; correct it or add it to them")
         else:
             group = shape.get("group_id")
-            # a shape without group is a group of its own; the index in a tuple is like no group_id
+            # a shape without group_id is one group; its tuple differs from every group_id
             key = (label, (index,) if group is None else str(group))
             groups.setdefault(key, []).append(_segmentation(shape, kind, size, where, notes))
     return tuple(Instance(label, union(parts, size)) for (label, _), parts in groups.items())
@@ -143,26 +144,28 @@ def _segmentation(shape: dict[str, Any], kind: str, size: Size, where: str, note
         points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     elif kind == "circle":
         if len(points) != 2:
-            raise InputError(f"{where}: 'points' of a circle must be its center and one point of its rim; draw it anew")
+            raise InputError(f"{where}: 'points' of a circle must be its center and a point on its rim; draw it again")
         points = circle(*points)
     if len(points) < 3:
-        raise InputError(f"{where}: 'points' has {len(points)} points; a {kind} needs more: draw it anew or remove it")
+        raise InputError(
+            f"{where}: 'points' has {len(points)} points, too few for a {kind}; draw it again or remove it"
+        )
     return polygon(points, size, notes)
 
 
 def _points(shape: dict[str, Any], where: str) -> NDArray[np.float64]:
-    """The points float [N, 2] of a shape."""
+    """Return the points of a shape, float [N, 2]."""
     try:
         points = np.array(field(shape, "points", list, where), dtype=np.float64)
     except (TypeError, ValueError):
         points = np.zeros(0)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise InputError(f"{where}: 'points' must be pairs of numbers [[x, y], …]; draw it anew or remove it")
+        raise InputError(f"{where}: 'points' must be pairs of numbers [[x, y], …]; draw it again or remove it")
     return points
 
 
 def _mask(shape: dict[str, Any], points: NDArray[np.float64], size: Size, where: str) -> Segmentation:
-    """The run lengths of a mask, which is given as a small image and the place of its upper left corner."""
+    """Return the run lengths of a mask, which is given as a small image and the position of its top left corner."""
     small = np.array(_decoded(shape, "mask", where).convert("L")) > 0
     left, top = np.floor(points.min(axis=0)).astype(int).tolist()
     inside = small[max(0, -top) : max(0, size.height - top), max(0, -left) : max(0, size.width - left)]

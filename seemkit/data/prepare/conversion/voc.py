@@ -34,23 +34,23 @@ from seemkit.types import Size
 
 
 def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
-    """The images of ``ImageSets/Segmentation/{train,val}.txt``, or all that have a PNG in ``SegmentationObject``.
+    """Return the images of ``ImageSets/Segmentation/{train,val}.txt``, else all with a PNG in ``SegmentationObject``.
 
-    An instance is one index of ``SegmentationObject``; its class is the one that most of its pixels have in
+    An instance is one index of ``SegmentationObject``; its class is the most frequent class of its pixels in
     ``SegmentationClass``. Void (255) belongs to no instance.
 
     Args:
-        folder: for example ``VOCdevkit/VOC2012``.
-        names: the classes with indices 1, 2, …; None means `NAMES`.
-        notes: counts the images without masks, which are left out.
+        folder: the folder of one year, for example ``VOCdevkit/VOC2012``.
+        names: the class names of the indices 1, 2, …; None means `NAMES`.
+        notes: counts the skipped images, which no list names or which have no masks.
 
     Raises:
-        InputError: naming the file, for a missing folder; when the pictures are read also for a missing or damaged
-            file, PNGs that are no palette images or differ in size, and a class index without a name.
+        InputError: a folder is missing. During iteration: a file is missing or damaged, a PNG is not a palette image or
+            has another size, or a class index has no name. The message names the file.
     """
     for part in (IMAGES, CLASSES, OBJECTS):
         if not (folder / part).is_dir():
-            raise InputError(f"{folder}: holds no folder {part}; give the folder that does, for example VOC2012")
+            raise InputError(f"{folder}: holds no folder {part}; give the folder that contains it, for example VOC2012")
     names = names or NAMES
     return ForeignFolder(names, _pictures(folder, names, notes))
 
@@ -68,11 +68,11 @@ def _pictures(folder: Path, names: tuple[str, ...], notes: Counter[str]) -> Iter
         )
         yield AnnotatedImage(image.name, path, size, save, split, instances)
     if without := len(set(image_files(folder / IMAGES)) - used):
-        notes["images that no list names, or without masks: left out"] += without
+        notes["images that no list names, or without masks: skipped"] += without
 
 
 def _members(folder: Path) -> Iterator[tuple[str | None, str]]:
-    """Split and name without suffix of every image; without a list for validation the split is None."""
+    """Yield split and name without suffix of every image; the split is None without a list for validation."""
     lists = {split: folder / LISTS / f"{split}.txt" for split in ("train", "val")}
     given = {split: path for split, path in lists.items() if path.is_file()}
     for split, path in given.items():
@@ -81,7 +81,7 @@ def _members(folder: Path) -> Iterator[tuple[str | None, str]]:
     if not given:
         stems = sorted(path.stem for path in (folder / OBJECTS).glob("*.png"))
         if not stems:
-            raise InputError(f"{folder / OBJECTS}: holds no .png; without them no instance is known")
+            raise InputError(f"{folder / OBJECTS}: holds no .png; add the PNGs of the objects")
         yield from ((None, stem) for stem in stems)
 
 
@@ -89,7 +89,7 @@ def _image_path(folder: Path, stem: str) -> Path:
     for suffix in (".jpg", ".jpeg", ".png"):
         if (folder / f"{stem}{suffix}").is_file():
             return folder / f"{stem}{suffix}"
-    raise InputError(f"{folder / stem}.jpg: no such image, but a mask or a list names it; add it")
+    raise InputError(f"{folder / stem}.jpg: no such image, but a mask or a list names it; add the image")
 
 
 def _read_map(path: Path, size: Size, image: Path) -> IndexMap:
@@ -101,5 +101,5 @@ def _read_map(path: Path, size: Size, image: Path) -> IndexMap:
 def _instance(objects: IndexMap, index: int, classes: IndexMap, names: tuple[str, ...], where: str) -> Instance:
     found = class_of(objects, index, classes, where)
     if found > len(names):
-        raise InputError(f"{where}: has class {found} but there are {len(names)} names; give all with --names")
+        raise InputError(f"{where}: has class {found}, but only {len(names)} names are given; give all with --names")
     return Instance(names[found - 1], encode_mask(torch.from_numpy(objects == index)))

@@ -1,4 +1,4 @@
-"""Folders of Ultralytics YOLO for segmentation: a data.yaml, images, and text files of polygons."""
+"""Folders of Ultralytics YOLO for segmentation: a data.yaml, images, and text files with polygons."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ from seemkit.io.text_file import read_entries, read_lines
 from seemkit.types import Size
 
 SPLITS = ("train", "val", "test")
-_FAR = 1.0  # of the image's side: a coordinate that far outside is not normalized
+_FAR = 1.0  # in image sides: a coordinate farther outside the image is not normalized
 
 
 def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> ForeignFolder:
-    """The images of the splits train, val and test of a data.yaml.
+    """Return the images of the splits train, val and test of a data.yaml.
 
     A split is a folder of images, a text file that lists images, or a list of these. The polygons of
-    ``images/…/x.jpg`` are in ``labels/…/x.txt``, one object a line: ``class x1 y1 x2 y2 …`` with coordinates 0..1.
+    ``images/…/x.jpg`` are in ``labels/…/x.txt``, one object per line: ``class x1 y1 x2 y2 …`` with coordinates 0..1.
 
     Args:
-        source: the YAML, or a folder that holds ``data.yaml`` or one YAML only.
-        names: the classes of the indices 0, 1, …; None takes those of the YAML.
-        notes: counts images without a label file, which are kept as images without objects.
+        source: the YAML, or a folder that holds ``data.yaml`` or exactly one YAML.
+        names: the class names of the indices 0, 1, …; None means those of the YAML.
+        notes: counts clipped polygons and images without a label file, which are kept without objects.
 
     Raises:
-        InputError: naming file and field, for a YAML without what is needed; when the pictures are read also for a
-            missing or damaged image, a class index without a name, or a line that is no polygon.
+        InputError: the YAML is missing, is invalid or has no class names. During iteration: the YAML has no images, an
+            image is missing or damaged, a class index has no name, or a line is not a polygon. The message names file
+            and field.
     """
     path = _yaml_path(source)
     content = _read_yaml(path)
@@ -64,14 +65,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load("\n".join(read_lines(path)))
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is no valid YAML ({' '.join(str(error).split())}); correct it") from error
+        raise InputError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct it") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; it must have 'names', 'train' and 'val'")
+        raise InputError(f"{path}: holds a {type(content).__name__}; write a map with 'names', 'train' and 'val'")
     return content
 
 
 def _read_names(content: dict[str, Any], path: Path) -> dict[int, str]:
-    """The class name of each index."""
+    """Return the class name of each index."""
     names = content.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
@@ -84,7 +85,7 @@ def _pictures(
     content: dict[str, Any], path: Path, names: dict[int, str], notes: Counter[str]
 ) -> Iterator[AnnotatedImage]:
     if not content.get("train") and not content.get("val"):
-        raise InputError(f"{path}: has neither 'train' nor 'val'; name a folder of images")
+        raise InputError(f"{path}: has neither 'train' nor 'val'; give a folder of images")
     has_val = bool(content.get("val"))
     for split in SPLITS:
         for image, place in _members(content, split, path):
@@ -99,7 +100,7 @@ def _pictures(
 
 
 def _members(content: dict[str, Any], split: str, path: Path) -> Iterator[tuple[Path, str]]:
-    """The images of a split, and their names below its folder."""
+    """Yield the images of a split, and their names relative to the folder of the split."""
     values = content.get(split) or []
     for value in values if isinstance(values, list) else [values]:
         place = _found(content, str(value), split, path)
@@ -114,7 +115,7 @@ def _members(content: dict[str, Any], split: str, path: Path) -> Iterator[tuple[
 
 
 def _found(content: dict[str, Any], value: str, split: str, path: Path) -> Path:
-    """The folder or list of a split. Roboflow writes ``../train/images`` for a folder beside the YAML."""
+    """Return the folder or list of a split. Roboflow writes ``../train/images`` for a folder beside the YAML."""
     bases = (path.parent / str(content.get("path") or ""), path.parent)
     places = [base / name for name in (value, value.removeprefix("../")) for base in bases]
     for place in places:
@@ -124,7 +125,7 @@ def _found(content: dict[str, Any], value: str, split: str, path: Path) -> Path:
 
 
 def _label_path(image: Path) -> Path:
-    """The label file of an image: the last folder ``images`` becomes ``labels``."""
+    """Return the label file of an image: the last folder ``images`` in its path becomes ``labels``."""
     parts = list(image.parent.parts)
     for index in reversed(range(len(parts))):
         if parts[index] == "images":
@@ -141,12 +142,14 @@ def _instances(path: Path, names: dict[int, str], size: Size, notes: Counter[str
         try:
             label, *values = map(float, line.split())
         except ValueError as error:
-            raise InputError(f"{where}: is not all numbers; write 'class x1 y1 x2 y2 …'") from error
+            raise InputError(f"{where}: holds something other than numbers; write 'class x1 y1 x2 y2 …'") from error
         if label not in names:
-            raise InputError(f"{where}: class {label:g} is not in 'names'; it has {len(names)}, counted from 0")
+            raise InputError(
+                f"{where}: class {label:g} is not in 'names', which has {len(names)} names from 0 on; correct it"
+            )
         if len(values) < 6 or len(values) % 2:
             raise InputError(
-                f"{where}: has {len(values)} coordinates; a polygon has x and y of at least 3 points (4 make a box, "
+                f"{where}: has {len(values)} coordinates; write x and y of at least 3 points (4 coordinates are a box, "
                 "which has no mask)"
             )
         points = np.array(values).reshape(-1, 2)

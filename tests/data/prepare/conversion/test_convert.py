@@ -127,12 +127,12 @@ def test_what_is_left_out_is_counted(shots: Path, capsys: pytest.CaptureFixture[
     assert convert(shots) == 0
     out = capsys.readouterr().out
     for line in (
-        "shapes of type 'point': left out: 2",
-        "shapes labeled '__ignore__': left out: 1",
+        "shapes of type 'point': skipped: 2",
+        "shapes labeled '__ignore__': skipped: 1",
         "polygons cut off at the border of their image: 2",
-        "objects without a pixel in their image: left out: 2",
-        "images with a side under 32 pixels: left out: 1",
-        "images without a JSON: left out: 1",
+        "objects without a pixel in their image: skipped: 2",
+        "images with a side under 32 pixels: skipped: 1",
+        "images without a JSON: skipped: 1",
     ):
         assert line in out.splitlines()
     assert [mask.sum() for _, mask in only(shots)] == [400, 100]
@@ -214,7 +214,7 @@ BAD = {
     "ragged": ({"shapes": [shape("cat", [[1, 2], [3], [4, 5]])]}, "shapes[0]: 'points' must be pairs of numbers"),
     "not finite": ({"shapes": [shape("cat", [[1, 2], [3, float("nan")], [4, 5]])]}, "'points' must be pairs"),
     "circle": ({"shapes": [shape("cat", SQUARE, "circle")]}, "'points' of a circle must be its center"),
-    "mask": ({"shapes": [shape("cat", [[1, 1], [2, 2]], "mask", mask="AAAA")]}, "'mask' is no image in base64"),
+    "mask": ({"shapes": [shape("cat", [[1, 1], [2, 2]], "mask", mask="AAAA")]}, "'mask' is not an image in base64"),
     "no mask": ({"shapes": [shape("cat", [[1, 1], [2, 2]], "mask")]}, "shapes[0]: has no 'mask'"),
     "label": ({"shapes": [shape(" ", SQUARE)]}, "shapes[0]: 'label' '' is not among the class names"),
     "shape": ({"shapes": [3]}, "shapes[0]: is a int; it must be an object"),
@@ -222,7 +222,7 @@ BAD = {
     "nothing": ({"shapes": [shape("cat", [[1, 1]], "point")]}, "has no object that can be converted; shapes of type"),
     "size": ({"shapes": [], "imageWidth": 61}, "'imageWidth' is 61 but the image has 60"),
     "image": ({"shapes": [], "imagePath": "b.png"}, "'imagePath' b.png: no such image"),
-    "imageData": ({"shapes": [], "imagePath": "b.png", "imageData": "?"}, "'imageData' is no image in base64"),
+    "imageData": ({"shapes": [], "imagePath": "b.png", "imageData": "?"}, "'imageData' is not an image in base64"),
 }
 
 
@@ -255,7 +255,7 @@ def test_bad_files_and_arguments(shots: Path, tmp_path: Path, capsys: pytest.Cap
     (shots / "b.json").write_text("{")
     assert "b.json: is not valid JSON" in said()
     write_labelme(shots / "b.json", [shape("cat", SQUARE)], imagePath="a.png")
-    assert "b.json: its image would be train/a.png, as that of" in said("--val", "0")
+    assert "b.json: its image would be train/a.png, like that of" in said("--val", "0")
     (shots / "b.json").unlink()
     (shots / "a.png").write_bytes((shots / "a.png").read_bytes()[:80])
     assert "a.png: cannot be read as an image" in said()

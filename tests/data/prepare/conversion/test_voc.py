@@ -50,7 +50,7 @@ def convert(voc: Path, *words: str) -> int:
 def test_masks_are_equal_pixel_for_pixel(voc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(voc / "JPEGImages" / "2007_99.jpg")
     assert convert(voc) == 0
-    assert "images that no list names, or without masks: left out: 1" in capsys.readouterr().out
+    assert "images that no list names, or without masks: skipped: 1" in capsys.readouterr().out
     objects = maps()[1]
     train, val = (masks_of(voc.parent / "out", split) for split in ("train", "val"))
     assert sorted(train) == ["2007_01.jpg", "2007_03.jpg"]
@@ -107,7 +107,7 @@ def test_bad_folders(voc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("L", (40, 60), 0).save(voc / "SegmentationClass" / "2007_02.png")
     assert "2007_02.png: object 9: has no class in SegmentationClass" in said()
     Image.new("L", (40, 60), 21).save(voc / "SegmentationClass" / "2007_02.png")
-    assert "object 9: has class 21 but there are 20 names; give all with --names" in said()
+    assert "object 9: has class 21, but only 20 names are given; give all with --names" in said()
     png.unlink()
     assert "SegmentationObject/2007_02.png: no such image" in said()
     (voc / "ImageSets/Segmentation/val.txt").write_text("2007_44\n")

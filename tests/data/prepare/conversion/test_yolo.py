@@ -105,11 +105,11 @@ def test_own_names(yolo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("2" + SQUARE[1:], "a.txt: line 1: class 2 is not in 'names'; it has 2, counted from 0"),
+        ("2" + SQUARE[1:], "a.txt: line 1: class 2 is not in 'names', which has 2 names from 0 on"),
         ("0.5" + SQUARE[1:], "a.txt: line 1: class 0.5 is not in 'names'"),
         (SQUARE + "0 0.5 0.5 0.2 0.2", "a.txt: line 2: has 4 coordinates"),
         ("0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "a.txt: line 1: has 7 coordinates"),
-        ("0 a b", "a.txt: line 1: is not all numbers"),
+        ("0 a b", "a.txt: line 1: holds something other than numbers"),
         ("0 nan 0.1 0.2 0.2 0.3 0.4", "a.txt: line 1: has coordinates far from 0..1"),
         ("0 10 5 30 5 30 25", "a.txt: line 1: has coordinates far from 0..1; divide x by"),
     ],
@@ -146,7 +146,7 @@ def test_bad_yaml(content: dict[str, object], said: str, yolo: Path, capsys: pyt
 def test_no_yaml_or_a_broken_one(yolo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (yolo / "data.yaml").write_text("names: [cat")
     assert convert(yolo) == 2
-    assert "data.yaml: is no valid YAML" in capsys.readouterr().err
+    assert "data.yaml: is not valid YAML" in capsys.readouterr().err
     (yolo / "data.yaml").write_text("cat")
     assert convert(yolo) == 2
     assert "data.yaml: holds a str" in capsys.readouterr().err

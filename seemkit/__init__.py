@@ -1,7 +1,7 @@
 """seemkit: segment everything everywhere, with any mix of prompts.
 
-Names are imported when they are first used, so ``import seemkit`` costs nothing. Besides the names below, the value
-class of every installed prompt kind is here: ``seemkit.Lasso``, once a package brings the kind ``lasso``.
+Names are imported when they are first used, so ``import seemkit`` is fast. The module also has the value class of every
+installed prompt kind, for example ``seemkit.Lasso`` if a package with the kind ``lasso`` is installed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (a module attribute can be an
         return _core(name)
     except AttributeError:
         if not name[:1].isupper():
-            raise  # no class; above all, `from seemkit import data` must not load the plugins
+            raise  # not a class; `from seemkit import data`, for example, must not load the plugins
     from seemkit.prompts.registry import installed
 
     for kind in installed().kinds.values():

@@ -1,6 +1,6 @@
-"""What every prompt kind must do, as a test for authors of plugins.
+"""A test of the interface of prompt kinds, for authors of plugins.
 
-A package calls it in a test of its own::
+Call it in a test of the package::
 
     def test_lasso():
         check_prompt_encoder(LassoEncoder(8), [Lasso(((10, 10), (40, 12), (20, 50)))], bad_words=["10,10"])
@@ -28,9 +28,9 @@ from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
 SIZE = Size(64, 96)
-"""Of the image in which examples must make sense."""
+"""Size of the image for which examples must be valid."""
 NONSENSE = ("", "=", "nonsense,1,nan", "1e999,1e999")
-"""Words of which a kind makes a prompt, or an `InputError`."""
+"""Words for which a kind must return a prompt or raise `InputError`."""
 SMALL = Architecture(
     backbone="resnet",
     backbone_options={"channels": [8, 8, 16, 32], "stem": 8},
@@ -47,7 +47,7 @@ SMALL = Architecture(
     text_num_heads=2,
     templates=("{}",),
 )
-"""The network in which kinds are tried."""
+"""Network in which kinds are tested."""
 
 
 def check_prompt_encoder(
@@ -57,19 +57,24 @@ def check_prompt_encoder(
     bad_words: Sequence[str] = (),
     embed_dim: int = 32,
 ) -> None:
-    """Nothing, if a prompt kind keeps to the interface; raises AssertionError with what it breaks.
+    """Raise AssertionError unless a prompt kind fulfills the interface.
 
-    Its values are frozen and can be copied; they survive the way through JSON; simulated prompts repeat with their
-    generator, are accepted by the kind itself and are none for an empty mask; bad words and fields raise `InputError`
-    in one line; regions lie in the image; and in a small random network, which needs the kind to be installed and takes
-    it with its default options, a prompt gives masks without NaN, alone and beside other prompts.
+    * Values are frozen, and equal after JSON and pickling.
+    * Simulated prompts depend on the given generator alone and are valid; for an empty mask they are an empty list.
+    * Bad words and fields raise `InputError`, with a message of one line.
+    * Regions are inside the image.
+    * In a small random network, a prompt gives finite masks, alone and with other prompts. The network has the kind
+      with its default options, so the kind must be installed.
 
     Args:
-        encoder: of the kind.
-        examples: prompts that make sense in an image of 64 rows and 96 columns; at least one.
+        encoder: encoder of the kind.
+        examples: prompts that are valid for an image of 64 rows and 96 columns; at least one.
         words: command-line words that the kind reads.
-        bad_words: words that it refuses.
-        embed_dim: channels of the small network; `encoder` need not have it.
+        bad_words: words that the kind refuses.
+        embed_dim: channels of the small network; `encoder` can have others.
+
+    Raises:
+        AssertionError: the kind breaks the interface; the message says where.
     """
     assert examples, "give at least one example"
     _check_class(encoder)
@@ -86,22 +91,22 @@ def check_prompt_encoder(
 
 def _check_class(encoder: PromptEncoder[Any]) -> None:
     kind = type(encoder)
-    assert answered_by(kind.group) is not None, f"group {kind.group.name!r} is read by no query: fill in read_by"
-    assert dataclasses.is_dataclass(kind.accepts), f"{kind.accepts.__name__} is no dataclass"
-    assert issubclass(kind.accepts, Prompt), f"{kind.accepts.__name__} is no subclass of Prompt"
+    assert answered_by(kind.group) is not None, f"group {kind.group.name!r}: no query reads it; set read_by"
+    assert dataclasses.is_dataclass(kind.accepts), f"{kind.accepts.__name__} is not a dataclass"
+    assert issubclass(kind.accepts, Prompt), f"{kind.accepts.__name__} is not a subclass of Prompt"
     parameters = kind.accepts.__dataclass_params__  # type: ignore[attr-defined]
     assert parameters.frozen, f"{kind.accepts.__name__} is not frozen"
 
 
 def _check_value(encoder: PromptEncoder[Any], prompt: Prompt) -> None:
-    assert type(prompt) is encoder.accepts, f"{prompt} is no {encoder.accepts.__name__}"
+    assert type(prompt) is encoder.accepts, f"{prompt} is not of type {encoder.accepts.__name__}"
     written = encoder.to_json(prompt)
-    assert "kind" not in written, "the field 'kind' is taken"
+    assert "kind" not in written, "to_json returns a field 'kind', which is reserved"
     again = encoder.from_json(json.loads(json.dumps(written)))
-    assert same(again, prompt), f"{prompt} comes back from JSON as {again}"
-    assert same(pickle.loads(pickle.dumps(prompt)), prompt), f"{prompt} is another after pickling"
+    assert same(again, prompt), f"{prompt} is {again} after JSON"
+    assert same(pickle.loads(pickle.dumps(prompt)), prompt), f"{prompt} is not equal after pickling"
     unknown = _refusal(encoder.from_json, {**written, "no_such_field": 1})
-    assert unknown is not None, "from_json takes an unknown field"
+    assert unknown is not None, "from_json accepts an unknown field"
     for name in written:
         _refusal(encoder.from_json, {**written, name: "nonsense"})
         _refusal(encoder.from_json, {**written, name: None})
@@ -113,14 +118,14 @@ def _check_words(encoder: PromptEncoder[Any], words: Sequence[str], bad_words: S
         assert type(prompt) is encoder.accepts, f"parse({word!r}) returns {prompt}"
     for word in bad_words:
         said = _refusal(encoder.parse, word)
-        assert said is not None, f"parse({word!r}) takes a word that is none"
-        assert "\n" not in said, f"parse({word!r}): a message is one line"
+        assert said is not None, f"parse({word!r}) accepts a bad word"
+        assert "\n" not in said, f"parse({word!r}): the message has more than one line"
     for word in NONSENSE:
         _refusal(encoder.parse, word)
 
 
 def _refusal(read: Callable[[Any], Prompt], what: object) -> str | None:
-    """The message with which something is refused; None if it is not. Other errors than `InputError` go through."""
+    """Return the message of the `InputError` that `read` raises for `what`, or None; other errors are not caught."""
     try:
         read(what)
     except InputError as error:
@@ -132,7 +137,9 @@ def _check_simulation(encoder: PromptEncoder[Any]) -> None:
     mask = torch.zeros(SIZE, dtype=torch.bool)
     nothing = Subject(mask)
     for draw in (encoder.simulate, encoder.start):
-        assert draw(nothing, torch.Generator().manual_seed(0)) == [], f"{draw.__name__}: prompts for an empty mask"
+        assert draw(nothing, torch.Generator().manual_seed(0)) == [], (
+            f"{draw.__name__}: returns prompts for an empty mask"
+        )
     mask = mask.clone()
     mask[10:50, 20:70] = True
     subject = Subject(mask, "star", ("the red star",))
@@ -141,7 +148,7 @@ def _check_simulation(encoder: PromptEncoder[Any]) -> None:
         for seed in range(5):
             first, second = (draw(subject, torch.Generator().manual_seed(seed)) for _ in range(2))
             equal = len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
-            assert equal, f"{draw.__name__}: another result from the same generator"
+            assert equal, f"{draw.__name__}: results differ for equal generators"
             for prompt in first:
                 encoder.check(prompt, SIZE)
                 _check_value(encoder, prompt)
@@ -150,15 +157,15 @@ def _check_simulation(encoder: PromptEncoder[Any]) -> None:
 
 def _check_region(region: Region, size: Size) -> None:
     for pixels in (region.positive, region.negative):
-        assert pixels.ndim == 2, "a region is (row, column) pairs"
-        assert pixels.shape[1] == 2, "a region is (row, column) pairs"
-        assert pixels.dtype.kind == "i", "a region's pixels are integers"
-        assert ((pixels >= 0) & (pixels < size)).all(), "a region leaves the image"
+        assert pixels.ndim == 2, "the pixels of a region must be (row, column) pairs"
+        assert pixels.shape[1] == 2, "the pixels of a region must be (row, column) pairs"
+        assert pixels.dtype.kind == "i", "the pixels of a region must be integers"
+        assert ((pixels >= 0) & (pixels < size)).all(), "a region has pixels outside the image"
 
 
 def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], embed_dim: int) -> None:
     kind = encoder.kind
-    assert type(encoder) is installed()[kind].encoder, f"{kind!r} is installed from another class"
+    assert type(encoder) is installed()[kind].encoder, f"kind {kind!r} is installed with another class"
     architecture = dataclasses.replace(SMALL, embed_dim=embed_dim, prompts={kind: {}})
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
@@ -170,12 +177,12 @@ def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], e
         click = installed()["point"].encoder.parse("30,20")
         for prompts in ([*examples], [*examples, click], [*examples, text], [*examples, click, text]):
             masks = network.select(network.decode(context, [[prompts]])).masks()
-            assert masks.shape[:2] == (1, 1), "one object gets one mask"
+            assert masks.shape[:2] == (1, 1), "one object must get one mask"
             assert bool(masks.isfinite().all()), f"a mask of {prompts} is not finite"
 
 
 def same(first: object, second: object) -> bool:
-    """Whether two prompt values are equal, tensors within them too."""
+    """Return whether two prompt values are equal, including tensors inside them."""
     if isinstance(first, Tensor):
         return isinstance(second, Tensor) and torch.equal(first, second)
     if isinstance(first, (tuple, list)):

@@ -1,1 +1,1 @@
-"""Weights: found, read, renamed and written."""
+"""Weights: find, read, rename and write them."""

@@ -1,4 +1,4 @@
-"""The 133 classes of COCO panoptic, which the published models were trained on.
+"""The 133 classes of COCO panoptic, on which the published models were trained.
 
 Source: Lin et al., Microsoft COCO (2014); Kirillov et al., Panoptic Segmentation (2019).
 """
@@ -33,4 +33,4 @@ _STUFF: Final = _names(
 )
 
 COCO_PANOPTIC: Final = Vocabulary((*_THINGS, *_STUFF), (True,) * len(_THINGS) + (False,) * len(_STUFF))
-"""80 things, then 53 kinds of stuff, in the order of their category ids."""
+"""80 things, then 53 stuff classes, each in the order of their category ids."""

@@ -1,4 +1,4 @@
-"""Finding weights: a shipped model, a folder, a file of the official code, or a repository of the Hugging Face Hub."""
+"""Find weights: a shipped model, a folder, a file of the official code, or a repository of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from seemkit.types import Vocabulary
 
 CHECKPOINTS = (".pt", ".pth")
 SHIPPED = {path.name: path for path in (Path(__file__).parent / "models").glob("*/")}
-"""The models that come with seemkit, by name."""
+"""Folders of the shipped models, by name."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights that were found.
+    """Pretrained weights with what belongs to them.
 
     Attributes:
-        architecture: of the network that they belong to.
-        vocabulary: its class names; None if it has none of its own.
-        tensors: the weights under seemkit's names.
-        classes: vectors of class names, if they were saved with the weights.
-        source: where they come from, for messages.
+        architecture: architecture of the network.
+        vocabulary: class names of the network; None if it has none.
+        tensors: weights under seemkit's names.
+        classes: vectors of the class names; None if they were not saved with the weights.
+        source: file or folder of the weights, for messages.
     """
 
     architecture: Architecture
@@ -48,17 +48,18 @@ class Pretrained:
 
 
 def find(source: str | Path, variant: str | None = None) -> Pretrained:
-    """The weights that a name means.
+    """Return the weights of a model.
 
     Args:
-        source: ``"scenes-tiny"``, which comes with seemkit; a folder with ``architecture.yaml`` and
+        source: ``"scenes-tiny"``, which seemkit includes; a folder with ``architecture.yaml`` and
             ``model.safetensors``; a ``.pt`` file of the official code; or ``"organization/name"`` of a repository on
-            the Hugging Face Hub that holds either. A folder or file that exists comes first.
-        variant: which published model; needed for a repository of ``.pt`` files, and for a single one of them whose
-            names fit several (v0, v1 and demo: v1 is assumed).
+            the Hugging Face Hub with one of these. An existing folder or file has priority.
+        variant: name of the published model, for files of the official code only. A repository of ``.pt`` files needs
+            it. For a single file, None guesses it from names and shapes; these are equal in v0, v1 and demo, so v1 is
+            assumed.
 
     Raises:
-        InputError: nothing of that name is found, or what is found cannot be read.
+        InputError: nothing of that name is found, it cannot be read, or the variant does not fit.
     """
     path = Path(source)
     if str(source) in SHIPPED and not path.exists():
@@ -67,24 +68,28 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
         return from_official(path, variant)
     if path.exists():
         if variant is not None:
-            raise InputError(f"{path}: a variant ({variant}) is only for checkpoints of the official code")
+            raise InputError(f"{path}: a variant ({variant}) is only for checkpoints of the official code; omit it")
         architecture, vocabulary = read_architecture(path)
         tensors, classes = read_weights(path), read_classes(path)
         return Pretrained(architecture, vocabulary, tensors, classes, str(path / WEIGHTS))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         return _from_hub(str(source), variant)
     raise InputError(
-        f"{source}: no such folder or file, no shipped model ({', '.join(SHIPPED)}) and no name of a repository like "
+        f"{source}: no such folder or file, not a shipped model ({', '.join(SHIPPED)}) and not a repository name like "
         f"'organization/name'; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` "
-        "and `seemkit convert` leave it"
+        "and `seemkit convert` write it"
     )
 
 
 def from_official(path: Path, variant: str | None = None) -> Pretrained:
-    """The weights of an official ``.pt`` file, with the class names of COCO panoptic.
+    """Return the weights of an official ``.pt`` file, with the class names of COCO panoptic.
+
+    Args:
+        path: ``.pt`` file.
+        variant: name of the published model; None to guess it from names and shapes.
 
     Raises:
-        InputError: the file cannot be read, the variant is unknown, or the file is of none.
+        InputError: the file cannot be read, the variant is unknown, or no variant fits the file.
     """
     tensors = read_checkpoint(path)
     architecture = architecture_of(variant or guess_variant(tensors, str(path)))
@@ -102,16 +107,16 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
             hint = "not in the local cache, and the Hugging Face Hub cannot be reached"
             if isinstance(error, HfHubHTTPError):
                 hint = f"the Hugging Face Hub answers: {str(error).splitlines()[0]}"
-            raise InputError(
-                f"{repository}: {name}: {hint}; there is no local folder or file of that name either"
-            ) from error
+            raise InputError(f"{repository}: {name}: {hint}; no local folder or file has that name either") from error
 
     if variant is None and repository == OFFICIAL:
-        raise InputError(f"{repository}: holds several models: give a variant, one of {', '.join(PUBLISHED)}")
+        raise InputError(f"{repository}: holds several models; give a variant: {', '.join(PUBLISHED)}")
     if variant is None:
         folder = fetch(ARCHITECTURE).parent
         fetch(WEIGHTS)
         return find(folder)
     if variant not in PUBLISHED:
-        raise InputError(f"{repository}: no file of variant {variant!r} is published; there are {', '.join(PUBLISHED)}")
+        raise InputError(
+            f"{repository}: no file of variant {variant!r} is published; choose from: {', '.join(PUBLISHED)}"
+        )
     return from_official(fetch(PUBLISHED[variant]), variant)

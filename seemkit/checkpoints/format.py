@@ -1,7 +1,7 @@
 """seemkit's own weight format: a folder with ``architecture.yaml`` and ``model.safetensors``.
 
-A third file, ``classes.safetensors``, holds the class vectors of the model's own vocabulary. With 81 sentences for each
-of COCO's 133 classes they take minutes to compute on a CPU.
+A third file, ``classes.safetensors``, holds the vectors of the model's class names. Computing them takes minutes on a
+CPU for the 133 classes of COCO with 81 sentences each.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class ClassVectors:
-    """The vectors of class names and of the background.
+    """Vectors of class names and of the background.
 
     Attributes:
         names: K class names.
-        templates: the sentences around them.
-        vectors: [K + 1, C].
+        templates: sentences into which the names are put.
+        vectors: [K + 1, C]; the background is the last one.
     """
 
     names: tuple[str, ...]
@@ -57,9 +57,17 @@ def save_model(
     *,
     half: bool = False,
 ) -> None:
-    """Write a model folder, each file under a temporary name first; it names the packages of the prompt kinds in use.
+    """Write a model folder, each file under a temporary name first.
 
-    With `half`, weights are written with 16 bits; a network reads them into its own type.
+    The folder also names the packages of the prompt kinds in use.
+
+    Args:
+        network: network whose weights are written.
+        architecture: architecture of the network.
+        vocabulary: class names of the network, or None.
+        classes: vectors of the class names, or None.
+        folder: output folder; created if it does not exist.
+        half: whether to write floating-point weights with 16 bits. A network reads them into its own type.
     """
     folder.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"architecture": architecture.to_dict(), PACKAGES: packages(architecture)}
@@ -72,7 +80,7 @@ def save_model(
         if half:
             tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
         safetensors.torch.save_file(tensors, path)
-        path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors lets only the owner read its file
+        path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors makes its file readable by the owner only
     (folder / CLASSES).unlink(missing_ok=True)
     if classes is not None:
         with replacing(folder / CLASSES) as path:
@@ -85,20 +93,20 @@ def read_architecture(folder: Path) -> tuple[Architecture, Vocabulary | None]:
     """Return the architecture and vocabulary in a folder.
 
     Raises:
-        InputError: the file is missing, is no YAML, has an unknown key, or needs a prompt kind that is not installed.
+        InputError: the file is missing, is not YAML, has a wrong key, or needs a prompt kind that is not installed.
     """
     path = folder / ARCHITECTURE
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, such as "
-            "`seemkit fit --config configs/seem_tiny.yaml` leaves in runs/seem_tiny"
+            "runs/seem_tiny after `seemkit fit --config configs/seem_tiny.yaml`"
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not isinstance(content.get("architecture"), dict):
-        raise InputError(f"{path}: key 'architecture' is missing or no mapping")
+        raise InputError(f"{path}: key 'architecture' is missing or not a mapping")
     require(content.get(PACKAGES), str(path))
     architecture = Architecture.from_dict(content["architecture"], str(path))
     if content.get("vocabulary") is None:
@@ -119,19 +127,19 @@ def require(needed: object, source: str) -> None:
     """Raise InputError unless all prompt kinds are installed; the message names the package of a missing one.
 
     Args:
-        needed: what `packages` returned when the file was written; None if the file states nothing.
-        source: the file, for the message.
+        needed: result of `packages` when the file was written; None if the file does not contain it.
+        source: file, for the message.
     """
     for name, package in needed.items() if isinstance(needed, dict) else ():
         if name not in installed().kinds:
             hint = f"pip install {package}"
             if DISABLE in os.environ:
-                hint += f", or take it out of {DISABLE}"
+                hint += f", or remove it from {DISABLE}"
             raise InputError(f"{source}: needs prompt kind {name!r}: {hint}")
 
 
 def read_classes(folder: Path) -> ClassVectors | None:
-    """Return the class vectors in a folder; None if it has none.
+    """Return the class vectors in a folder, or None if it has none.
 
     Raises:
         InputError: the file is broken.
@@ -155,7 +163,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a folder of weights holds {ARCHITECTURE} and {WEIGHTS}")
+        raise InputError(f"{path}: no such file; a model is a folder with {ARCHITECTURE} and {WEIGHTS}")
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
@@ -163,11 +171,11 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def build_filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], source: str) -> Network:
-    """Return a network with weights, without drawing its first weights, which would take seconds.
+    """Return a network with weights, without drawing its initial weights, which would take seconds.
 
     Args:
-        build: makes the network.
-        tensors: its weights; every name and shape must fit.
+        build: returns the network.
+        tensors: weights of the network; every name and shape must fit.
         source: file or folder of the weights, for messages.
 
     Raises:
@@ -180,9 +188,9 @@ def build_filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], so
 
 
 class _Undrawn(TorchFunctionMode):
-    """While it is entered, new modules do not draw their first weights.
+    """Context in which new modules do not draw their initial weights.
 
-    Torch's meta device would do too, but its first initializers import torch's compiler, which takes 1.6 seconds.
+    Torch's meta device would do the same, but its first initializer imports torch's compiler, which takes 1.6 seconds.
     """
 
     def __torch_function__(
@@ -203,7 +211,7 @@ _DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Fill the network with weights.
+    """Load weights into the network.
 
     Raises:
         InputError: a name or shape does not fit; the network is unchanged.
@@ -213,7 +221,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None
 
 
 def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
-    """Raise InputError unless names and shapes are those of the network; the message names the first wrong keys."""
+    """Raise InputError unless all names and shapes are those of `own`; the message names the first wrong ones."""
     missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     shapes = sorted(name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape)
     for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):

@@ -1,4 +1,4 @@
-"""Checkpoints of the official SEEM code, and of X-Decoder, to seemkit's names. Renames only; no number changes."""
+"""Checkpoints of the official SEEM code and of X-Decoder under seemkit's names. No number changes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _WIDTHS = {
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dict of an official ``.pt`` file; nothing in it is executed.
+    """Return the state dict of an official ``.pt`` file, without executing code in the file.
 
     Raises:
-        InputError: the file is missing, damaged, holds other objects than tensors, or is no state dict.
+        InputError: the file is missing or damaged, holds objects other than tensors, or is not a state dict.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -43,15 +43,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: not a file of plain tensors, so it is not opened: {_first_line(error)}") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged or no checkpoint: {_first_line(error)}") from error
+        raise InputError(f"{path}: damaged or not a checkpoint: {_first_line(error)}") from error
     for key in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content:
-        raise InputError(f"{path}: holds no state dict but {type(content).__name__}")
+        raise InputError(f"{path}: holds no state dict; found: {type(content).__name__}")
     wrong = next((name for name, value in content.items() if not isinstance(value, Tensor)), None)
     if wrong is not None:
-        raise InputError(f"{path}: key {wrong!r} is no tensor")
+        raise InputError(f"{path}: key {wrong!r} is not a tensor")
     return dict(content)
 
 
@@ -60,10 +60,12 @@ def _first_line(error: Exception) -> str:
 
 
 def guess_variant(tensors: Mapping[str, Tensor], source: str) -> str:
-    """The published model that a state dict belongs to; v0, v1 and the demo share their names, so v1 is assumed.
+    """Return the name of the published model that a state dict fits.
+
+    v0, v1 and the demo have the same names and shapes, so v1 is assumed.
 
     Raises:
-        InputError: it belongs to none.
+        InputError: the state dict fits none.
     """
     for kind, mark in _BACKBONE_MARKS.items():
         if mark in tensors:
@@ -74,24 +76,25 @@ def guess_variant(tensors: Mapping[str, Tensor], source: str) -> str:
                 return f"{name}-v1"
             raise InputError(f"{source}: {mark} has {width} channels, which no published model has")
     first = ", ".join(sorted(tensors)[:3])
-    raise InputError(f"{source}: no weights of SEEM; none of its backbones is in it (first keys: {first})")
+    raise InputError(f"{source}: no weights of SEEM: no known backbone is in it (first keys: {first})")
 
 
 def architecture_of(variant: str) -> Architecture:
-    """The architecture of a published model.
+    """Return the architecture of a published model.
 
     Raises:
-        InputError: there is no such model.
+        InputError: no published model has this name.
     """
     if variant not in VARIANTS:
-        raise InputError(f"variant {variant!r}: unknown; there are {', '.join(sorted(VARIANTS))}")
+        raise InputError(f"variant {variant!r}: unknown; choose from: {', '.join(sorted(VARIANTS))}")
     return VARIANTS[variant]
 
 
 def rename(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
-    """The tensors under seemkit's names, in float32; linear layers that are 1 x 1 convolutions here take that shape.
+    """Return the tensors under seemkit's names, in float32.
 
-    Names that are no official ones keep their own, so that a check against a network finds them.
+    Linear layers that are 1 x 1 convolutions in seemkit get that shape. Names that are not official ones stay, so that
+    a check against a network finds them.
     """
     found = {}
     for official, tensor in tensors.items():
@@ -103,6 +106,6 @@ def rename(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[st
 
 
 def _shaped(own: str, tensor: Tensor, backbone: str) -> Tensor:
-    """FocalNet's linear layers are convolutions in timm."""
+    """Return the tensor in seemkit's shape: timm has convolutions instead of FocalNet's linear layers."""
     linear = backbone == "focalnet" and own.startswith("backbone.body.stages.") and tensor.ndim == 2
     return tensor[:, :, None, None] if linear else tensor

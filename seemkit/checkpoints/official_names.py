@@ -1,4 +1,4 @@
-"""Names of the official state dict, and what seemkit calls them. The official misspellings are part of the format."""
+"""Names in the official state dict, and seemkit's names for them. Official misspellings are part of the format."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 Rules: TypeAlias = Sequence[tuple[str, str]]
-"""Pattern and replacement, all applied in order to a name."""
+"""Patterns with replacements, applied to a name in order."""
 
 UNUSED: Final = ("criterion.empty_weight", "dilation_kernel")
-"""Buffers of the official model that hold no weights."""
+"""Buffers of the official model that are not weights."""
 
 _DECODER: Final[Rules] = (
     (r"^query_feat", "queries.value"),
@@ -91,10 +91,10 @@ _PIXEL_DECODERS: Final[dict[str, Rules]] = {"fpn": _FPN, "deformable": _DEFORMAB
 
 
 def own_name(official: str, backbone: str, pixel_decoder: str) -> str:
-    """What seemkit calls a weight of the official state dict; the result means nothing for a name that is not one.
+    """Return seemkit's name for a weight of the official state dict; the result is undefined for any other name.
 
     Args:
-        official: its name.
+        official: name in the official state dict.
         backbone: `Architecture.backbone` of a published model.
         pixel_decoder: `Architecture.pixel_decoder`.
     """

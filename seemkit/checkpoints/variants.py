@@ -1,4 +1,4 @@
-"""The published models: their architectures, and where the project that published them keeps the files."""
+"""The published models: their architectures, and the files of their weights."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The ``seemkit`` command: one module a verb. Nothing heavy is imported before a verb needs it."""
+"""The ``seemkit`` command, one module per verb. Heavy packages are imported when a verb needs them."""

@@ -1,4 +1,4 @@
-"""``seemkit convert``: checkpoints of other programs to folders of seemkit's own format."""
+"""``seemkit convert``: convert checkpoints of other programs to folders in seemkit's own format."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
 
 SEEM_ONLY = ("queries.memory_", "sampler.")
-"""Parts that X-Decoder has not."""
+"""Prefixes of the names of weights that X-Decoder lacks."""
 XDECODER_ONLY = ("caping_embed", "pos_embed_caping", "self_attn_mask", "bbox_embed")
-"""Words in the names of parts that only X-Decoder has."""
+"""Words in the names of weights that only X-Decoder has."""
 
 
 def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
-    """Writes the weights of an official SEEM checkpoint into a folder; returns lines that say what was done.
+    """Write the weights of an official SEEM checkpoint to a folder; return the lines of a summary.
 
     Args:
-        path: a ``.pt`` file.
-        out: the folder.
-        variant: the published model; None guesses it from names and shapes.
+        path: ``.pt`` file.
+        out: output folder.
+        variant: name of the published model; None to guess it from names and shapes.
 
     Raises:
-        InputError: the file is unreadable or of another model; nothing is written.
+        InputError: the file is unreadable or holds another model, so nothing is written; or `out` cannot be written.
     """
     tensors = read_checkpoint(path)
     name = variant or guess_variant(tensors, str(path))
@@ -35,15 +35,16 @@ def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
     network = SEEM(architecture, COCO_PANOPTIC)
     renamed = rename(tensors, architecture)
     if not any(own.startswith(SEEM_ONLY) for own in renamed):
-        raise InputError(f"{path}: has no visual prompts, so it is of X-Decoder; use `seemkit convert xdecoder`")
+        raise InputError(f"{path}: an X-Decoder checkpoint, without visual prompts; use `seemkit convert xdecoder`")
     fill(network, renamed, str(path))
     return _write(network, out, f"{path}: {name}{'' if variant else _assumed(name)}")
 
 
 def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:
-    """Writes the weights of an X-Decoder checkpoint into a folder, for training SEEM from; see `convert_official`.
+    """Write the weights of an X-Decoder checkpoint to a folder, to start training SEEM; return a summary.
 
-    What X-Decoder lacks is drawn anew, with a fixed seed, and listed.
+    Weights that X-Decoder lacks are initialized at random with a fixed seed, and listed. Arguments and errors are those
+    of `convert_official`.
     """
     tensors = read_checkpoint(path)
     name = variant or guess_variant(tensors, str(path))
@@ -57,14 +58,14 @@ def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:
     fill(network, renamed | fresh, str(path))
     dropped = sorted(tensors.keys() - shared.keys())
     return [
-        *_write(network, out, f"{path}: X-Decoder, as a start for {name}{'' if variant else _assumed(name)}"),
-        f"drawn anew: {', '.join(sorted(fresh)) or 'nothing'}",
-        f"left out: {', '.join(dropped) or 'nothing'}",
+        *_write(network, out, f"{path}: X-Decoder, to start training {name}{'' if variant else _assumed(name)}"),
+        f"initialized at random: {', '.join(sorted(fresh)) or 'nothing'}",
+        f"skipped: {', '.join(dropped) or 'nothing'}",
     ]
 
 
 def _assumed(name: str) -> str:
-    return f" (guessed from names and shapes; v0, v1 and demo share them, {name.rpartition('-')[2]} is assumed)"
+    return f" (guessed from names and shapes, which v0, v1 and demo share; {name.rpartition('-')[2]} is assumed)"
 
 
 def _write(network: SEEM, out: Path, line: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""``seemkit data``: folders of images made, converted, checked and packed."""
+"""``seemkit data``: make, convert, check and pack folders of images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from seemkit.cli.progress import progress_line
 
 FOUND_PROBLEMS = 1
-"""Exit code of a check that found some."""
+"""Exit code if a check found problems, or if images were skipped."""
 FORMATS = ("labelme", "voc", "yolo")
 
 
 def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds them to the verbs of the command line."""
-    data = verbs.add_parser("data", help="make, convert and check data sets").add_subparsers(
+    """Add the verb ``data`` to the command line."""
+    data = verbs.add_parser("data", help="make, convert, check and pack data sets").add_subparsers(
         metavar="WHAT", required=True
     )
     scenes = data.add_parser("scenes", help="generated scenes in COCO panoptic format")
@@ -25,26 +25,26 @@ def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     scenes.add_argument("--seed", type=int, default=0)
     scenes.add_argument("--size", type=int, default=128, help="side of an image in pixels (default: %(default)s)")
     scenes.set_defaults(run=_scenes)
-    convert = data.add_parser("convert", help="bring a folder of another format into the COCO instances layout")
-    convert.add_argument("format", choices=FORMATS, help="of the folder: %(choices)s")
+    convert = data.add_parser("convert", help="convert a folder of another format to the COCO instances layout")
+    convert.add_argument("format", choices=FORMATS, help="format of SOURCE: %(choices)s")
     convert.add_argument("source", type=Path, metavar="SOURCE", help="folder to read")
     convert.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be absent or empty")
     convert.add_argument(
-        "--val", type=float, default=0.1, help="share for validation where SOURCE has no split (default: %(default)s)"
+        "--val", type=float, default=0.1, help="share for validation if SOURCE has no split (default: %(default)s)"
     )
-    convert.add_argument("--seed", type=int, default=0, help="of the draw for validation (default: %(default)s)")
-    convert.add_argument("--names", type=Path, metavar="FILE", help="text file with one class name a line")
+    convert.add_argument("--seed", type=int, default=0, help="seed for the share for validation (default: %(default)s)")
+    convert.add_argument("--names", type=Path, metavar="FILE", help="text file with one class name per line")
     convert.set_defaults(run=_convert_data)
-    check = data.add_parser("check", help="read a whole folder; tell what is in it and what is wrong with it")
-    check.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds annotations/")
+    check = data.add_parser("check", help="read a whole folder; report its content and its problems")
+    check.add_argument("folder", type=Path, metavar="DIR", help="folder with annotations/")
     check.set_defaults(run=_check_data)
-    shard = data.add_parser("shard", help="pack the images of a folder into tar files, to be used in its place")
-    shard.add_argument("source", type=Path, metavar="SOURCE", help="the folder that holds annotations/")
+    shard = data.add_parser("shard", help="pack the images of a folder into tar files, for use instead of the folder")
+    shard.add_argument("source", type=Path, metavar="SOURCE", help="folder with annotations/")
     shard.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be absent or empty")
     shard.add_argument(
         "--split", action="extend", nargs="+", default=[], metavar="NAME", help="splits to pack (default: all)"
     )
-    shard.add_argument("--images", type=int, default=500, metavar="N", help="in a tar file (default: %(default)s)")
+    shard.add_argument("--images", type=int, default=500, metavar="N", help="images per file (default: %(default)s)")
     shard.set_defaults(run=_shard_data)
 
 

@@ -1,4 +1,4 @@
-"""Configurations of earlier versions, as run folders keep them, under the names of today."""
+"""Conversion of configurations of earlier versions, as saved in run folders, to current names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CLASSES: Final = {
     "seemkit.data.scenes_module.ScenesDataModule": "seemkit.data.ScenesDataModule",
     "seemkit.loggers.CSVLogger": "seemkit.cluster.CSVLogger",
 }
-"""Today's path of each class that an earlier configuration can name."""
+"""Current path of each class that an earlier configuration can name."""
 
 FIELDS: Final = {"criterion": "loss_weights", "optimisation": "optimization"}  # codespell:ignore
-"""Today's name of fields of ``model``."""
+"""Current names of fields of ``model``."""
 
 SOURCES: Final = {
     "RefCocoSource": ("release", "split_by", "images"),
@@ -27,13 +27,13 @@ SOURCES: Final = {
     "CocoInstancesSource": ("skip_empty",),
     "CocoSource": (),
 }
-"""The classes of ``data.sources``, with their own fields, which earlier versions had in one class."""
+"""Classes of ``data.sources``, each with the fields that only it has. Earlier versions had one class for all."""
 TELLING: Final = ("release", "grounding", "lvis", "exclude", "skip_empty")
-"""The fields that tell the class if they are set."""
+"""Fields that determine the class if they are set."""
 
 
 def current_names(config: object) -> object:
-    """Return a configuration with earlier names replaced; anything else, such as a single value, unchanged."""
+    """Return a configuration with current names; return anything else, such as a single value, unchanged."""
     if not isinstance(config, dict) or not config.keys() & {"trainer", "model", "data"}:
         return config
     renamed = _rename_classes(config)
@@ -49,7 +49,7 @@ def current_names(config: object) -> object:
 
 
 def _rename_classes(value: object) -> object:
-    """Return nested data with earlier class paths replaced."""
+    """Return nested data with current class paths."""
     if isinstance(value, dict):
         return {
             key: CLASSES.get(item, item) if key == "class_path" else _rename_classes(item)
@@ -69,7 +69,7 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source(source: object) -> object:
-    """Return a source of the one class for all formats as the class of its format."""
+    """Return a source of an earlier version, with one class for all formats, as the class of its format."""
     if not isinstance(source, dict) or "class_path" in source:
         return source
     told = {field for field in TELLING if source.get(field)}

@@ -1,4 +1,4 @@
-"""The ``seemkit`` command. Heavy packages are imported by the verb that needs them, so that help is quick."""
+"""The ``seemkit`` command. Verbs import heavy packages only when they run, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of a command line: 0 if all went well, 1 if a check found problems, 2 for bad input (one line on
-    standard error).
+    """Run a command line and return its exit code.
+
+    0 means success, 1 that a check found problems or images were skipped, 2 bad input (one line on standard error).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -40,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words and words[0] in TRAINING_VERBS:
             if words[0] == "fit":
                 signals.forget()
-                signals.note(
-                    {signals.StopRequest.REQUEUE}
-                )  # torch takes seconds to come, and SLURM may not wait for it
+                # early: importing torch takes seconds, and SLURM can send a signal meanwhile
+                signals.note({signals.StopRequest.REQUEUE})
             from seemkit.cli import train
 
             train.run(words)
@@ -82,20 +82,25 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment = verbs.add_parser(
         "segment",
         help="segment an image, or all images of a folder",
-        description="Segments the object that the prompts describe together; without prompts, everything.",
+        description="Segments the object that the prompts describe together, or everything if no prompt is given.",
     )
-    segment.add_argument("image", type=Path, help="image file, or a folder of them")
+    segment.add_argument("image", type=Path, help="image file, or folder of image files")
     segment.add_argument(
-        "--out", type=Path, required=True, help="folder for overlay.png, masks and result.json, of each image its own"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for overlay.png, masks and result.json; one subfolder per image of a folder",
     )
     segment.add_argument(
-        "--batch", type=int, default=1, metavar="N", help="images of a folder encoded together (default: %(default)s)"
+        "--batch", type=int, default=1, metavar="N", help="images of a folder to encode together (default: %(default)s)"
     )
     _add_model(segment)
     _add_prompts(segment)
-    segment.add_argument("--classes", help="own class names for labels, separated by commas")
-    segment.add_argument("--threshold", type=float, default=0.5, help="least class score without prompts (%(default)s)")
-    segment.add_argument("--seed", type=int, default=0, help="of the session (default: %(default)s)")
+    segment.add_argument("--classes", help="class names for labels, separated by commas")
+    segment.add_argument(
+        "--threshold", type=float, default=0.5, help="lowest class score, without prompts (%(default)s)"
+    )
+    segment.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     segment.set_defaults(run=_segment)
 
 
@@ -103,15 +108,15 @@ def _add_track(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     track = verbs.add_parser(
         "track",
         help="follow objects through a video",
-        description="Follows the objects that the prompts describe in one frame through the frames behind it.",
+        description="Follows the objects that the prompts describe in one frame through the frames after it.",
     )
     track.add_argument("source", type=Path, help="folder of frames, sorted by name, or video file")
     track.add_argument(
-        "--out", type=Path, required=True, help="folder for VIDEO/FRAME.png, whose pixels are numbers of objects"
+        "--out", type=Path, required=True, help="folder for VIDEO/FRAME.png, whose pixels are object numbers"
     )
     _add_model(track)
     _add_prompts(track)
-    track.add_argument("--at", type=int, default=0, metavar="N", help="frame of the prompts, from 0 (%(default)s)")
+    track.add_argument("--at", type=int, default=0, metavar="N", help="frame with the prompts, from 0 (%(default)s)")
     track.add_argument("--overlay", action="store_true", help="also write VIDEO.mp4 with the masks drawn in")
     track.set_defaults(run=_track)
 
@@ -120,21 +125,21 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
-        help="folder of weights, official .pt file, ORGANIZATION/NAME, or a shipped model (default: %(default)s)",
+        help="folder of weights, official .pt file, ORGANIZATION/NAME, or shipped model (default: %(default)s)",
     )
-    parser.add_argument("--variant", help="published model, for official files: for example focal-t-v1")
+    parser.add_argument("--variant", help="published model of an official file, for example focal-t-v1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument(
         "--dtype",
         default="float32",
         choices=("auto", "float32", "bfloat16"),
-        help="auto: bfloat16 where the device multiplies it in hardware (default: %(default)s)",
+        help="number type; auto: bfloat16 if the device multiplies it in hardware (default: %(default)s)",
     )
 
 
 def _add_prompts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--point", action="append", default=[], metavar="X,Y", help="click on the object; with --point=-X,Y beside it"
+        "--point", action="append", default=[], metavar="X,Y", help="click on the object; --point=-X,Y: outside it"
     )
     parser.add_argument(
         "--box", action="append", default=[], metavar="X0,Y0,X1,Y1", help="box: left, top, right, bottom"
@@ -145,22 +150,25 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND=VALUE",
-        help="a prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
+        help="prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
     )
     parser.add_argument(
-        "--prompts", type=Path, metavar="FILE", help="JSON of the prompts of several objects, such as a result.json"
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with the prompts of several objects, such as a result.json",
     )
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    convert = verbs.add_parser("convert", help="bring weights of other programs into seemkit's format")
+    convert = verbs.add_parser("convert", help="convert weights of other programs to seemkit's format")
     kinds = convert.add_subparsers(metavar="KIND", required=True)
     for kind, text in (
-        ("official", "a checkpoint of the official SEEM code"),
-        ("xdecoder", "a checkpoint of X-Decoder, as a start for training"),
+        ("official", "checkpoint of the official SEEM code"),
+        ("xdecoder", "checkpoint of X-Decoder, to start training"),
     ):
         parser = kinds.add_parser(kind, help=text)
-        parser.add_argument("checkpoint", type=Path, help="file, for example seem_focalt_v1.pt")
+        parser.add_argument("checkpoint", type=Path, help="checkpoint file, for example seem_focalt_v1.pt")
         parser.add_argument("out", type=Path, help="folder to write")
         parser.add_argument("--variant", help="published model, for example focal-t-v1 (default: guessed)")
         parser.set_defaults(run=_convert, kind=kind)
@@ -170,18 +178,22 @@ def _add_slurm(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     slurm = verbs.add_parser("slurm", help="train on a SLURM cluster").add_subparsers(metavar="WHAT", required=True)
     submit = slurm.add_parser(
         "submit",
-        help="check a run, write its batch script, and put it into the queue",
+        help="check a run, write its batch script and submit it",
         description="Options that are not listed here go to seemkit fit, for example --data.root FOLDER.",
     )
-    submit.add_argument("--config", action="append", required=True, metavar="FILE", help="as of seemkit fit")
+    submit.add_argument("--config", action="append", required=True, metavar="FILE", help="configuration of seemkit fit")
     submit.add_argument("--nodes", type=int, default=1, help="number of nodes (default: %(default)s)")
-    submit.add_argument("--devices", type=int, default=1, help="GPUs, or processes on CPUs, a node (%(default)s)")
-    submit.add_argument("--time", required=True, help="longest time before it is requeued, such as 24:00:00 or 2-12")
-    submit.add_argument("--partition", help="where to run (default: the cluster's own default)")
+    submit.add_argument("--devices", type=int, default=1, help="GPUs, or processes on CPUs, per node (%(default)s)")
+    submit.add_argument("--time", required=True, help="time limit before requeueing, for example 24:00:00 or 2-12")
+    submit.add_argument("--partition", help="partition to run in (default: the cluster's default)")
     submit.add_argument(
-        "--sbatch", action="append", default=[], metavar="OPTION", help="further option, as --sbatch=--account=NAME"
+        "--sbatch",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="further sbatch option, for example --sbatch=--account=NAME",
     )
-    submit.add_argument("--dry-run", action="store_true", help="print the batch script and submit nothing")
+    submit.add_argument("--dry-run", action="store_true", help="print the batch script without submitting it")
     submit.set_defaults(run=_submit, further=[])
 
 
@@ -190,10 +202,8 @@ def _add_plugins(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     plugins.set_defaults(run=_plugins)
     kinds = plugins.add_subparsers(metavar="WHAT")
     new = kinds.add_parser("new", help="write the skeleton of a package with a prompt kind")
-    new.add_argument("name", metavar="NAME", help="of the kind, for example lasso; the package is seemkit-NAME")
-    new.add_argument(
-        "--out", type=Path, default=Path(), help="folder to write the package's folder into (default: here)"
-    )
+    new.add_argument("name", metavar="NAME", help="name of the kind, for example lasso; the package is seemkit-NAME")
+    new.add_argument("--out", type=Path, default=Path(), help="parent folder of the package (default: current folder)")
     new.set_defaults(run=_new_plugin)
 
 
@@ -201,7 +211,7 @@ def _convert(options: argparse.Namespace) -> None:
     from seemkit.cli import convert as converting
 
     convert = converting.convert_official if options.kind == "official" else converting.convert_xdecoder
-    print("converting; the sentences around all class names take minutes on a CPU", flush=True)  # noqa: T201
+    print("converting; encoding the class names takes minutes on a CPU", flush=True)  # noqa: T201
     print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
 
 
@@ -232,14 +242,14 @@ def _track(options: argparse.Namespace) -> None:
 
 
 def _model(options: argparse.Namespace) -> Callable[[], SEEM]:
-    """What loads the model that was asked for."""
+    """Return a function that loads the requested model."""
     from seemkit.model.seem import SEEM
 
     return partial(SEEM.from_pretrained, options.model, options.variant, device=options.device, dtype=options.dtype)
 
 
 def _words(options: argparse.Namespace) -> list[str]:
-    """The prompts as words ``KIND=VALUE``."""
+    """Return the prompts as words ``KIND=VALUE``."""
     return [
         *(f"point={text}" for text in options.point),
         *(f"box={text}" for text in options.box),

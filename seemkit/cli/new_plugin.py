@@ -1,4 +1,4 @@
-"""The skeleton of a package with a prompt kind."""
+"""Skeleton of a package with a prompt kind."""
 
 from __future__ import annotations
 
@@ -15,19 +15,27 @@ from seemkit.prompts.hooks import API
 from seemkit.prompts.registry import TORCH_NAMES, installed
 
 BUILT_IN = "prompts"
-"""``seemkit_prompts`` is the package of the built-in kinds."""
+"""Name that no kind can have: the built-in kinds are in the package ``seemkit_prompts``."""
 
 
 def write(kind: str, parent: Path) -> Path:
-    """The folder ``seemkit-KIND`` in `parent`: a complete package whose kind works and passes its tests.
+    """Write the folder ``seemkit-KIND`` into `parent` and return its path.
+
+    The folder is a complete package, whose kind works and passes its tests.
+
+    Args:
+        kind: name of the kind.
+        parent: parent folder; created if it does not exist.
 
     Raises:
-        InputError: the name is no name of a kind or taken, the folder exists, or it cannot be written.
+        InputError: the name is invalid or taken, the folder exists, or it cannot be written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", kind):
         raise InputError(f"plugins new {kind!r}: expected lower-case letters and digits, for example lasso or ink-blot")
     if kind in installed().kinds:
-        raise InputError(f"plugins new {kind!r}: package {installed()[kind].package!r} brings this kind already")
+        raise InputError(
+            f"plugins new {kind!r}: package {installed()[kind].package!r} already has this kind; choose another"
+        )
     folder = parent / f"seemkit-{kind}"
     if folder.exists():
         raise InputError(f"{folder}: exists already; remove it or choose another name")
@@ -57,6 +65,6 @@ def write(kind: str, parent: Path) -> Path:
 
 
 def _words() -> set[str]:
-    """All names in the skeleton's code."""
+    """Return all names in the code of the skeleton."""
     text = (files("seemkit") / "cli" / "templates" / "plugin" / "module.py.txt").read_text(encoding="utf-8")
     return set(re.findall(r"\w+", text))

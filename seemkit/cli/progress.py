@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_line() -> Iterator[Callable[[str], None]]:
-    """What shows a line of progress in place of the one before; nothing where no terminal would show it."""
+    """Yield a function that replaces the line of progress; it shows nothing unless standard error is a terminal."""
     shown = sys.stderr.isatty()
 
     def show(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The prompts of named objects, from words of a command line and from a JSON file."""
+"""Prompts of named objects, from command-line words and from a JSON file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seemkit.prompts.values import Prompt
 
 
 def named_prompts(words: Sequence[str], file: Path | None) -> dict[str, tuple[Prompt, ...]]:
-    """The prompts of each object by its name; those of the words describe the one called "object".
+    """Return the prompts of each object by its name; `words` describe the object named "object".
 
     Args:
         words: ``"kind=value"`` for each prompt.
-        file: as `read_prompts` reads it, or None.
+        file: JSON file for `read_prompts`, or None.
 
     Raises:
-        InputError: see `read_prompts`; or a word says no prompt.
+        InputError: a word does not describe a prompt, or `read_prompts` raises it.
     """
     objects = read_prompts(file) if file is not None else {}
     if words:
@@ -28,12 +28,12 @@ def named_prompts(words: Sequence[str], file: Path | None) -> dict[str, tuple[Pr
 
 
 def read_prompts(path: Path) -> dict[str, tuple[Prompt, ...]]:
-    """The prompts of each object of a file ``{"prompts": {NAME: [{"kind": KIND, ...}, ...], ...}}``.
+    """Return the prompts of each object in a file ``{"prompts": {NAME: [{"kind": KIND, ...}, ...], ...}}``.
 
-    ``result.json`` of an earlier call is such a file.
+    The ``result.json`` of an earlier call is such a file.
 
     Raises:
-        InputError: the file is missing or no JSON, or a prompt is wrong.
+        InputError: the file is missing, is not JSON or has another layout, a prompt is wrong, or an object has none.
     """
     objects = read_json(path).get("prompts")
     if not isinstance(objects, dict) or not all(isinstance(prompts, list) for prompts in objects.values()):

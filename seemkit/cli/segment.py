@@ -1,4 +1,4 @@
-"""``seemkit segment``: one image file to masks, an overlay and a JSON of results."""
+"""``seemkit segment``: segment one image file; write masks, an overlay and a JSON file of results."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from seemkit.prompts.values import Prompt
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """What is asked of an image.
+    """Options of `seemkit segment`.
 
     Attributes:
-        words: ``"kind=value"`` for each prompt; all describe one object.
-        file: a JSON file of the prompts of named objects, as `seemkit.cli.prompts_file` reads it.
-        classes: class names for labels; None takes the model's own.
-        threshold: least class score of a segment when there is no prompt.
-        seed: of the session.
+        words: ``"kind=value"`` for each prompt; all of them describe one object.
+        file: JSON file with the prompts of named objects, see `seemkit.cli.prompts_file`.
+        classes: class names for labels; None for those of the model.
+        threshold: lowest class score of a segment, 0 to 1; used only without prompts.
+        seed: random seed of the session.
     """
 
     words: Sequence[str] = ()
@@ -47,14 +47,14 @@ class SegmentOptions:
 
 
 class Result(NamedTuple):
-    """What was found in an image.
+    """The predictions for an image.
 
     Attributes:
-        image: its file.
-        pixels: uint8 [3, H, W].
-        session: that found it.
-        prompts: of each object, by its name; none if everything was segmented.
-        found: the predictions, with the names of objects.
+        image: image file.
+        pixels: the image, uint8 [3, H, W].
+        session: session that made the predictions.
+        prompts: prompts of each object by its name; empty if everything was segmented.
+        found: predictions, each with the name of its object; the name is None if everything was segmented.
     """
 
     image: Path
@@ -65,16 +65,16 @@ class Result(NamedTuple):
 
 
 def segment_file(image: Path, load: Callable[[], SEEM], options: SegmentOptions, out: Path) -> list[str]:
-    """One line for each mask found; masks, overlay and ``result.json`` are in `out`.
+    """Segment an image and write masks, overlay and ``result.json``; return one line for each mask, and the folder.
 
     Args:
-        image: an image file.
-        load: makes the network, once image and prompts were read.
-        options: the prompts; without any, everything is segmented.
-        out: the folder; what an earlier call left in it is replaced when everything is made.
+        image: image file.
+        load: returns the network; called after image and prompts are read.
+        options: prompts and settings; without prompts, everything is segmented.
+        out: output folder. The results of an earlier call are replaced once the new ones are complete.
 
     Raises:
-        InputError: the image, a prompt or the model is bad.
+        InputError: the image, a prompt, an option or the model is invalid, or `out` cannot be written.
     """
     check(options)
     pixels = read_image(image, upright=True)
@@ -89,11 +89,7 @@ def segment_file(image: Path, load: Callable[[], SEEM], options: SegmentOptions,
 
 
 def check(options: SegmentOptions) -> None:
-    """Nothing, if the options can be.
-
-    Raises:
-        InputError: the threshold is no probability.
-    """
+    """Raise InputError unless the threshold is a probability."""
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold {options.threshold:g}: expected a probability, 0 to 1")
 
@@ -101,10 +97,10 @@ def check(options: SegmentOptions) -> None:
 def find(
     session: Session, image: Path, pixels: Tensor, objects: Mapping[str, tuple[Prompt, ...]], threshold: float
 ) -> Result:
-    """What a new session answers to prompts, or all segments if there is no prompt.
+    """Return the predictions of a new session for the objects, or for all segments without objects.
 
     Raises:
-        InputError: a prompt lies outside the image or says nothing positive.
+        InputError: a prompt is outside the image, or all prompts of an object are negative.
     """
     for name, prompts in objects.items():
         session.add(*prompts, name=name)
@@ -115,10 +111,10 @@ def find(
 
 
 def write(out: Path, result: Result) -> None:
-    """The masks, the overlay and ``result.json``, made in a temporary folder inside `out` and moved when all are whole.
+    """Write the masks, the overlay and ``result.json`` to a temporary folder in `out`, then move the complete files.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: `out` cannot be written.
     """
     said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in result.prompts.items()}
     try:
@@ -141,7 +137,7 @@ def write(out: Path, result: Result) -> None:
 
 
 def _picture(result: Result) -> Tensor:
-    """Return the image with the masks and with what the prompts mark."""
+    """Return the image with the masks and the marks of the prompts drawn in, uint8 [3, H, W]."""
     session, found = result.session, [prediction.mask for _, prediction in result.found]
     masks = torch.stack(found) if found else torch.zeros((0, *session.size), dtype=torch.bool)
     prompts = itertools.chain.from_iterable(result.prompts.values())
@@ -150,11 +146,11 @@ def _picture(result: Result) -> Tensor:
 
 def _line(name: str | None, prediction: Prediction) -> str:
     said = f"{prediction.label}  score {prediction.score:.3f}  {prediction.area} pixels"
-    return f"{'' if name is None else f'{name}: '}{said if prediction.area else f'{prediction.label}: no pixel found'}"
+    return f"{'' if name is None else f'{name}: '}{said if prediction.area else f'{prediction.label}: no pixels found'}"
 
 
 def _earlier_masks(out: Path) -> list[Path]:
-    """The masks that the folder's ``result.json`` names, if there is one; no other file is anybody's to remove."""
+    """Return the masks that the ``result.json`` in `out` names, the only files to remove; none without such a file."""
     try:
         records = json.loads((out / "result.json").read_text(encoding="utf-8"))["objects"]
         return [out / Path(record["mask"]).name for record in records]

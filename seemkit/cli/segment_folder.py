@@ -1,4 +1,4 @@
-"""``seemkit segment FOLDER``: reading ahead and writing behind while the network computes."""
+"""``seemkit segment FOLDER``: read ahead and write in the background while the network computes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seemkit.model.seem import SEEM
 
 
 class LoadedImage(NamedTuple):
-    """A file and its pixels, uint8 [3, H, W]."""
+    """An image file and its pixels, uint8 [3, H, W]."""
 
     path: Path
     pixels: Tensor
@@ -34,21 +34,22 @@ def segment_folder(
     batch: int,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[str], int]:
-    """Lines that say what was done, and the number of images that could not be.
+    """Segment all images of a folder; return the lines of a summary and the number of skipped images.
 
-    What is found in ``NAME.jpg`` stands in ``OUT/NAME``, as `segmenting.segment_file` writes it. An image that cannot
-    be read or does not fit the prompts is left out and named; the others are done.
+    The results for ``NAME.jpg`` are written to ``OUT/NAME``, as `seemkit.cli.segment.segment_file` writes them. An
+    image that cannot be read or that a prompt does not fit is skipped and named in the summary.
 
     Args:
-        folder: of image files; those in folders inside it are not read.
-        load: makes the network, once the prompts were read.
-        options: what is asked of every image.
-        out: the folder of results.
-        batch: images encoded together, if they follow each other and are of one size.
-        progress: is told how far it is.
+        folder: folder of image files; its subfolders are not read.
+        load: returns the network; called after the prompts are read.
+        options: prompts and settings for every image.
+        out: output folder.
+        batch: largest number of consecutive images of the same size to encode together, at least 1.
+        progress: called with a line that names the current image.
 
     Raises:
-        InputError: the folder holds no image, or a prompt, the model or the folder of results is bad.
+        InputError: the folder has no image or two images of the same name, an option, a prompt or the model is invalid,
+            or `out` cannot be written.
     """
     check(options)
     if batch < 1:
@@ -77,16 +78,16 @@ def segment_folder(
         for last in written:
             last.result()
     done = f"{len(paths) - len(bad)} of {len(paths)} images, {segments} masks, written to {out}"
-    return [*(f"left out: {line}" for line in bad), done], len(bad)
+    return [*(f"skipped: {line}" for line in bad), done], len(bad)
 
 
 def _helper() -> ThreadPoolExecutor:
-    """A thread whose tensors are worked on by itself alone: more would wait at full speed beside the network's."""
+    """Return an executor with one thread and no further torch threads, which would busy-wait and slow the network."""
     return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, bad: list[str]) -> Iterator[LoadedImage]:
-    """The pictures in order, `ahead` of them read while others are worked on; messages of unreadable ones in `bad`."""
+    """Yield the images in order, with `ahead` of them read in advance; append errors of unreadable ones to `bad`."""
     waiting: deque[tuple[Path, Future[Tensor]]] = deque()
     rest = iter(paths)
     while True:
@@ -110,7 +111,7 @@ def _read(path: Path) -> Tensor:
 
 
 def _of_one_size(pictures: Iterator[LoadedImage], batch: int) -> Iterator[list[LoadedImage]]:
-    """Neighbors of one size, at most `batch` of them: padding to a larger neighbor would change what is found."""
+    """Yield groups of up to `batch` consecutive images of the same size, as padding would change the predictions."""
     group: list[LoadedImage] = []
     for picture in pictures:
         if group and (len(group) == batch or picture.pixels.shape != group[0].pixels.shape):

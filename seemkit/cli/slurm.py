@@ -1,4 +1,4 @@
-"""Training jobs for SLURM: checked, written as a batch script, and submitted."""
+"""``seemkit slurm submit``: check a training job, write it as a batch script and submit it to SLURM."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from seemkit.errors import InputError
 from seemkit.io.atomic import replacing
 
 LEAD = 300
-"""Seconds between SIGUSR1 and the end of a job's time: for a batch, a checkpoint, and a minute of SLURM's own."""
+"""Seconds between SIGUSR1 and the time limit of a job: for a batch, a checkpoint, and up to a minute of SLURM's."""
 
 OWN = {
-    "--trainer.devices": "say --devices",
-    "--trainer.num_nodes": "say --nodes",
-    "--ckpt_path": "a job goes on from the last checkpoint of its folder; to start from weights say --model.weights",
+    "--trainer.devices": "use --devices",
+    "--trainer.num_nodes": "use --nodes",
+    "--ckpt_path": "a job resumes from the last checkpoint in its folder; to start from weights, use --model.weights",
 }
-"""Options of `seemkit fit` that a job sets by itself, and what to do instead."""
+"""Options of `seemkit fit` that a job sets itself, and what to use instead."""
 
 UNDETECTED = ("bash", "interactive")
-"""Names of jobs in which Lightning does not look for SLURM."""
+"""Job names for which Lightning does not detect SLURM."""
 
 _TIME = re.compile(r"(?:(?P<days>\d+)-(?P<day_rest>\d+(?::\d+){0,2})|(?P<rest>\d+(?::\d+){0,2}))")
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What is asked of a cluster.
+    """Options of `seemkit slurm submit`.
 
     Attributes:
         configs: configurations of `seemkit fit`.
-        further: its further options.
+        further: further options of `seemkit fit`.
         nodes: number of nodes, at least 1.
-        devices: processes a node, one for each GPU, at least 1.
-        time: longest time of one stretch of the job, as SLURM writes it.
-        partition: None takes the cluster's default.
+        devices: number of processes per node, one for each GPU, at least 1.
+        time: time limit, after which the job is requeued, in SLURM's notation.
+        partition: partition to run in; None for the cluster's default.
         sbatch: further options of sbatch.
     """
 
@@ -58,11 +58,11 @@ class JobOptions:
 
 @dataclass(frozen=True)
 class Job:
-    """A job that can be submitted.
+    """A checked job, ready to submit.
 
     Attributes:
-        folder: of the run.
-        script: of the batch.
+        folder: run folder.
+        script: text of the batch script.
     """
 
     folder: Path
@@ -70,11 +70,11 @@ class Job:
 
 
 def plan(options: JobOptions) -> Job:
-    """The job for a options.
+    """Return the checked job for the options.
 
     Raises:
-        InputError: the configuration is bad, settings contradict each other or the cluster, or the run folder cannot be
-            written.
+        InputError: the configuration is invalid, settings contradict each other or the cluster, or the run folder
+            cannot be written.
     """
     seconds = _seconds(options.time)
     for name in ("nodes", "devices"):
@@ -88,25 +88,25 @@ def plan(options: JobOptions) -> Job:
     _check_strategy(settings, options)
     _check_partition(options.partition, seconds)
     if settings.trainer.default_root_dir is None:
-        raise InputError("trainer.default_root_dir: is not set; a job needs a folder of its own to go on in")
+        raise InputError("trainer.default_root_dir: is not set; give the job a run folder to resume from")
     folder = Path(settings.trainer.default_root_dir)
     _check_writable(folder)
     return Job(folder, _script(options, settings, folder, words[1:], seconds))
 
 
 def submit(job: Job) -> str:
-    """What was submitted, and where to look.
+    """Submit a job; return two lines with its number, its log and the commands to stop it.
 
-    Makes the run folder, and writes ``job.sbatch`` into it.
+    Creates the run folder and writes ``job.sbatch`` into it.
 
     Raises:
-        InputError: there is no SLURM here, or it refuses the job.
+        InputError: sbatch is not found or refuses the job, or the run folder cannot be written.
     """
     if shutil.which("sbatch") is None:
         raise InputError("sbatch: not found; run this where jobs are submitted, or add --dry-run to see the script")
     path = job.folder / "job.sbatch"
     try:
-        job.folder.mkdir(parents=True, exist_ok=True)  # SLURM opens the log before anything of the job runs
+        job.folder.mkdir(parents=True, exist_ok=True)  # SLURM opens the log before the job starts
         with replacing(path) as written:
             written.write_text(job.script)
     except OSError as error:
@@ -116,8 +116,8 @@ def submit(job: Job) -> str:
         raise InputError(f"sbatch {path}: {done.stderr.strip()}")
     number = done.stdout.strip().partition(";")[0]
     return (
-        f"job {number} submitted; its lines go to {job.folder}/slurm-{number}.log\n"
-        f"save, end and queue again: scancel --signal=USR1 {number}; give up: scancel {number}"
+        f"job {number} submitted; its log is {job.folder}/slurm-{number}.log\n"
+        f"to save and requeue it: scancel --signal=USR1 {number}; to cancel it: scancel {number}"
     )
 
 
@@ -144,9 +144,9 @@ def _script(options: JobOptions, settings: Namespace, folder: Path, words: Seque
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in directives),
         "",
-        f"# {folder} has to be there before the job: SLURM opens --output first.",
-        "# One process a device. SIGUSR1 comes before the time is over: all processes save together, and the first one",
-        "# puts the job back into the queue, where it goes on from that checkpoint. -K1 ends all when one fails.",
+        f"# {folder} must exist before the job starts: SLURM opens --output first.",
+        "# One process per device. SIGUSR1 comes before the time limit: all processes save together, and the first one",
+        "# requeues the job, which then resumes from that checkpoint. -K1 ends all processes when one fails.",
         f"exec srun -K1 --cpus-per-task={cpus} seemkit fit \\",
         *(f"  {pair} \\" for pair in pairs[:-1]),
         f"  {pairs[-1]}",
@@ -155,7 +155,7 @@ def _script(options: JobOptions, settings: Namespace, folder: Path, words: Seque
 
 
 def _lines(words: Sequence[str]) -> list[str]:
-    """Options, each with its value."""
+    """Return one line for each option with its values."""
     lines: list[str] = []
     for word in words:
         if word.startswith("--") or not lines:
@@ -166,10 +166,10 @@ def _lines(words: Sequence[str]) -> list[str]:
 
 
 def _seconds(time: str) -> int:
-    """The seconds of a time as SLURM writes it: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s."""
+    """Return the seconds of a time in SLURM's notation: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s."""
     found = _TIME.fullmatch(time)
     if found is None:
-        raise InputError(f"--time: {time!r} is no time of SLURM; write hours as 24:00:00, days as 2-12:00:00")
+        raise InputError(f"--time: {time!r} is not a SLURM time; write hours as 24:00:00, days as 2-12:00:00")
     days = found["days"]
     parts = [int(part) for part in (found["rest"] if days is None else found["day_rest"]).split(":")]
     if days is not None:
@@ -183,18 +183,18 @@ def _seconds(time: str) -> int:
 
 
 def _check_strategy(settings: Namespace, options: JobOptions) -> None:
-    """Raises InputError if weights are to be shared out among another number of processes."""
+    """Raise InputError if the strategy shards weights over a number of processes other than the job's."""
     strategy, world = settings.trainer.strategy, options.nodes * options.devices
     size = _find(strategy, "init_args", "data_parallel_size")
     if isinstance(size, int) and size != world:
         raise InputError(
-            f"trainer.strategy: has data_parallel_size {size} for {options.nodes} nodes of {options.devices} devices; "
+            f"trainer.strategy: data_parallel_size is {size} for {options.nodes} nodes of {options.devices} devices; "
             f"set data_parallel_size: {world}"
         )
 
 
 def _check_partition(partition: str | None, seconds: int) -> None:
-    """Raises InputError if there is no such partition, or it ends jobs earlier; nothing where SLURM cannot be asked."""
+    """Raise InputError if the partition does not exist or has a shorter time limit, as far as sinfo knows."""
     if shutil.which("sinfo") is None:
         return
     done = subprocess.run(["sinfo", "-h", "-o", "%P %l"], capture_output=True, text=True, check=False)
@@ -205,17 +205,17 @@ def _check_partition(partition: str | None, seconds: int) -> None:
     default = next((name.rstrip("*") for name, _ in rows if name.endswith("*")), None)
     chosen = partition or default
     if chosen is None or not set(chosen.split(",")) <= set(limits):
-        wrong = "this cluster has no default" if chosen is None else f"there is no {chosen!r}"
-        raise InputError(f"--partition: {wrong}; there are: {', '.join(limits)}")
+        wrong = "this cluster has no default" if chosen is None else f"this cluster has no {chosen!r}"
+        raise InputError(f"--partition: {wrong}; choose from: {', '.join(limits)}")
     for name in chosen.split(","):
         if _TIME.fullmatch(limits[name]) and seconds > _seconds(limits[name]):
             raise InputError(f"--time: partition {name} allows {limits[name]} at most")
 
 
 def _check_writable(folder: Path) -> None:
-    """Raises InputError if the folder cannot be made or written into, or SLURM could not read its name."""
+    """Raise InputError if the folder cannot be created or written, or has a space in its name."""
     if any(letter.isspace() for letter in str(folder)):
-        raise InputError(f"trainer.default_root_dir: {str(folder)!r} has a space in it, which #SBATCH cannot read")
+        raise InputError(f"trainer.default_root_dir: {str(folder)!r} has a space, which #SBATCH cannot read; rename it")
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise InputError(
@@ -225,7 +225,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _find(settings: object, *keys: str) -> object:
-    """A setting far down, or None where one on the way is missing."""
+    """Return a nested setting, or None if a key on the way is missing."""
     for key in keys:
         settings = settings.get(key) if isinstance(settings, (Namespace, dict)) else None
     return settings

@@ -1,4 +1,4 @@
-"""``seemkit track``: objects followed through a video, as one map of object ids for each frame."""
+"""``seemkit track``: follow objects through a video; write one map of object ids for each frame."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
 MOST_OBJECTS = 254
-"""In DAVIS' files, 0 is background and 255 void."""
+"""Largest number of objects: in files of DAVIS, 0 is the background and 255 is void."""
 PALETTE = [0, 0, 0, *chain.from_iterable(color(index) for index in range(255))]
 
 
 @dataclass(frozen=True)
 class TrackOptions:
-    """What is to be followed.
+    """Options of `seemkit track`.
 
     Attributes:
-        words: ``"kind=value"`` for each prompt; all describe one object.
-        file: a JSON file of the prompts of named objects, as `seemkit.cli.prompts_file` reads it.
-        at: the frame, counted from 0, that the prompts are given for.
-        overlay: also write a video with the masks drawn in.
+        words: ``"kind=value"`` for each prompt; all of them describe one object.
+        file: JSON file with the prompts of named objects, see `seemkit.cli.prompts_file`.
+        at: number of the frame with the prompts, from 0.
+        overlay: whether to write a video with the masks drawn in.
     """
 
     words: Sequence[str] = ()
@@ -53,21 +53,23 @@ class TrackOptions:
 def track_video(
     source: Path, load: Callable[[], SEEM], options: TrackOptions, out: Path, progress: Callable[[str], None]
 ) -> list[str]:
-    """One line for each object. A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0.
+    """Follow objects through a video; return one line for each object, and the folder of results.
 
-    This is the layout in which DAVIS' tools read results. With an overlay, ``OUT/VIDEO.mp4`` begins at the frame of the
-    prompts. Each file is whole or not there; whatever the length of the video, one frame is in memory.
+    A pixel of the palette image ``OUT/VIDEO/FRAME.png`` is the number of an object, or 0, as DAVIS' tools read it. With
+    an overlay, ``OUT/VIDEO.mp4`` starts at the frame with the prompts. Every file in `out` is complete. Memory holds
+    only one frame at a time.
 
     Args:
-        source: a folder of frames or a video file; its name is that of the video.
-        load: makes the network, once source and prompts were looked at.
-        options: the prompts.
-        out: the folder of results.
-        progress: is told how far it is.
+        source: folder of frames or video file; its name is the name of the video.
+        load: returns the network; called after source and prompts are checked.
+        options: prompts and settings.
+        out: output folder.
+        progress: called with a line that names the current frame.
 
     Raises:
-        InputError: a frame, a prompt or the model is bad, or there are results of this video in `out` already. Nothing
-            is written if it concerns the prompts; if it concerns a later frame, those before it are there.
+        InputError: a frame, a prompt, an option or the model is invalid, `out` already has results of this video, or it
+            cannot be written. If a prompt is invalid, nothing is written. If a later frame is invalid, the maps of the
+            frames before it are kept.
     """
     objects = named_prompts(options.words, options.file)
     frames = Frames(source)
@@ -92,24 +94,24 @@ def track_video(
 
 def _check(objects: Mapping[str, Sequence[Prompt]], at: int, made: Sequence[Path]) -> None:
     if not objects:
-        raise InputError("track: say what to follow, with --point, --box, --text, --prompt or --prompts")
+        raise InputError("track: no prompt; say what to follow with --point, --box, --text, --prompt or --prompts")
     if len(objects) > MOST_OBJECTS:
-        raise InputError(f"track: {len(objects)} objects; the files hold at most {MOST_OBJECTS}: follow them in parts")
+        raise InputError(f"track: {len(objects)} objects, but a map holds at most {MOST_OBJECTS}; follow them in parts")
     if at < 0:
-        raise InputError(f"--at {at}: frames are counted from 0")
+        raise InputError(f"--at {at}: expected a frame number, 0 or more")
     for path in made:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path}: is there already; remove it or choose another --out")
+            raise InputError(f"{path}: exists already; remove it or choose another --out")
 
 
 def _begin(
     tracker: Tracker, stream: Iterator[Frame], objects: Mapping[str, Sequence[Prompt]], at: int
 ) -> tuple[list[str], Frame]:
-    """The names of the frames before number `at`, and that frame, which shows the objects."""
+    """Add the objects in frame number `at`; return the names of the frames before it, and that frame."""
     before = [frame.name for frame in islice(stream, at)]
     first = next(stream, None)
     if first is None:
-        raise InputError(f"--at {at}: there are {len(before)} frames, and the first is number 0")
+        raise InputError(f"--at {at}: the video has {len(before)} frames; their numbers start at 0")
     tracker.add(_encode(tracker, first), list(objects.values()))
     return before, first
 
@@ -120,7 +122,7 @@ def _encode(tracker: Tracker, frame: Frame) -> ImageContext:
 
 
 def _follow(tracker: Tracker, first: Frame, rest: Iterator[Frame]) -> Iterator[tuple[Frame, Int[Tensor, "H W"]]]:
-    """The map of ids of the frame that the objects were added on, and of each one behind it."""
+    """Yield the frame with the prompts and each frame after it, with their maps of object ids."""
     yield first, object_ids(tracker.masks).cpu()
     for frame in rest:
         yield frame, object_ids(tracker.step(_encode(tracker, frame))).cpu()
@@ -141,7 +143,7 @@ def _writable(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _drawing(path: Path | None, rate: Fraction, size: Size) -> Iterator[Callable[[Tensor, Tensor], None]]:
-    """What appends a frame with its masks to a video, if there is to be one."""
+    """Yield a function that appends a frame with its masks to the video; without a path, it does nothing."""
     if path is None:
         yield lambda *_: None
         return

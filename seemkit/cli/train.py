@@ -35,14 +35,14 @@ NOISE = (
     "LightningCLI's args parameter",
     "treespec, LeafSpec",
     "logging interval",
-    "command is available on your system but is not used",  # a run outside of srun is meant to be one
-    "exists and is not empty",  # of a run that goes on
-    "It is recommended to use `self.log",  # metrics have reduced their results over the processes
+    "command is available on your system but is not used",  # a run outside srun is intended
+    "exists and is not empty",  # when a run resumes
+    "It is recommended to use `self.log",  # metrics are already reduced over the processes
     "WeightAveraging doesn't support",
     "Previous log files in this directory will be deleted",  # `seemkit.cluster.csv_logger.CSVLogger` keeps them
-    "was called before the",  # data without phrases leave the metric of phrases without an update
+    "was called before the",  # the metric of phrases, in data without phrases
 )
-"""Warnings of Lightning that ask nothing of a user of seemkit."""
+"""Parts of Lightning's warnings that do not concern users of seemkit."""
 
 _VERB = {"parser_mode": "omegaconf+", "exit_on_error": False}
 Line = TypeVar("Line", bound="SeemCLI")
@@ -54,8 +54,8 @@ PARSER: dict[str, Any] = {
     "parser_mode": _CONFIG,
     **dict.fromkeys(LightningCLI.subcommands(), _VERB),
 }
-"""Configurations are YAML, also with names of earlier versions. The verbs leave ``${...}`` unresolved; `SeemCLI`
-resolves it when overrides are known.
+"""Settings of the parsers. Configurations are YAML and can have names of earlier versions. The parsers of the verbs
+leave ``${...}`` unresolved; `SeemCLI` resolves it after all overrides.
 """
 
 UNKNOWN_FAULT = "another process of this run has ended or no longer answers"
@@ -63,31 +63,31 @@ UNKNOWN_FAULT = "another process of this run has ended or no longer answers"
 UNWRITABLE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
-"""Faults of the place that a run is written to."""
+"""Error numbers of a run folder that cannot be written."""
 
 NO_NEWS = (
     "litlogger",
     "available: False",
     "`weights_only` was not set",
-    "SLURM auto-requeueing enabled",  # `Requeue` does that
+    "SLURM auto-requeueing enabled",  # `Requeue` does it instead
 )
-"""Lines of Lightning that say nothing, or what is not so."""
+"""Parts of Lightning's log lines that are useless or wrong."""
 SPEAKERS = ("utilities.rank_zero", "trainer.connectors.signal_connector")
-"""Those parts of Lightning that print them."""
+"""Modules of Lightning that log these lines."""
 
 
 class SeemCLI(LightningCLI):
-    """Lightning's command line; after a fit it tests, so that a run ends with its table of results."""
+    """Lightning's command line, with a test after each fit, so that a run ends with its table of results."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds what the trainer does not know."""
-        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0 leaves the choice to it")
+        """Add the options that the trainer lacks."""
+        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0 for the default of torch")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses, and looks at the checkpoint before anything is built.
+        """Parse the arguments, and check the checkpoint before anything is built.
 
         Raises:
-            InputError: an argument or the configuration is wrong, or the checkpoint is no readable one.
+            InputError: an argument or the configuration is wrong, or the checkpoint is not readable.
         """
         try:
             super().parse_arguments(parser, args)
@@ -102,25 +102,25 @@ class SeemCLI(LightningCLI):
 
     @property
     def settings(self) -> Namespace:
-        """The settings of the verb."""
+        """Settings of the verb."""
         settings: Namespace = self.config[str(self.config.subcommand)]
         return settings
 
     def instantiate_classes(self) -> None:
-        """Builds trainer, module and data module.
+        """Build trainer, module and data module.
 
         Raises:
-            InputError: one of their settings is out of its range.
+            InputError: a setting is out of its range.
         """
         try:
             super().instantiate_classes()
         except ValueError as error:
-            if isinstance(error.__cause__, InputError):  # jsonargparse tells beside it what else it tried
+            if isinstance(error.__cause__, InputError):  # jsonargparse adds what else it tried
                 raise error.__cause__ from None
             raise
 
     def _resolve(self) -> None:
-        """Replaces every ``${key}`` by the value of that key of the configuration."""
+        """Replace every ``${key}`` by the value of that key in the configuration."""
         verb = str(self.config.subcommand)
         parser = self._parser(verb)
         text = parser.dump(self.config[verb], skip_unset=False, skip_validation=True)
@@ -128,58 +128,60 @@ class SeemCLI(LightningCLI):
             self.config[verb] = parser.parse_object(OmegaConf.to_container(OmegaConf.create(text), resolve=True))
 
     def before_predict(self) -> None:
-        """Keeps nothing of what `PanopticWriter` has written, however many images there are."""
+        """Drop predictions after `PanopticWriter` has written them, so that memory does not grow."""
         self.config_init["predict"]["return_predictions"] = False
 
     def after_fit(self) -> None:
-        """Tests the trained network on the test split."""
+        """Test the trained network on the test split, unless the fit was interrupted or a `fast_dev_run`."""
         if not self.trainer.interrupted and not getattr(self.trainer, "fast_dev_run", 0):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Runs one of Lightning's verbs.
+    """Run one of Lightning's verbs.
 
     Raises:
-        InputError: the configuration, a file or the data is bad.
+        InputError: the configuration, a file or the data is invalid, the run folder cannot be written, or another
+            process of the run is lost.
+        SystemExit: a signal stopped the run; the code is 0 if its SLURM job is requeued.
     """
-    # Adam's averages of weights without a gradient decay into denormal numbers, which CPUs handle up to 100 times
-    # slower; threads inherit the setting, so it comes before the first of them
+    # For weights without a gradient, Adam's averages decay into denormal numbers, which are up to 100 times slower on
+    # CPUs. Threads inherit the setting, so it must come before the first thread.
     torch.set_flush_denormal(True)
     try:
         _start(SeemCLI, arguments)
     except Stopped as stopped:
         sys.exit(_end(stopped))
-    except SIGTERMException:  # outside of a fit, where Lightning would end with 0, as if all had been done
+    except SIGTERMException:  # outside a fit, where Lightning would exit with 0, as after success
         sys.exit(128 + signal.SIGTERM)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         raise InputError(
             f"{error.filename or 'run folder'}: cannot be written ({error.strerror}); make room or choose another "
-            "--trainer.default_root_dir. Checkpoints that are there are whole; --ckpt_path goes on from one"
+            "--trainer.default_root_dir. Existing checkpoints are complete; resume from one with --ckpt_path"
         ) from error
     except RuntimeError as error:
         if not lost_rank.is_lost(error):
             raise
         fault = next(iter(getattr(error, "__notes__", ())), UNKNOWN_FAULT)
         raise InputError(
-            f"{fault}; its own last lines say more. Go on from the last checkpoint with --ckpt_path last. "
+            f"{fault}; see the last lines of its log. Resume from the last checkpoint with --ckpt_path last. "
             f"({_one_line(str(error))[:200]})"
         ) from error
 
 
 def read(arguments: Sequence[str]) -> Namespace:
-    """Return the settings of a command line, checked as `run` checks them; nothing is built.
+    """Return the settings of a command line, checked as in `run`, without building anything.
 
     Raises:
-        InputError: the configuration is bad.
+        InputError: the configuration is invalid.
     """
     return _start(_SettingsCLI, arguments).settings
 
 
 class _SettingsCLI(ParseOnly, SeemCLI):
-    """Reads a command line."""
+    """Command line that is only parsed."""
 
 
 def _start(command_line: type[Line], arguments: Sequence[str]) -> Line:
@@ -201,19 +203,22 @@ def _start(command_line: type[Line], arguments: Sequence[str]) -> Line:
 
 
 def _end(stopped: Stopped) -> int:
-    """The exit code of a run that was asked to stop; its SLURM job is back in the queue if that was asked for.
+    """Return the exit code of a run that a signal stopped; requeue its SLURM job if the signal asked for it.
 
-    All processes of a requeued job must end well: `srun -K1` would end the first one before it has called SLURM.
+    All processes of a requeued job must exit with 0; otherwise `srun -K1` ends the first one before it calls SLURM.
+
+    Raises:
+        InputError: SLURM does not requeue the job.
     """
     first = is_first_process()
-    # without a checkpoint the job would begin anew, again and again
+    # without a checkpoint the job would start over each time
     job = slurm_job() if stopped.request is StopRequest.REQUEUE and stopped.saved is not None else None
     if first:
-        saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: there is no ModelCheckpoint"
+        saved = f"saved {stopped.saved}" if stopped.saved else "nothing saved: the run has no ModelCheckpoint"
         print(f"seemkit: stopped by {stopped.request.signal.name}, {saved}", file=sys.stderr, flush=True)  # noqa: T201
     if job is not None and first:
-        # said before it is done: SLURM may end this process at once
-        print(f"seemkit: job {job} goes back into the queue", file=sys.stderr, flush=True)  # noqa: T201
+        # printed first, because SLURM may end this process at once
+        print(f"seemkit: requeueing job {job}", file=sys.stderr, flush=True)  # noqa: T201
         try:
             requeue(job)
         except OSError as error:
@@ -222,29 +227,29 @@ def _end(stopped: Stopped) -> int:
 
 
 def _nodes() -> int:
-    """How many nodes torchrun or srun has started this run on."""
+    """Return the number of nodes on which torchrun or srun started this run; 1 without them."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return int(os.environ["GROUP_WORLD_SIZE"])
     return int(os.environ.get("SLURM_STEP_NUM_NODES", "1")) if "SLURM_PROCID" in os.environ else 1
 
 
 def _check_checkpoint(path: Path) -> None:
-    """Raises InputError unless there is a checkpoint whose prompt kinds are installed; sharded ones are folders."""
+    """Raise InputError unless the path is a checkpoint, or a sharded one (a folder), with installed prompt kinds."""
     sharded = path.is_dir()
     file, key = (path / "meta.pt", "loops") if sharded else (path, "state_dict")
     if not file.is_file():
-        raise InputError(f"--ckpt_path {path}: {'no checkpoint, it has no meta.pt' if sharded else 'no such file'}")
+        raise InputError(f"--ckpt_path {path}: {'not a checkpoint: meta.pt is missing' if sharded else 'no such file'}")
     try:
         content = torch.load(file, map_location="meta", weights_only=True, mmap=True)
     except Exception as error:
         raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
     if not isinstance(content, dict) or key not in content:
-        raise InputError(f"--ckpt_path {path}: no Lightning checkpoint: key '{key}' is missing")
+        raise InputError(f"--ckpt_path {path}: not a Lightning checkpoint: key '{key}' is missing")
     require(content.get(PACKAGES), f"--ckpt_path {path}")
 
 
 def _one_line(message: str) -> str:
-    """The message without line breaks and its longest lists."""
+    """Return the message in one line of at most 600 characters."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return " ".join(lines)[:600]
 

@@ -75,7 +75,7 @@ def test_offline(hub):
 
 
 def test_the_official_repository_holds_several_models(hub):
-    with pytest.raises(InputError, match=r"xdecoder/SEEM: holds several models: give a variant, one of focal-t-v0"):
+    with pytest.raises(InputError, match=r"xdecoder/SEEM: holds several models; give a variant: focal-t-v0"):
         find("xdecoder/SEEM")
     assert hub == []
 

@@ -86,7 +86,7 @@ def save_truncated(path: Path) -> None:
         (lambda path: torch.save({"a": Harmful()}, path), "not a file of plain tensors"),
         (lambda path: torch.save([torch.ones(1)], path), "no state dict"),
         (lambda path: torch.save({}, path), "no state dict"),
-        (lambda path: torch.save({"a": torch.ones(1), "epoch": 3}, path), "'epoch' is no tensor"),
+        (lambda path: torch.save({"a": torch.ones(1), "epoch": 3}, path), "'epoch' is not a tensor"),
         (lambda path: None, "no such file"),
     ],
     ids=["truncated", "text", "empty", "code", "code in a zip", "list", "empty dict", "number", "absent"],

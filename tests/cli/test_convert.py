@@ -63,8 +63,8 @@ def test_weights_can_be_read_by_those_who_can_read_the_architecture(checkpoint, 
 def test_xdecoder(xdecoder, tmp_path, capsys):
     assert main(["convert", "xdecoder", str(xdecoder), str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "drawn anew: queries.memory_position.weight, queries.memory_value.weight, sampler." in said
-    assert "left out: sem_seg_head.predictor.caping_embed" in said
+    assert "initialized at random: queries.memory_position.weight, queries.memory_value.weight, sampler." in said
+    assert "skipped: sem_seg_head.predictor.caping_embed" in said
     network = SEEM.from_pretrained(tmp_path / "out")
     expected = state_dict(SMALL)["sem_seg_head.predictor.query_feat.weight"]
     assert torch.equal(network.queries.value.weight, expected)
@@ -101,7 +101,7 @@ def test_half_matching(tmp_path, capsys, change, message):
 
 def test_unknown_variant(checkpoint, tmp_path, capsys):
     assert main(["convert", "official", str(checkpoint), str(tmp_path / "out"), "--variant", "focal-s"]) == 2
-    assert "variant 'focal-s': unknown; there are davit-d3-v1" in capsys.readouterr().err
+    assert "variant 'focal-s': unknown; choose from: davit-d3-v1" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(checkpoint, tmp_path, capsys):

@@ -57,7 +57,7 @@ def test_no_placeholder_is_left(tmp_path: Path) -> None:
         ("Lasso", "expected lower-case letters and digits"),
         ("../evil", "expected lower-case letters and digits"),
         ("", "expected lower-case letters and digits"),
-        ("box", "package 'seemkit' brings this kind already"),
+        ("box", "package 'seemkit' already has this kind"),
         ("prompts", "means something else"),  # its module would be that of the built-in kinds
         ("region", "means something else"),  # the class Region is imported
         ("class", "means something else"),

@@ -51,12 +51,12 @@ def test_a_run_on_processors_asks_for_no_gpu(capsys: pytest.CaptureFixture[str])
     ("words", "said"),
     [
         (["--nodes", "0"], "--nodes: is 0"),
-        (["--trainer.devices", "4"], "--trainer.devices: say --devices"),
-        (["--ckpt_path=x.ckpt"], "--ckpt_path: a job goes on"),
+        (["--trainer.devices", "4"], "--trainer.devices: use --devices"),
+        (["--ckpt_path=x.ckpt"], "--ckpt_path: a job resumes"),
         (["--time", "soon"], "--time: 'soon'"),
         (["--data.batchsize", "4"], "batchsize"),
         (["--trainer.default_root_dir", "/dev/null/run"], "/dev/null/run cannot be written"),
-        (["--trainer.default_root_dir", "my run"], "'my run' has a space in it"),
+        (["--trainer.default_root_dir", "my run"], "'my run' has a space"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,8 +79,8 @@ def test_sharing_weights_among_another_number(tmp_path: Path, capsys: pytest.Cap
     [
         ("gpu* 2-00:00:00\\nshort 30:00", None, None),
         ("gpu* 2-00:00:00\\nshort 30:00", "short", "partition short allows 30:00"),
-        ("gpu* 2-00:00:00\\nshort 30:00", "gpus", "no 'gpus'; there are: gpu, short"),
-        ("gpu infinite", None, "no default; there are: gpu"),
+        ("gpu* 2-00:00:00\\nshort 30:00", "gpus", "no 'gpus'; choose from: gpu, short"),
+        ("gpu infinite", None, "no default; choose from: gpu"),
         ("gpu infinite", "gpu", None),
     ],
 )

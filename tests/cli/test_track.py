@@ -123,8 +123,8 @@ def test_a_video_with_an_overlay_from_a_later_frame_on(weights, tmp_path):
         ([], "say what to follow"),
         (["--point", "200,10"], "outside the image of 90 x 60"),
         (["--point=-20,10"], "no prompt of an object is positive"),
-        (["--point", "20,10", "--at", "-1"], "--at -1: frames are counted from 0"),
-        (["--point", "20,10", "--at", "4"], "--at 4: there are 4 frames"),
+        (["--point", "20,10", "--at", "-1"], "--at -1: expected a frame number, 0 or more"),
+        (["--point", "20,10", "--at", "4"], "--at 4: the video has 4 frames"),
         (["--prompts", "absent.json"], "absent.json: no such file"),
     ],
 )
@@ -153,14 +153,14 @@ def test_nothing_of_the_users_is_written_over(weights, clip, tmp_path, capsys):
     words = ["track", "--model", weights, "--point", "20,10"]
     before = {path: path.read_bytes() for path in clip.iterdir()}
     assert main([*words, str(clip), "--out", str(clip.parent)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in clip.iterdir()}
     video = tmp_path / "boat.mp4"
     with writing_video(video, Fraction(10), Size(HEIGHT, WIDTH)) as append:
         append(FRAMES[0])
     content = video.read_bytes()
     assert main([*words, str(video), "--overlay", "--out", str(tmp_path)]) == 2
-    assert "boat.mp4: is there already" in capsys.readouterr().err
+    assert "boat.mp4: exists already" in capsys.readouterr().err
     assert video.read_bytes() == content
 
 

@@ -53,7 +53,7 @@ def test_a_preemption_at_a_bad_time(
 ) -> None:
     run = Run(tmp_path / "run", scenes, (fault(what, tmp_path, step=step),), {"limit_val_batches": 1.0})
     job = submit(run)
-    cluster.wait_until(lambda: "goes back into the queue" in run.log, 120)
+    cluster.wait_until(lambda: "requeueing job" in run.log, 120)
     assert run.saved_step == saved
     assert cluster.wait(job) == "COMPLETED", run.log
     assert int(cluster.job(job)["Restarts"]) == 1
@@ -89,7 +89,7 @@ def test_what_slurm_sends_reaches_all_processes(
     job = submit(run, *loading)
     cluster.wait_until(run.last.exists, 120)
     cluster.run("scancel", "--signal=USR1", job)
-    cluster.wait_until(lambda: "goes back into the queue" in run.log, 60)
+    cluster.wait_until(lambda: "requeueing job" in run.log, 60)
     first = run.saved_step
     assert EVERY <= first < STEPS - 2
     cluster.wait_until(lambda: "Restored all states" in run.log, 120)

@@ -21,7 +21,7 @@ def test_a_preempted_run_ends_as_if_nothing_had_been(
     assert cluster.wait(job) == "COMPLETED", run.log
     assert int(cluster.job(job)["Restarts"]) == 1, run.log
     assert "stopped by SIGUSR1" in run.log
-    assert run.log.count("goes back into the queue") == 1
+    assert run.log.count("requeueing job") == 1
     assert run.curve == undisturbed.curve
     assert set(run.curve) == set(range(STEPS))
     assert run.weights == undisturbed.weights

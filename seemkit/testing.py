@@ -20,7 +20,7 @@ from torch import Tensor
 from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
-from seemkit.nn.tokens import answered_by
+from seemkit.nn.tokens import queries_for
 from seemkit.ops.region import Region
 from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, Subject
 from seemkit.prompts.registry import installed
@@ -91,7 +91,7 @@ def check_prompt_encoder(
 
 def _check_class(encoder: PromptEncoder[Any]) -> None:
     kind = type(encoder)
-    assert answered_by(kind.group) is not None, f"group {kind.group.name!r}: no query reads it; set read_by"
+    assert queries_for(kind.group) is not None, f"group {kind.group.name!r}: no query reads it; set read_by"
     assert dataclasses.is_dataclass(kind.accepts), f"{kind.accepts.__name__} is not a dataclass"
     assert issubclass(kind.accepts, Prompt), f"{kind.accepts.__name__} is not a subclass of Prompt"
     parameters = kind.accepts.__dataclass_params__  # type: ignore[attr-defined]

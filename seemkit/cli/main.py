@@ -13,7 +13,6 @@ from seemkit._version import __version__
 from seemkit.cli import data
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
-from seemkit.cluster import signals
 from seemkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words and words[0] in TRAINING_VERBS:
             if words[0] == "fit":
+                from seemkit.cluster import signals
+
                 signals.forget()
                 # early: importing torch takes seconds, and SLURM can send a signal meanwhile
                 signals.note({signals.StopRequest.REQUEUE})

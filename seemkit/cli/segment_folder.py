@@ -15,7 +15,7 @@ from seemkit.cli.prompts_file import named_prompts
 from seemkit.cli.segment import SegmentOptions, check, find, write
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
-from seemkit.io.image import MIN_SIDE, image_files, read_image
+from seemkit.io.image import image_files, load_image
 from seemkit.model.seem import SEEM
 
 
@@ -92,7 +92,7 @@ def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, b
     rest = iter(paths)
     while True:
         while len(waiting) < ahead and (path := next(rest, None)) is not None:
-            waiting.append((path, reader.submit(_read, path)))
+            waiting.append((path, reader.submit(load_image, path)))
         if not waiting:
             return
         path, pixels = waiting.popleft()
@@ -100,14 +100,6 @@ def _read_ahead(paths: Sequence[Path], reader: ThreadPoolExecutor, ahead: int, b
             yield LoadedImage(path, pixels.result())
         except InputError as error:
             bad.append(str(error))
-
-
-def _read(path: Path) -> Tensor:
-    pixels = read_image(path, upright=True)
-    height, width = pixels.shape[1:]
-    if min(height, width) < MIN_SIDE:
-        raise InputError(f"{path}: {width} by {height} pixels; expected at least {MIN_SIDE} on each side")
-    return pixels
 
 
 def _of_one_size(pictures: Iterator[LoadedImage], batch: int) -> Iterator[list[LoadedImage]]:

@@ -9,7 +9,7 @@ import torch
 
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
-from seemkit.nn.tokens import VISUAL_QUERY, answered_by
+from seemkit.nn.tokens import VISUAL_QUERY, queries_for
 from seemkit.prompts.encoder import Subject
 from seemkit.prompts.registry import Registry
 from seemkit.prompts.sampler import VisualSampler
@@ -51,7 +51,7 @@ class SimulatedUser:
             InputError: a kind is not installed, or does not select among visual queries (as texts).
         """
         for name in self.kinds:
-            if answered_by(registry[name].encoder.group) != VISUAL_QUERY:
+            if queries_for(registry[name].encoder.group) != VISUAL_QUERY:
                 raise InputError(
                     f"sampling.user.kinds: {name!r} does not select among visual queries, so no click can follow it; "
                     "remove it (texts are sampled as phrases, and 'described' adds them to other prompts)"

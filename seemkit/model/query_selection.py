@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, cosine_similarity, mask_logits
-from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Group, answered_by
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Group, queries_for
 from seemkit.prompts.groups import EncodedGroup, spread, unite
 
 Family = Sequence[EncodedGroup]
@@ -49,7 +49,7 @@ class SelectedQueries:
 
 def family(prompts: Mapping[str, EncodedGroup], by: Group) -> Family:
     """Return the prompt groups that select among queries of the group `by`."""
-    return [group for group in prompts.values() if answered_by(group.tokens.group) == by]
+    return [group for group in prompts.values() if queries_for(group.tokens.group) == by]
 
 
 def scores(queries: Embeddings, groups: Family, scale: Tensor) -> Float[Tensor, "*L B P N"]:

@@ -66,7 +66,7 @@ TEXT_PROMPT = Group("text_prompt", Role.PROMPT, reads=frozenset({"text_query"}),
 VISUAL_PROMPT = Group("visual_prompt", Role.PROMPT, fresh=True)
 
 
-def answered_by(group: Group) -> Group | None:
+def queries_for(group: Group) -> Group | None:
     """Return the query group that answers prompts of `group`: the first that reads it, or None if none does."""
     return next((query for query in (TEXT_QUERY, VISUAL_QUERY) if query.sees(group)), None)
 

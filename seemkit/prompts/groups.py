@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.nn.click_field import RegionFeatures
-from seemkit.nn.tokens import ABSENT, Group, Tokens, answered_by
+from seemkit.nn.tokens import ABSENT, Group, Tokens, queries_for
 from seemkit.prompts.prepared import PromptTokens
 
 
@@ -92,7 +92,7 @@ def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGrou
     aligned = dict(groups)
     families: dict[Group | None, list[str]] = {}
     for name, group in groups.items():
-        families.setdefault(answered_by(group.tokens.group), []).append(name)
+        families.setdefault(queries_for(group.tokens.group), []).append(name)
     for names in families.values():
         if len(names) > 1:
             owners = unite([groups[name].owners for name in names])

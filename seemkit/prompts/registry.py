@@ -15,7 +15,7 @@ import pluggy
 from torch import nn
 
 from seemkit.errors import InputError
-from seemkit.nn.tokens import Group, answered_by
+from seemkit.nn.tokens import Group, queries_for
 from seemkit.prompts import hooks
 from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
 from seemkit.prompts.values import Prompt
@@ -241,7 +241,7 @@ def _refuse_incomplete(encoder: object, package: str) -> None:
             f"package {package!r}: {encoder.__name__}.accepts is {accepts!r}; expected a subclass of Prompt"
         )
     group = getattr(encoder, "group", None)
-    if not isinstance(group, Group) or answered_by(group) is None:
+    if not isinstance(group, Group) or queries_for(group) is None:
         raise InputError(
             f"package {package!r}: {encoder.__name__}.group is {group!r}; expected a Group whose read_by names visual "
             "or text queries"

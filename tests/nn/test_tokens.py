@@ -117,11 +117,11 @@ def test_the_joint_table():
 
 
 def test_who_answers():
-    names = {group.name: t.answered_by(group) for group in (t.TEXT_PROMPT, t.VISUAL_PROMPT)}
+    names = {group.name: t.queries_for(group) for group in (t.TEXT_PROMPT, t.VISUAL_PROMPT)}
     assert names == {"text_prompt": t.TEXT_QUERY, "visual_prompt": t.VISUAL_QUERY}
     for query in (t.TEXT_QUERY, t.VISUAL_QUERY):
-        assert t.answered_by(Group("sound", Role.PROMPT, read_by=frozenset({query.name}))) == query
-    assert t.answered_by(Group("sound", Role.PROMPT)) is None
+        assert t.queries_for(Group("sound", Role.PROMPT, read_by=frozenset({query.name}))) == query
+    assert t.queries_for(Group("sound", Role.PROMPT)) is None
 
 
 def test_tokens_of_a_shared_group_belong_to_everybody():

@@ -88,7 +88,7 @@ def test_mixed_precision(tmp_path, scenes):
 def test_an_evaluation_that_is_there_twice(tmp_path, scenes, capsys):
     command = settings_of(words(tmp_path / "run", scenes), lambda callbacks: callbacks.insert(0, callbacks[1]))
     assert main(command) == 2
-    assert "InstanceEvaluation is there twice" in capsys.readouterr().err
+    assert "InstanceEvaluation is listed twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

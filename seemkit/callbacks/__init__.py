@@ -1,4 +1,4 @@
-"""What runs beside training: evaluations, the report, writers. A configuration lists them by name."""
+"""Callbacks for training, test and prediction: evaluations, the report, writers. A configuration names them."""
 
 from __future__ import annotations
 

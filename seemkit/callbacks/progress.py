@@ -7,9 +7,9 @@ from lightning.pytorch.callbacks import RichProgressBar
 
 
 class Progress(RichProgressBar):
-    """Lightning's bar without the logger's version number, which says nothing where a run folder has no versions.
+    """Lightning's progress bar without the logger's version number, because run folders have no versions.
 
-    It is drawn four times a second; Lightning's default of a hundred times takes a tenth of a small CPU.
+    It is drawn 4 times per second. Lightning's default, 100 times, takes a tenth of a small CPU.
     """
 
     def __init__(self) -> None:
@@ -18,5 +18,5 @@ class Progress(RichProgressBar):
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """The metrics beside the bar."""
+        """Return the metrics next to the bar."""
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}

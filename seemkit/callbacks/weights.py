@@ -1,4 +1,4 @@
-"""Saves the trained network in seemkit's own format."""
+"""Saving of the trained network in seemkit's own format."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class SaveWeights(Callback):
     """Writes ``architecture.yaml`` and ``model.safetensors`` into the run folder when training ends."""
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Saves; averaged weights, where averaging is on, are in the network by now."""
+        """Save the network, which by now has the averaged weights if averaging is on."""
         network = whole(seem(pl_module).network)
         if trainer.is_global_zero:
             network.save(Path(trainer.default_root_dir))
 
 
 def whole(network: SEEM) -> SEEM:
-    """The network itself, or a copy with gathered weights where they are sharded; all processes must ask for it."""
+    """Return the network, or a copy with gathered weights if they are sharded; all processes must call this."""
     tensors = network.state_dict()
     if not any(isinstance(tensor, DTensor) for tensor in tensors.values()):
         return network

@@ -1,4 +1,4 @@
-"""Panoptic maps of ``seemkit predict``, as COCO draws them."""
+"""Panoptic maps of ``seemkit predict``, in COCO's format."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ from seemkit.types import Batch, Panoptic, Vocabulary
 class PanopticWriter(Callback):
     """Writes ``predictions/<image>.png`` (segment id = R + 256 G + 65536 B) and ``predictions/panoptic.json``.
 
-    The PNGs are COCO's; the JSON has its ``annotations`` and ``categories``, with the name of the ``image`` where COCO
-    has ``image_id``.
-
-    With several processes each writes its own ``panoptic.<rank>.json``.
+    The PNGs are in COCO's format. The JSON has ``annotations`` and ``categories`` as in COCO, but with the name of the
+    image as ``image`` instead of ``image_id``. With several processes, each writes its own ``panoptic.<rank>.json``.
 
     Args:
-        score_threshold: as in `PanopticEvaluation`.
-        overlap_threshold: as there.
+        score_threshold: see `PanopticEvaluation`.
+        overlap_threshold: see `PanopticEvaluation`.
     """
 
     def __init__(self, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
@@ -41,7 +39,7 @@ class PanopticWriter(Callback):
 
     @torch.no_grad()
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Makes the class embeddings."""
+        """Compute the class embeddings, and create the folder."""
         module = seem(pl_module)
         with like_a_step(trainer):
             self._classes = module.network.embed_vocabulary(module.vocabulary)
@@ -58,20 +56,20 @@ class PanopticWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Writes the maps of a batch."""
+        """Write the maps of the batch."""
         with like_a_step(trainer):
             for context, images in encoded(outputs):
                 self._write(trainer, seem(pl_module), context, images)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the list of segments."""
+        """Write the JSON with the segments of all maps."""
         name = "panoptic.json" if trainer.world_size == 1 else f"panoptic.{trainer.global_rank}.json"
         content = {"annotations": self._annotations, "categories": _categories(seem(pl_module).vocabulary)}
         with replacing(_folder(trainer) / name) as path:
             path.write_text(json.dumps(content) + "\n")
 
     def _write(self, trainer: Trainer, module: SeemModule, context: ImageContext, images: Batch) -> None:
-        """Writes the maps of images of one size."""
+        """Write the maps of images of one size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(images.targets):
             found = panoptic_map(
@@ -90,11 +88,15 @@ class PanopticWriter(Callback):
 
 
 def _png_name(image: str, taken: Collection[str]) -> str:
-    """The map's file for an image: the image's own name, with its folders unless they begin at the root."""
+    """Return the path of an image's map: the image's own path, without folders if it is absolute or contains ``..``.
+
+    Raises:
+        InputError: another image has a map with this name.
+    """
     path = PurePath(image)
     name = (PurePath(path.name) if path.is_absolute() or ".." in path.parts else path).with_suffix(".png").as_posix()
     if name in taken:
-        raise InputError(f"{image}: another image is written as predictions/{name} too; rename one of them")
+        raise InputError(f"{image}: another image also has the map predictions/{name}; rename one of them")
     return name
 
 

@@ -1,4 +1,4 @@
-"""What keeps a long run alive: signals, requeueing, lost processes, sharded weights, measurements that survive."""
+"""Support for long runs: signals, requeueing, lost processes, sharded weights, logs that survive a resume."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Everything that seemkit uses of Lightning and torch beyond their public interfaces, in one place.
+"""All uses of Lightning and torch beyond their public interfaces.
 
-Each function states what it is for. ``tests/cluster/test_lightning_adapter.py`` fails if a library changes what is used
-here. Lightning is imported for types only, so that light code can use this module too.
+Each function states its purpose. ``tests/cluster/test_lightning_adapter.py`` fails if a library changes what is used
+here. At import, Lightning is needed for types only, so that light code can use this module too.
 """
 
 from __future__ import annotations
@@ -19,55 +19,55 @@ if TYPE_CHECKING:
 
 
 def is_first_process() -> bool:
-    """Return whether this process writes files and prints, before and after there is a trainer."""
+    """Return whether this process is the one that writes files and prints, with or without a trainer."""
     from lightning.pytorch.utilities import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def batch_counts(trainer: Trainer) -> Any:  # noqa: ANN401 (Lightning annotates a base class that lacks the counts)
-    """Return Lightning's counts of training batches, of this epoch (`current`) and of all (`total`)."""
+    """Return Lightning's counts of training batches, of this epoch (`current`) and of all epochs (`total`)."""
     return trainer.fit_loop.epoch_loop.batch_progress
 
 
 def restore_loader_place(trainer: Trainer) -> None:
-    """Give the loader its place in the epoch back.
+    """Restore the loader's place in the epoch.
 
-    Lightning does so when it makes the loader. Counting the steps of an epoch for the schedule makes the loader before
-    the checkpoint is read, however.
+    Lightning does so when it creates the loader. However, counting the steps of the run for the schedule creates the
+    loader before the checkpoint is read.
     """
     trainer.fit_loop._load_combined_loader_states()
 
 
 def set_logged_step(trainer: Trainer, step: int) -> None:
-    """Set the step that loggers get: after an interruption, Lightning's own count can be one off."""
+    """Set the step that loggers get; after an interruption, Lightning's own count can be off by one."""
     trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
 def strategy_timeout(trainer: Trainer) -> timedelta:
-    """Return how long processes wait for each other; 30 minutes, torch's default, unless the strategy states it."""
+    """Return how long processes wait for each other; torch's default, 30 minutes, unless the strategy sets it."""
     return getattr(trainer.strategy, "_timeout", None) or timedelta(minutes=30)
 
 
 def set_last_checkpoint(keeper: ModelCheckpoint, path: str) -> None:
-    """Tell a `ModelCheckpoint` that it has saved `path`, so that it does not overwrite it at the end of training."""
+    """Tell a `ModelCheckpoint` that it has saved `path`, so that it does not overwrite this file after training."""
     keeper.last_model_path = path
     keeper._last_checkpoint_saved = path
 
 
 def rewind_loaders(checkpoint: dict[str, Any], done: int) -> None:
-    """Set the loaders' place in a checkpoint to the last finished batch: Ctrl-C can come in the middle of a step.
+    """Set the loaders' place in a checkpoint to the last finished batch, because Ctrl-C can interrupt a step.
 
     Args:
-        checkpoint: Lightning's.
-        done: number of finished batches of the epoch.
+        checkpoint: checkpoint of Lightning.
+        done: number of finished batches in the epoch.
     """
     for loader in checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", ()):
         loader["batches"] = min(loader["batches"], done)
 
 
 def rewind_batch(checkpoint: dict[str, Any]) -> None:
-    """Set the counts of a checkpoint to before the current batch; one too many would move later validations."""
+    """Set the counts of a checkpoint to before the current batch; one too many would shift later validations."""
     training = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     if training["total"]["ready"] > training["total"]["processed"]:
         for counts in (training["total"], training["current"]):
@@ -75,7 +75,7 @@ def rewind_batch(checkpoint: dict[str, Any]) -> None:
 
 
 def rewind_validation(checkpoint: dict[str, Any]) -> None:
-    """Set a checkpoint that is saved during a validation to its first batch, so that the validation is repeated."""
+    """Set a checkpoint saved in a validation to the first validation batch, so that the validation is repeated."""
     validation = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
     done = validation["total"]["completed"] - validation["current"]["completed"]
     for counts, before in ((validation["total"], done), (validation["current"], 0)):
@@ -83,18 +83,18 @@ def rewind_validation(checkpoint: dict[str, Any]) -> None:
 
 
 def meeting_store() -> Store:
-    """Return the store at which the processes of a run met."""
+    """Return the key-value store that all processes of the run share."""
     return distributed_c10d._get_default_store()
 
 
 def cpu_multiplies_bfloat16() -> bool:
     """Return whether the CPU multiplies bfloat16 matrices in hardware (AMX or AVX512-BF16)."""
-    # torch.cpu.get_capabilities() tells the same, but older versions do not have it
+    # torch.cpu.get_capabilities() returns the same, but older versions do not have it
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 class ParseOnly:
-    """A mixin for a `LightningCLI` that reads its command line, and builds and runs nothing."""
+    """A mixin for a `LightningCLI` that only parses its command line."""
 
     def instantiate_classes(self) -> None:
         """Build nothing."""

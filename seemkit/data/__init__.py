@@ -1,6 +1,6 @@
-"""Data sets: read from disk, put in order, changed for training, and handed to Lightning.
+"""Datasets: their files, the order of samples, transforms, and Lightning data modules.
 
-The classes that a configuration names are here, whatever file defines them.
+The classes that a configuration names can be imported from here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""One training step: what is sampled from a batch, what the network must learn, and how it is optimized."""
+"""One training step: the prompts drawn for a batch, the losses, and the optimization."""

@@ -1,6 +1,6 @@
-"""The training recipe: optimizer, schedule and sampling, as they stand in a configuration.
+"""The training recipe: optimizer, schedule and sampling, as set in a configuration.
 
-Defaults are the reference's (SEEM, arXiv 2304.06718, appendix).
+The defaults are the reference's (SEEM, arXiv 2304.06718, appendix).
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class Optimization:
     """AdamW and its schedule.
 
     Attributes:
-        learning_rate: of parts without a factor.
-        factors: factor on the learning rate of a part, by attribute name of the network (``backbone``).
-        frozen: parts that are not trained; they stay in evaluation mode.
-        weight_decay: on everything but norms and embeddings (the reference decays biases too).
-        betas: of AdamW.
-        schedule: ``steps`` divides by 10 at 88.9 % and 96.3 % of the run; ``cosine`` falls to 1 %.
-        warmup: steps of linear rise.
+        learning_rate: learning rate of parts without a factor.
+        factors: factor on the learning rate of a part, by attribute name in the network, for example ``backbone``.
+        frozen: parts that are not trained and stay in evaluation mode.
+        weight_decay: weight decay of all parameters except norms and embeddings (the reference decays biases too).
+        betas: betas of AdamW.
+        schedule: ``steps`` divides the learning rate by 10 at 88.9 % and 96.3 % of the run; ``cosine`` lowers it to
+            1 %.
+        warmup: number of steps in which the learning rate rises linearly.
     """
 
     learning_rate: float = 1e-4
@@ -45,14 +46,16 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Sampling:
-    """What a training step asks of each image.
+    """The prompts of each image in a training step.
 
     Attributes:
-        objects: most objects that are prompted visually.
-        phrases: most segments that phrases are asked for; a number from 1 to this is drawn, and a phrase for each.
-        name_classes: in an image without phrases ask for as many of its classes by name, each meaning all its segments.
-        rounds: most rounds of clicks before the step (drawn uniformly from 0 to this).
-        user: how first prompts are drawn.
+        objects: maximum number of visually prompted objects.
+        phrases: maximum number of segments that are prompted by a phrase; their number is drawn uniformly from 1 to
+            this, and then one phrase for each.
+        name_classes: whether to prompt an image without phrases by the names of some of its classes; their number is
+            drawn like that of phrases, and a name refers to all segments of its class.
+        rounds: maximum number of click rounds before the step; drawn uniformly from 0 to this.
+        user: simulated user who gives the first prompts.
     """
 
     objects: int = 10
@@ -64,11 +67,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Alignment:
-    """The region-text guide for training from scratch; off in the reference.
+    """The region-text guide for training from scratch, `RegionAlignment`; the reference has none.
 
     Attributes:
-        weight: of its two losses; 0 switches it off.
-        alone: first steps in which it is the only loss, which are several times faster.
+        weight: weight of its three losses; 0 turns it off.
+        alone: number of steps at the start of training in which these are the only losses; such steps are several
+            times faster.
     """
 
     weight: float = 0.0
@@ -78,13 +82,14 @@ class Alignment:
 def build_optimizer(
     network: nn.Module, extra: nn.Module | None, plan: Optimization, fused: bool = True
 ) -> torch.optim.AdamW:
-    """AdamW over the trained parameters, in groups of one learning rate and decay each.
+    """Return AdamW over the trained parameters, with one group per combination of learning rate and weight decay.
 
     Args:
-        network: what is trained.
-        extra: trained beside it, all of it at the full rate.
-        plan: rates and decay.
-        fused: whether to step in one kernel, which is faster; Lightning clips no gradients for it in mixed precision.
+        network: network to train.
+        extra: second module to train, all of it at the full learning rate and with weight decay.
+        plan: learning rates and weight decay.
+        fused: whether to step in one kernel, which is faster, but in mixed precision prevents Lightning from clipping
+            gradients.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for part, parameter, decays in _trained(network):
@@ -97,7 +102,7 @@ def build_optimizer(
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, plan: Optimization, steps: int) -> LambdaLR:
-    """The factor on the learning rate at each of `steps` steps."""
+    """Return the schedule of the learning rate over `steps` steps."""
 
     def factor(step: int) -> float:
         rise = min(1.0, (step + 1) / (plan.warmup + 1))
@@ -110,10 +115,10 @@ def build_schedule(optimizer: torch.optim.Optimizer, plan: Optimization, steps: 
 
 
 def freeze(network: nn.Module, plan: Optimization) -> None:
-    """Switches off the gradient of the frozen parts.
+    """Turn off the gradient of the frozen parts.
 
     Raises:
-        InputError: the network has no such part.
+        InputError: the network has no part with a name in `plan.frozen` or `plan.factors`.
     """
     for part in (*plan.frozen, *plan.factors):
         if part not in dict(network.named_children()):
@@ -127,7 +132,7 @@ def _parts(network: nn.Module) -> list[str]:
 
 
 def _trained(network: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
-    """Each trained parameter with its part's name and whether weight decay applies to it."""
+    """Yield the part's name, the parameter, and whether weight decay applies, for each trained parameter."""
     for module_name, module in network.named_modules():
         keeps = isinstance(module, (*NORMS, nn.Embedding))
         for name, parameter in module.named_parameters(recurse=False):

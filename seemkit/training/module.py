@@ -1,4 +1,4 @@
-"""SeemModule: the network in Lightning's hands. It steps, optimizes and logs; the math is elsewhere."""
+"""The network as a Lightning module, which steps, optimizes and logs; the math is elsewhere."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_pr
 from seemkit.types import Batch, Size, Vocabulary
 
 Encoded = dict[str, list[tuple[ImageContext, Batch]]]
-"""Under ``encoded`` the images of a batch, encoded, and the part of the batch that they are; none of an empty one."""
+"""Under ``encoded``, the encoded images of a batch in parts, each with its part of the batch; empty if the batch is."""
 STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 
 
 class SeemModule(lightning.LightningModule):
-    """Trains a SEEM.
+    """Trains a SEEM network.
 
     Args:
-        architecture: the network's sizes and switches; None takes those of `weights`.
+        architecture: sizes and switches of the network; None takes those of `weights`.
         optimization: optimizer and schedule.
-        sampling: what a step asks of each image.
+        sampling: prompts of each image in a step.
         loss_weights: weights of the losses.
-        alignment: the region-text guide for training from scratch.
-        weights: where to start from, as `SEEM.from_pretrained` takes it; None starts from scratch.
-        seed: seeds the network's first weights and all draws of training.
+        alignment: region-text guide for training from scratch.
+        weights: name or path of the initial weights, see `SEEM.from_pretrained`; None starts from scratch.
+        seed: seed of the initial weights and of all random choices in training.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SeemModule(lightning.LightningModule):
         found = None if weights is None else find(weights)
         if architecture is None:
             if found is None:
-                raise InputError("model: give model.architecture, or model.weights, which have one")
+                raise InputError("model: has no architecture; give model.architecture, or model.weights, which has one")
             architecture = found.architecture
         drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
         architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
@@ -86,21 +86,21 @@ class SeemModule(lightning.LightningModule):
         self.aligner: RegionAlignment | None = None
         if architecture.table == "composed":
             raise InputError(
-                "model.architecture.table: composed is for inference; train with separate, the weights are the same"
+                "model.architecture.table: composed is for inference; train with separate (the weights are the same)"
             )
         if alignment.weight and self.network.decoder.region_head is None:
-            raise InputError("model.alignment.weight: needs model.architecture.region_head: true")
+            raise InputError("model.alignment.weight: needs a region head; set model.architecture.region_head: true")
         freeze(self.network, optimization)
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes of the data."""
+        """Classes of the data."""
         if self.network.vocabulary is None:
-            raise InputError("the network has no vocabulary: give a data module or set network.vocabulary")
+            raise InputError("network.vocabulary: is not set; set it or give a data module")
         return self.network.vocabulary
 
     def configure_model(self) -> None:
-        """Takes the vocabulary of the data, and builds what depends on it."""
+        """Set the vocabulary of the data, and build what depends on it."""
         self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
         if self.alignment.weight and self.aligner is None:
             embed_dim = self.network.architecture.embed_dim
@@ -109,11 +109,11 @@ class SeemModule(lightning.LightningModule):
                 self.aligner = RegionAlignment(embed_dim, len(self.vocabulary))
         if self.device_mesh is not None and not isinstance(self, FSDPModule):
             if any(isinstance(callback, WeightAveraging) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
-                raise InputError("trainer.callbacks: sharded weights cannot be averaged; leave out EMAWeightAveraging")
+                raise InputError("trainer.callbacks: sharded weights cannot be averaged; remove EMAWeightAveraging")
             shard(self, [self.network.backbone, self.network.pixel_decoder], STEPS, self.device_mesh)
 
     def on_after_backward(self) -> None:
-        """Averages the gradients that sharding leaves out, and shares running averages, as DDP does."""
+        """Average the gradients that sharding skips, and copy running averages from rank 0, as DDP does."""
         if isinstance(self, FSDPModule):
             share_buffers(self)
             for parameter in scalars(self):
@@ -121,20 +121,20 @@ class SeemModule(lightning.LightningModule):
                     parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
     def on_train_start(self) -> None:
-        """Gives the loader its place in the epoch back, and sets frozen parts to evaluation mode.
+        """Restore the loader's place in the epoch, and set frozen parts to evaluation mode.
 
-        Not at the start of an epoch: Lightning omits that one in a run that resumes in the middle of an epoch.
+        The hook for the start of an epoch would not do: Lightning skips it if a run resumes in the middle of an epoch.
         """
         restore_loader_place(self.trainer)
         for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Logs the step as it is, also after an interruption."""
+        """Log under the true step, from which Lightning's count can differ after an interruption."""
         set_logged_step(self.trainer, self.global_step)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss of one batch."""
+        """Return the loss of one batch."""
         shared, generators = self._generators(len(batch))
         context = self.network.encode_image(batch.images)
         sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
@@ -150,59 +150,59 @@ class SeemModule(lightning.LightningModule):
         return loss
 
     def on_validation_start(self) -> None:
-        """Gathers sharded weights, which evaluations read beside the steps."""
+        """Gather sharded weights, because evaluations also read them outside the steps."""
         if isinstance(self, FSDPModule):
             self.unshard()
 
     def on_test_start(self) -> None:
-        """Gathers sharded weights, as in `on_validation_start`."""
+        """Gather sharded weights; see `on_validation_start`."""
         self.on_validation_start()
 
     def on_validation_epoch_end(self) -> None:
-        """Discards the class vectors: weight averaging has just put the weights in training back in place."""
+        """Discard the cached class vectors, because weight averaging has just restored the weights in training."""
         self.network.language.forget_classes()
 
     def validation_step(self, batch: Batch, index: int) -> Encoded:
-        """The encoded images; evaluation callbacks decode from them what they need."""
+        """Return the encoded images, from which evaluation callbacks decode what they need."""
         return self._encode(batch)
 
     def test_step(self, batch: Batch, index: int) -> Encoded:
-        """The encoded images, as in `validation_step`."""
+        """Return the encoded images; see `validation_step`."""
         return self._encode(batch)
 
     def predict_step(self, batch: Batch, index: int) -> Encoded:
-        """The encoded images, as in `validation_step`; `PanopticWriter` decodes and writes."""
+        """Return the encoded images, which `PanopticWriter` decodes."""
         return self._encode(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the packages of the prompt kinds in use, which the command line checks before it builds anything.
+        """Add the packages of the prompt kinds in use, and set the loader's place to the last finished batch.
 
-        Also sets the loader's place to the last finished batch.
+        The command line checks the packages before it builds anything.
         """
         checkpoint[PACKAGES] = packages(self.network.architecture)
         rewind_loaders(checkpoint, batch_counts(self.trainer).current.processed)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses a checkpoint of another architecture.
+        """Raise InputError unless the checkpoint has this architecture.
 
         Raises:
-            InputError: names or shapes of its weights differ from this module's.
+            InputError: names or shapes of its weights differ from those of this module.
         """
-        if "state_dict" in checkpoint:  # sharded weights are loaded, and compared, by torch
+        if "state_dict" in checkpoint:  # torch itself loads and compares sharded weights
             check_fit(self.state_dict(), checkpoint["state_dict"], "checkpoint")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW and its schedule over all steps of the run."""
+        """Return AdamW and its schedule over all steps of the run."""
         fused = not str(self.trainer.precision).endswith("mixed")
         optimizer = build_optimizer(self.network, self.aligner, self.optimization, fused)
         schedule = build_schedule(optimizer, self.optimization, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _generators(self, images: int) -> tuple[torch.Generator, list[torch.Generator]]:
-        """Draws for the whole step, the same in every process, and for each image.
+        """Return a generator for the whole step, the same in every process, and one for each image.
 
-        They depend on seed, step and the image's place among those of all processes, so that a resumed run draws the
-        same, and so do more processes with fewer images each.
+        They depend on the seed, the step, and the image's place in the joint batch of all processes. So a resumed run
+        makes the same random choices, and so does a run with more processes and fewer images each.
         """
         step, world = batch_counts(self.trainer).total.processed, self.trainer.world_size
         places = [image * world + self.global_rank for image in range(images)]
@@ -216,7 +216,7 @@ class SeemModule(lightning.LightningModule):
         sampled: Sequence[SampledPrompts],
         classes: Tensor,
     ) -> dict[str, Term]:
-        """The guide's losses."""
+        """Return the losses of the region-text guide."""
         head = self.network.decoder.region_head
         assert head is not None
         phrases = [(image, phrase) for image, one in enumerate(sampled) for phrase in one.phrases]
@@ -231,7 +231,7 @@ class SeemModule(lightning.LightningModule):
         return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
 
     def _encode(self, batch: Batch) -> Encoded:
-        """Images of one size at a time: padding would change what is found, and results depend on the batch."""
+        """Return the encoded images in parts of one size, because padding would make results depend on the batch."""
         parts = batch.by_size()
         return {
             "encoded": [(self.network.encode_image(p.images, [target.size for target in p.targets]), p) for p in parts]
@@ -240,7 +240,7 @@ class SeemModule(lightning.LightningModule):
     def _decode(
         self, context: ImageContext, batch: Batch, sampled: Sequence[SampledPrompts], generator: torch.Generator
     ) -> Decoded:
-        """Some rounds of clicks without gradient, then one decode of everything with it."""
+        """Run some rounds of clicks without gradient, and return one decode of all prompts with gradient."""
         masks = [
             target.masks[[one.segments[place] for place in one.objects]]
             for target, one in zip(batch.targets, sampled, strict=True)
@@ -253,7 +253,7 @@ class SeemModule(lightning.LightningModule):
         return self.network.decode(context, prompts, objects=True, previous=rollout.memory, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
-        """Logs the losses of all processes."""
+        """Log the losses, averaged over processes."""
         values = torch.stack([loss.detach() for loss in found.values()])
         if self.trainer.world_size > 1:
             values = self.trainer.strategy.reduce(values, reduce_op="mean")
@@ -261,9 +261,9 @@ class SeemModule(lightning.LightningModule):
         self.log("train/loss", values.sum(), prog_bar=True, batch_size=images)
 
     def _touch_all(self) -> Tensor | float:
-        """Zero that depends on every trained parameter, so that no process waits for a gradient that never comes.
+        """Return 0, as a function of every trained parameter, so that no process waits for a gradient that never comes.
 
-        Parameters that are sharded at this point belong to parts that every step uses.
+        Parameters that are sharded at this point belong to parts that every step uses, so they are skipped.
         """
         if self.trainer.world_size == 1:
             return 0.0

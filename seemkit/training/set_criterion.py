@@ -1,4 +1,4 @@
-"""The set criterion: from what the network decoded to weighted losses by name."""
+"""The set criterion: the weighted losses of one decode, by name."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SILENT = GroupWeights(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class MatchedGroup:
-    """A group of queries whose targets have been assigned.
+    """A group of queries, matched to its targets.
 
     Attributes:
-        name: as it begins the names of its losses.
-        weights: of its losses.
+        name: prefix of the names of its losses.
+        weights: weights of its losses.
         embeddings: [L, B, Q, C], mask embeddings.
-        targets: what it must find.
+        targets: segments that the queries must find.
         queries: int64 [L, B, N], the query of each target.
-        choices: the weighted losses of its choices, by name.
+        choices: weighted losses of its choices, by name.
     """
 
     name: str
@@ -48,10 +48,10 @@ class SetCriterion:
     """The losses of one decode.
 
     Attributes:
-        network: the network that decoded, for its scores.
-        loss_weights: weights and number of points.
+        network: network that decoded, for its scores.
+        loss_weights: weights of the losses and number of points.
         classes: [K + 1, C], unit vectors of the classes and the background.
-        generators: draw the points; one for each image.
+        generators: generators of the random points, one for each image.
     """
 
     network: SEEM
@@ -60,19 +60,18 @@ class SetCriterion:
     generators: Sequence[torch.Generator]
 
     def __call__(self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts]) -> dict[str, Term]:
-        """Return weighted losses by name, always the same names; the losses of a group that took no part are zero.
+        """Return the weighted losses by name; the names are always the same, and the losses of absent groups are 0.
 
         Args:
-            decoded: the decode, of every layer.
-            targets: all trained segments of the images.
-            sampled: for each image which of its segments the prompts meant. Texts of visually prompted objects do not
-                train.
+            decoded: result of a decode with every layer.
+            targets: all segments of the images that are trained on.
+            sampled: prompts of each image. Texts of visually prompted objects are not trained.
 
         Raises:
-            ValueError: the decode was of the last layer alone.
+            ValueError: the decode returned only the last layer.
         """
         if len(decoded.layers) != len(self.network.decoder.layers) + 1:
-            raise ValueError("losses compare the predictions of every layer: decode with every_layer=True")
+            raise ValueError("decoded: has too few layers for the losses; decode with every_layer=True")
         found: dict[str, Term] = {}
         features, points = decoded.context.mask_features, self.loss_weights.points
         for group in self._match(decoded, targets, sampled):
@@ -86,12 +85,12 @@ class SetCriterion:
 
     @property
     def names(self) -> list[str]:
-        """The names of all losses."""
+        """Names of all losses."""
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
         return [*parts, "visual_label"] if self.loss_weights.label else parts
 
     def _match(self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts]) -> list[MatchedGroup]:
-        """The groups that took part."""
+        """Return the groups that took part."""
         shared = share_points(decoded.context.mask_features, self.loss_weights.points, self.generators)
         found = []
         if OBJECT_QUERY.name in decoded.layers[-1]:
@@ -139,13 +138,13 @@ class SetCriterion:
         return MatchedGroup("visual", weights, stacked.masks, targets, queries, choices)
 
     def _nothing(self, name: str, decoded: Decoded) -> Term:
-        """The loss of an absent group; choices are counted for each prediction, masks in all."""
+        """Return the zero loss of an absent group: an entry per layer for choices and labels, one in all for masks."""
         zeros = self.classes.new_zeros(1 if name.endswith(("_bce", "_dice")) else len(decoded.layers))
         return Term(zeros, zeros)
 
 
 def _text_of(sampled: Sequence[SampledPrompts], meant: Targets) -> Tensor:
-    """Return int64 [B, N], the place of each phrase's text among its image's texts; 0 for padding."""
+    """Return the index of each phrase's text among the texts of its image, int64 [B, N]; 0 for padding."""
     found = torch.zeros(meant.valid.shape, dtype=torch.int64)
     for image, one in enumerate(sampled):
         found[image, : len(one.phrases)] = torch.tensor(one.text_places, dtype=torch.int64)
@@ -153,5 +152,5 @@ def _text_of(sampled: Sequence[SampledPrompts], meant: Targets) -> Tensor:
 
 
 def _stack(decoded: Decoded, group: str) -> Embeddings:
-    """The embeddings of a group at all layers, each [L, B, N, C]."""
+    """Return the embeddings of a group at all layers, each [L, B, N, C]."""
     return Embeddings(*(torch.stack(parts) for parts in zip(*(layer[group] for layer in decoded.layers), strict=True)))

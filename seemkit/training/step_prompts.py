@@ -1,4 +1,4 @@
-"""What one training step asks: which objects are clicked, and which phrases are given."""
+"""The prompts of one training step: which objects are clicked, and which phrases are given."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SampledPrompts:
-    """What a step asks of one image.
+    """The prompts of one image in a step.
 
     Attributes:
-        segments: the rows of its target that are trained on (crowds are not).
-        objects: the visually prompted objects, as places in `segments`.
-        first_prompts: the first prompts of each of them.
-        phrases: the phrases; `Phrase.segment` is a place in `segments`. Several can have the same text.
-        named: whether the phrases are class names because the image has no others.
+        segments: rows of the target that are trained on, which excludes crowds.
+        objects: visually prompted objects, as indices into `segments`.
+        first_prompts: first prompts of each visually prompted object.
+        phrases: phrases, where `Phrase.segment` is an index into `segments`. Several can have the same text.
+        named: whether the phrases are class names, because the image has no phrases.
     """
 
     segments: list[int]
@@ -40,22 +40,22 @@ class SampledPrompts:
 
     @property
     def texts(self) -> list[str]:
-        """The different texts of the phrases, in order."""
+        """Distinct texts of the phrases, in order."""
         return list(dict.fromkeys(phrase.text for phrase in self.phrases))
 
     @property
     def text_places(self) -> list[int]:
-        """For each phrase, the place of its text among the objects of `decoded_objects` that have a text."""
+        """Index of each phrase's text in `texts`, and so in `decoded_objects`."""
         texts = self.texts
         return [texts.index(phrase.text) for phrase in self.phrases]
 
     def decoded_objects(self, clicked: Sequence[ObjectPrompts]) -> list[ObjectPrompts]:
         """Return all objects to decode: one for each text, then the clicked ones.
 
-        Texts come first, so that `text_places` holds whether clicked objects have texts of their own or not.
+        Texts come first, so that `text_places` is right even if clicked objects have texts too.
 
         Args:
-            clicked: the prompts of each visually prompted object.
+            clicked: prompts of each visually prompted object.
         """
         return [*([Text(text)] for text in self.texts), *clicked]
 
@@ -67,14 +67,14 @@ def sample_prompts(
     sampler: VisualSampler,
     generators: Sequence[torch.Generator],
 ) -> list[SampledPrompts]:
-    """Return random things that can be prompted, and random phrases, for each image of a batch.
+    """Return visual prompts for random things, and random phrases, for each image of a batch.
 
     Args:
-        targets: of the images.
-        vocabulary: of the data.
-        sampling: how much is asked.
-        sampler: holds the prompt kinds.
-        generators: one for each image.
+        targets: targets of the images.
+        vocabulary: classes of the data.
+        sampling: numbers and kinds of the prompts.
+        sampler: sampler with the encoders of the prompt kinds.
+        generators: one generator for each image.
     """
     pairs = zip(targets, generators, strict=True)
     return [_sample_image(target, vocabulary, sampling, sampler, generator) for target, generator in pairs]
@@ -100,7 +100,7 @@ def _sample_image(
 
 
 def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size) -> Targets:
-    """Return the chosen segments of each image as one padded batch over the padded image area."""
+    """Return the chosen segments of each image as one padded batch, with masks of the padded image size."""
     most = max(1, *(len(rows) for rows in segments))
     masks, labels = [], []
     for target, rows in zip(targets, segments, strict=True):
@@ -114,7 +114,7 @@ def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], pa
 
 
 def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
-    """Return for each image the targets at `places`, which can repeat, padded to at least one."""
+    """Return the targets of each image at `places`, which can repeat, padded to at least one."""
     most = max(1, *(len(rows) for rows in places))
     index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
     image = torch.arange(len(index), device=index.device)[:, None]

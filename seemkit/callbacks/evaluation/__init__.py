@@ -1,1 +1,1 @@
-"""Evaluations: which number, over which data, and what it was worst at."""
+"""Evaluations: metrics over a dataset, with the worst cases of each."""

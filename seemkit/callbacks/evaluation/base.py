@@ -1,4 +1,4 @@
-"""The frame of an evaluation: a callback that owns its metrics and decodes what it needs from encoded images."""
+"""The base class of evaluations: a callback that owns its metrics and decodes what it needs from encoded images."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from seemkit.types import Batch
 
 
 class Evaluation(Callback, ABC):
-    """Measures something in validation and test.
+    """Base class of callbacks that compute metrics in validation and test.
 
-    The module encodes each batch once; every evaluation decodes from that. Metrics reduce over processes by themselves.
-    Validation values are logged as ``val/<name>``, test values as ``test/<name>``.
+    The module encodes each batch once, and every evaluation decodes from the result. Metrics are reduced over
+    processes. Validation results are logged as ``val/<name>``, test results as ``test/<name>``.
 
     Attributes:
-        results: what `compute` gave last, scalars and curves.
-        worst: the images in which this process found the worst, for the report; an evaluation that has none leaves it
-            empty.
+        results: last result of `compute`, scalars and curves.
+        worst: worst cases of this process, for the report; empty if the evaluation collects none.
     """
 
     results: Mapping[str, Tensor]
@@ -34,25 +33,26 @@ class Evaluation(Callback, ABC):
 
     @abstractmethod
     def start(self, module: SeemModule) -> None:
-        """Makes fresh metrics, once before the first batch."""
+        """Start fresh metrics; called once before the first batch."""
 
     @abstractmethod
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Takes in images of one size; a batch of several comes in parts."""
+        """Add images of one size to the metrics; a batch of several sizes is passed in parts."""
 
     @abstractmethod
     def compute(self) -> Mapping[str, Tensor]:
-        """The results over all batches and processes; fractions 0..1 unless their name says otherwise.
+        """Return the results over all batches and processes.
 
-        Scalars are logged; curves, of one dimension, go into the report only.
+        Results are fractions, 0..1, unless the name says otherwise. Scalars are logged. Curves, which have one
+        dimension, appear only in the report.
         """
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts."""
+        """Start fresh metrics."""
         self._start(trainer, seem(pl_module))
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts."""
+        """Start fresh metrics."""
         self._start(trainer, seem(pl_module))
 
     @torch.no_grad()
@@ -65,7 +65,7 @@ class Evaluation(Callback, ABC):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Takes in the batch."""
+        """Add the batch to the metrics."""
         with like_a_step(trainer):
             for context, part in encoded(outputs):
                 self.update(seem(pl_module), context, part)
@@ -80,24 +80,24 @@ class Evaluation(Callback, ABC):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Takes in the batch."""
+        """Add the batch to the metrics."""
         with like_a_step(trainer):
             for context, part in encoded(outputs):
                 self.update(seem(pl_module), context, part)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the results."""
+        """Log the results."""
         self._log(pl_module, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the results."""
+        """Log the results."""
         self._log(pl_module, "test")
 
     def _start(self, trainer: Trainer, module: SeemModule) -> None:
         name = type(self).__name__
         if [type(callback) for callback in trainer.callbacks].count(type(self)) > 1:  # type: ignore[attr-defined]
             raise InputError(
-                f"trainer.callbacks: {name} is there twice, but results have one name; run a test for each"
+                f"trainer.callbacks: {name} is listed twice, and both log under the same names; run a test for each"
             )
         self.results, self.worst = {}, WorstCases()
         with like_a_step(trainer):
@@ -117,14 +117,14 @@ PROGRESS = ("pq", "miou", "referring_ciou", "noc_85", "iou_1click")
 
 @contextmanager
 def like_a_step(trainer: Trainer) -> Iterator[None]:
-    """The precision of the module's steps, which Lightning does not give to callbacks."""
+    """Use the precision of the module's steps, which Lightning does not apply to callbacks."""
     with trainer.precision_plugin.forward_context():
         yield
 
 
 @contextmanager
 def about(name: str) -> Iterator[None]:
-    """Errors about what was found in an image begin with its name."""
+    """Turn a ValueError about an image into an InputError that begins with the image's name."""
     try:
         yield
     except ValueError as error:  # InputError is one
@@ -132,22 +132,22 @@ def about(name: str) -> Iterator[None]:
 
 
 def check_finite(logits: Tensor) -> None:
-    """Nothing, if all numbers are finite.
+    """Raise InputError unless all numbers are finite.
 
     Raises:
-        InputError: else.
+        InputError: a number is NaN or infinite.
     """
     if not bool(logits.isfinite().all()):
-        raise InputError("the network predicts numbers that are not finite; its weights or its precision are at fault")
+        raise InputError("the network predicts numbers that are not finite; check its weights and its precision")
 
 
 def seem(module: LightningModule) -> SeemModule:
-    """The module, whose type Lightning forgot."""
+    """Return the module as a `SeemModule`, because Lightning's hooks declare a more general type."""
     assert isinstance(module, SeemModule)
     return module
 
 
 def encoded(outputs: object) -> list[tuple[ImageContext, Batch]]:
-    """The encoded images that a step of `SeemModule` returned, with the parts of the batch that they are."""
+    """Return the encoded images in the output of a `SeemModule` step, each with its part of the batch."""
     assert isinstance(outputs, dict)
     return outputs["encoded"]

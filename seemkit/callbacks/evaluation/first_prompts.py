@@ -1,4 +1,4 @@
-"""How an evaluation asks for an object at first: a prompt of some kind, the same in every run."""
+"""The first prompts of an object in an evaluation: of a given kind, and the same in every run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from seemkit.types import Target
 
 
 def first_prompts(module: SeemModule, kind: str, target: Target, row: int) -> Sequence[Prompt]:
-    """The prompts of a kind with which an evaluation starts; none if the kind cannot mark the object.
+    """Return the first prompts of an object; an empty sequence if the kind cannot mark the object.
 
-    Random choices are a function of the image's name and the object's place in it.
+    Random choices depend only on the name of the image and on `row`.
 
     Args:
-        module: holds the encoders of the kinds.
-        kind: for example ``"scribble"``.
-        target: of the image.
-        row: of the object in it.
+        module: module with the encoders of the prompt kinds.
+        kind: prompt kind, for example ``"scribble"``.
+        target: target of the image.
+        row: row of the object in the target.
     """
     draws = seeded(zlib.crc32(target.name.encode()), row + 1)
     return module.network.sampler.kind(kind).start(Subject(target.masks[row].cpu()), draws)

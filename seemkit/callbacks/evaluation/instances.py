@@ -1,4 +1,4 @@
-"""Average precision of instances: how good are the things that the object queries find?"""
+"""Average precision of the things that the object queries find."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from seemkit.types import Batch
 
 
 class InstanceEvaluation(Evaluation):
-    """AP and AR of instance masks and of the boxes around them, as COCO's tool computes them.
+    """AP and AR of instance masks and of their bounding boxes, as COCO's tool computes them.
 
     Args:
-        limit: most instances an image (COCO: 100).
+        limit: maximum number of instances per image (COCO: 100).
     """
 
     def __init__(self, limit: int = 100) -> None:
         self.limit = limit
 
     def start(self, module: SeemModule) -> None:
-        """Makes the metric and the class embeddings."""
+        """Start a fresh metric, and compute the class embeddings."""
         self._precision = AveragePrecision(module.vocabulary).to(module.device)
         with torch.no_grad():
             self._classes = module.network.embed_vocabulary(module.vocabulary)
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Adds the instances of each image at its original size."""
+        """Add the instances of each image at its original size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
             enlarge = partial(context.restore, image=index)
@@ -43,5 +43,5 @@ class InstanceEvaluation(Evaluation):
                 self._precision.update(target.name, found, target)
 
     def compute(self) -> Mapping[str, Tensor]:
-        """``ap``, ``ap_50``, ``ap_small``, ``ar_100`` and so on, and the same of boxes as ``box_ap``."""
+        """Return ``ap``, ``ap_50``, ``ap_small``, ``ar_100`` and so on; ``box_ap`` and so on for boxes."""
         return self._precision.compute()

@@ -1,4 +1,4 @@
-"""Interactive segmentation: how many clicks until a mask is good?"""
+"""Interactive segmentation: the number of clicks until a mask is good."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Target
 
 GOOD_ENOUGH = 0.9
-"""All objects of an image above this IoU end its rounds; their last IoU stands for the rest (reference protocol)."""
+"""An image gets no more rounds once all its objects exceed this IoU; their last IoU counts for the remaining rounds.
+
+Source: the protocol of the reference."""
 
 RULES: dict[str, ClickRule] = {"exact": next_click, "official": official_click}
 
@@ -32,18 +34,18 @@ RULES: dict[str, ClickRule] = {"exact": next_click, "official": official_click}
 class InteractiveEvaluation(Evaluation):
     """Number of clicks (NoC, K-NoC), failures and IoU after each click, for the things of each image.
 
-    All things of an image are segmented in one call, and each gets a click a round. The first is the pixel farthest
-    from the object's border, later ones follow the rule. Pixels that the target ignores are not judged.
+    All things of an image are segmented in one call, and each gets a click per round. The first click is on the pixel
+    farthest from the object's border; later clicks follow the rule. Pixels that the target ignores are not scored.
 
     Args:
-        clicks: most clicks an object; one that never gets there counts as this many.
-        rule: where later clicks go: ``exact`` to the deepest error (RITM), ``official`` as the official SEEM evaluation
-            clicks, see `official_click`.
-        starts: kinds of prompts, such as ``scribble`` or ``box``, for which the IoU of a single first prompt is
-            measured too, as ``iou_1<kind>``.
+        clicks: maximum number of clicks per object; an object that never reaches an IoU counts as this many.
+        rule: position of later clicks: ``exact`` is the deepest error (RITM), ``official`` is the click of the
+            official SEEM evaluation, see `official_click`.
+        starts: prompt kinds, for example ``scribble`` or ``box``; for each, the IoU after a single first prompt of
+            this kind is also reported, as ``iou_1<kind>``.
 
     Raises:
-        InputError: an unknown rule or kind.
+        InputError: the rule is unknown, or a kind is not installed.
     """
 
     def __init__(
@@ -56,12 +58,12 @@ class InteractiveEvaluation(Evaluation):
         self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
 
     def start(self, module: SeemModule) -> None:
-        """Makes the metrics."""
+        """Start fresh metrics."""
         self._iou = InteractiveIoU(self.clicks).to(module.device)
         self._first = {kind: MeanMetric().set_dtype(torch.float64).to(module.device) for kind in self.starts}
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Segments the things of every image, click by click."""
+        """Segment the things of every image, click by click."""
         things = torch.tensor(module.vocabulary.things, device=module.device)
         rows = [_promptable(target, things) for target in batch.targets]
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
@@ -80,11 +82,11 @@ class InteractiveEvaluation(Evaluation):
             self._start_with(kind, module, context, batch, rows)
 
     def compute(self) -> Mapping[str, Tensor]:
-        """``noc_85``, ``k_noc_85``, ``nof_85``, ``iou_1click`` and so on, ``iou_1<kind>``, and ``iou_curve``."""
+        """Return ``noc_85``, ``k_noc_85``, ``nof_85``, ``iou_1click`` and so on, ``iou_1<kind>``, and ``iou_curve``."""
         return {**self._iou.compute(), **{f"iou_1{kind}": metric.compute() for kind, metric in self._first.items()}}
 
     def _click(self, rollout: Rollout, batch: Batch) -> tuple[list[Float[Tensor, "P R"]], list[Bool[Tensor, "P H W"]]]:
-        """For each image the IoU of every object after each round, and the last masks."""
+        """Return for each image the IoU of every object after each round, and the last masks."""
         curves: list[list[Tensor]] = [[] for _ in batch.targets]
         found: list[Tensor] = [torch.empty(0)] * len(curves)
         done: set[int] = set()
@@ -106,7 +108,7 @@ class InteractiveEvaluation(Evaluation):
     def _start_with(
         self, kind: str, module: SeemModule, context: ImageContext, batch: Batch, rows: Sequence[Sequence[int]]
     ) -> None:
-        """Takes in the IoU of every object after one prompt of a kind; objects that it cannot mark are left out."""
+        """Add the IoU of every object after one prompt of a kind; objects that the kind cannot mark are skipped."""
         prompts = [
             [first_prompts(module, kind, target, row) for row in chosen]
             for target, chosen in zip(batch.targets, rows, strict=True)
@@ -120,12 +122,12 @@ class InteractiveEvaluation(Evaluation):
             self._first[kind].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
 
     def _note_worst(self, pixels: Tensor, target: Target, ious: Tensor, found: Tensor, truth: Tensor) -> None:
-        """Keeps the object of an image that needs the most clicks, if it is among the worst of all."""
+        """Record the object of an image that needs the most clicks, if it is among the worst of all."""
         if not len(ious):
             return
         clicks = number_of_clicks(ious, 0.85, self.clicks)
         row = int(torch.where(clicks == clicks.max(), ious[:, -1], torch.inf).argmin())
-        text = f"object {row + 1}: {int(clicks[row])} clicks to an IoU of 0.85; at the end {ious[row, -1]:.3f}"
+        text = f"object {row + 1}: {int(clicks[row])} clicks to an IoU of 0.85, final IoU {ious[row, -1]:.3f}"
         self.worst.add(
             -float(clicks[row]) + float(ious[row, -1]),
             target.name,
@@ -135,12 +137,12 @@ class InteractiveEvaluation(Evaluation):
 
 
 def _promptable(target: Target, things: Tensor) -> list[int]:
-    """The rows of a target that a user is asked to segment."""
+    """Return the rows of a target to segment: things with at least one pixel that are not crowds."""
     return (things[target.labels] & ~target.crowd & target.masks.flatten(1).any(dim=1)).nonzero()[:, 0].tolist()
 
 
 def _checked(answer: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
-    """The answer, if all of it is finite."""
+    """Return the answer; raise InputError unless all its numbers are finite."""
     for logits, target in zip(answer, batch.targets, strict=True):
         with about(target.name):
             check_finite(logits)
@@ -150,7 +152,7 @@ def _checked(answer: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
 def _iou(
     found: Bool[Tensor, "P H W"], truth: Bool[Tensor, "P H W"], ignored: Bool[Tensor, "H W"] | None
 ) -> Float[Tensor, " P"]:
-    """The IoU of each pair of masks."""
+    """Return the IoU of each pair of masks, without ignored pixels."""
     found, truth = found.cpu(), truth.cpu()
     if ignored is not None:
         found, truth = found & ~ignored.cpu(), truth & ~ignored.cpu()

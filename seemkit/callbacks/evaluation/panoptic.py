@@ -1,4 +1,4 @@
-"""Panoptic quality and mIoU: what the object queries say of the whole image."""
+"""Panoptic quality and mIoU of the maps that the object queries predict."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PanopticEvaluation(Evaluation):
     """PQ, SQ, RQ (all, things, stuff) and semantic mIoU.
 
     Args:
-        score_threshold: least class probability of a query that is kept (0.8 in the reference).
-        overlap_threshold: least share of its own mask that a kept query must win.
+        score_threshold: class probability that a query must exceed (0.8 in the reference).
+        overlap_threshold: lowest ratio of the pixels that a query wins to the pixels of its mask, 0..1.
     """
 
     def __init__(self, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
@@ -33,14 +33,14 @@ class PanopticEvaluation(Evaluation):
         self.overlap_threshold = overlap_threshold
 
     def start(self, module: SeemModule) -> None:
-        """Makes the metrics and the class embeddings."""
+        """Start fresh metrics, and compute the class embeddings."""
         self._quality = PanopticQuality(module.vocabulary).to(module.device)
         self._iou = MeanIoU(len(module.vocabulary)).to(module.device)
         with torch.no_grad():
             self._classes = module.network.embed_vocabulary(module.vocabulary)
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Compares the maps of each image at its original size."""
+        """Compare the maps of each image with its target at the original size."""
         probabilities, masks = module.network.panoptic_inputs(context, self._classes)
         for index, target in enumerate(batch.targets):
             full = context.restore(masks[index], index)
@@ -54,19 +54,19 @@ class PanopticEvaluation(Evaluation):
             self._note_worst(batch.images[index], target, found, quality)
 
     def compute(self) -> Mapping[str, Tensor]:
-        """``pq``, ``pq_things``, ``pq_stuff`` and their parts, ``miou``."""
+        """Return ``pq``, ``pq_things``, ``pq_stuff``, the same for SQ and RQ, and ``miou``."""
         return {**self._quality.compute(), **self._iou.compute()}
 
     def _note_worst(self, pixels: Tensor, target: Target, found: Panoptic, quality: float) -> None:
-        """Keeps the image if its own PQ is among the worst; NaN says that nothing is in it and nothing was found."""
+        """Record the image if its own PQ is among the worst; PQ is NaN if no segment is true or predicted."""
         if not math.isnan(quality):
-            text = f"PQ of the image {quality:.3f}, {len(found.segments)} segments found, {len(target.labels)} true"
+            text = f"PQ of the image {quality:.3f}, {len(found.segments)} segments predicted, {len(target.labels)} true"
             shown = Panoptic(found.ids.cpu(), found.segments)
             self.worst.add(quality, target.name, text, lambda: panoptic_picture(image_at(pixels, target.size), shown))
 
 
 def _semantic(target: Target) -> Tensor:
-    """The class of each pixel, int64 [H, W]; `IGNORED` where there is none."""
+    """Return the class of each pixel, int64 [H, W]; `IGNORED` outside all segments."""
     labels = torch.full(tuple(target.size), IGNORED, device=target.masks.device)
     for mask, label in zip(target.masks, target.labels, strict=True):
         labels[mask] = label

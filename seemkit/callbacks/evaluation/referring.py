@@ -1,4 +1,4 @@
-"""Referring segmentation: does a phrase find the segment that it means?"""
+"""Referring segmentation: how well a phrase selects the segment that it refers to."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from seemkit.types import Batch, Phrase
 
 
 class ReferringEvaluation(Evaluation):
-    """cIoU, mIoU and precision of phrases, each asked on its own, overall and by tag.
+    """cIoU, mIoU and precision of phrases, each given alone, overall and by tag.
 
     Args:
-        tags: phrase tags that are reported apart too, as ``referring_ciou_<tag>``.
-        helped_by: kinds of visual prompts, such as ``scribble``; each phrase is asked once more together with one
-            prompt of the kind on the segment that it means, and reported as ``referring_<kind>_ciou`` and so on.
+        tags: phrase tags that are also reported separately, as ``referring_ciou_<tag>``.
+        helped_by: kinds of visual prompts, for example ``scribble``; each phrase is given again, together with a first
+            prompt of the kind on its segment, and reported as ``referring_<kind>_ciou`` and so on.
 
     Raises:
-        InputError: no such kind is installed.
+        InputError: a kind is not installed.
     """
 
     def __init__(self, tags: Sequence[str] = (), helped_by: Sequence[str] = ()) -> None:
@@ -37,11 +37,11 @@ class ReferringEvaluation(Evaluation):
         self.kinds: tuple[str | None, ...] = (None, *helped_by)
 
     def start(self, module: SeemModule) -> None:
-        """Makes the metrics."""
+        """Start fresh metrics."""
         self._iou = {kind: ReferringIoU(self.tags).to(module.device) for kind in self.kinds}
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Asks the first phrase of every image, then the second, and so on."""
+        """Segment by the first phrase of every image, then by the second, and so on."""
         most = max(len(target.phrases) for target in batch.targets)
         for turn in range(most):
             asked = [target.phrases[turn : turn + 1] for target in batch.targets]
@@ -49,7 +49,7 @@ class ReferringEvaluation(Evaluation):
                 self._ask(kind, module, context, batch, asked)
 
     def compute(self) -> Mapping[str, Tensor]:
-        """``referring_ciou``, ``referring_miou``, ``referring_p50`` and so on, by tag, and with visual prompts."""
+        """Return ``referring_ciou``, ``referring_miou``, ``referring_p50`` etc., by tag, and with visual prompts."""
         found: dict[str, Tensor] = {}
         for kind, metric in self._iou.items():
             prefix = "referring_" if kind is None else f"referring_{kind}_"
@@ -64,7 +64,7 @@ class ReferringEvaluation(Evaluation):
         batch: Batch,
         asked: Sequence[Sequence[Phrase]],
     ) -> None:
-        """Takes in the answers to at most one phrase an image."""
+        """Add the results of at most one phrase per image."""
         prompts = [
             [
                 [Text(phrase.text), *(first_prompts(module, kind, target, phrase.segment) if kind else ())]
@@ -86,7 +86,7 @@ class ReferringEvaluation(Evaluation):
                 self._note_worst(batch.images[index], target.name, phrases[0].text, logits[0] > 0, truth[0])
 
     def _note_worst(self, pixels: Tensor, image: str, phrase: str, found: Tensor, truth: Tensor) -> None:
-        """Keeps the phrase if its IoU is among the worst."""
+        """Record the phrase if its IoU is among the worst."""
         intersection, union = overlaps(found[None], truth[None])
         iou = float(intersection.double() / union.clamp(min=1))
         self.worst.add(iou, image, f"“{phrase}”: IoU {iou:.3f}", lambda: found_and_true(pixels, found, truth))

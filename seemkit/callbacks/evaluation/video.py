@@ -1,4 +1,4 @@
-"""Objects in videos: how well are they followed from their first frame on?"""
+"""Video object segmentation: how well objects are tracked from the first frame on."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from seemkit.types import Batch, Target
 class VideoEvaluation(Evaluation):
     """J and F of the objects of each sequence, as DAVIS scores its semi-supervised task (arXiv 1704.00675).
 
-    Batches are single frames in order, of one sequence after another; `Target.name` is "SEQUENCE/FRAME". The masks of a
-    frame have one row for each object of the first one. Objects that the first frame shows are given there and
-    followed; its others are scored as never found. The first and the last frame of a sequence do not count, so a
-    sequence of two frames or of no object does not either.
+    Batches are single frames in order, one sequence after another; `Target.name` is "SEQUENCE/FRAME". All frames of a
+    sequence have the same rows of masks, one per object. Objects that the first frame shows are prompted there and
+    tracked; the others are scored as never found. The first and the last frame of a sequence are not scored, so
+    sequences of two frames or without objects do not count.
 
     Args:
-        prompt: the kind of prompt by which an object is given, at which an evaluation starts: ``"mask"``, ``"point"``
-            (its innermost pixel), ``"box"``.
-        click: as in `Tracker`; False is the paper's way.
+        prompt: kind of the prompt for an object in the first frame, for example ``"mask"``, ``"point"`` (the innermost
+            pixel) or ``"box"``.
+        click: see `Tracker`; the paper uses False.
 
     Raises:
-        InputError: no such kind is installed.
+        InputError: the kind is not installed.
     """
 
     def __init__(self, prompt: str = "mask", click: bool = True) -> None:
@@ -43,16 +43,16 @@ class VideoEvaluation(Evaluation):
         self.click = click
 
     def start(self, module: SeemModule) -> None:
-        """Makes the metric."""
+        """Start a fresh metric."""
         self._quality = VideoQuality().to(module.device)
         self._sequence: str | None = None
         self._scores: list[tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]] = []
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Follows the objects into one frame.
+        """Start to track the objects of a sequence in its first frame; track and score them in the others.
 
         Raises:
-            InputError: the batch holds several frames, or nothing can be given of an object.
+            InputError: the batch has several frames, the kind gives no prompt for an object, or a mask is not finite.
         """
         if len(batch) != 1:
             raise InputError(f"video: a batch of {len(batch)} frames; set the data's batch size to 1")
@@ -72,7 +72,7 @@ class VideoEvaluation(Evaluation):
             self._scores.append((region_similarity(found, target.masks), contour_accuracy(found, target.masks)))
 
     def compute(self) -> Mapping[str, Tensor]:
-        """``jf_mean``, ``j_mean``, ``j_recall``, ``j_decay`` and the same of F, means over objects."""
+        """Return ``jf_mean``, ``j_mean``, ``j_recall``, ``j_decay`` and the same for F, as means over objects."""
         self._finish()
         return self._quality.compute()
 
@@ -84,7 +84,7 @@ class VideoEvaluation(Evaluation):
         check_finite(self._tracker.masks)
 
     def _finish(self) -> None:
-        """Scores the sequence so far."""
+        """Add the scores of the finished sequence to the metric, without its last frame."""
         scored, self._scores, self._sequence = self._scores[:-1], [], None
         if scored and len(scored[0][0]):
             self._quality.update(

@@ -1,4 +1,4 @@
-"""The worst images of an evaluation, as pictures for the report."""
+"""The worst cases of an evaluation, as pictures for the report."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIMIT = 6
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One image in which something went badly.
+    """An image with a bad prediction.
 
     Attributes:
-        score: how good it is; the least are the worst.
-        image: its name.
-        text: what was asked and what came out, a line.
+        score: quality of the prediction; the lowest is the worst.
+        image: name of the image.
+        text: one line with the prompt, if any, and the result.
         picture: uint8 [3, H, W].
     """
 
@@ -34,42 +34,42 @@ class Case:
 
 
 class WorstCases:
-    """The worst cases that were met, at most `LIMIT`.
+    """The worst cases so far, at most `LIMIT`.
 
     Attributes:
-        cases: the worst first; of equal ones those whose name comes first.
+        cases: cases from the worst on; equal scores are sorted by name.
     """
 
     def __init__(self, cases: Iterable[Case] = ()) -> None:
         self.cases = sorted(cases, key=_order)[:LIMIT]
 
     def add(self, score: float, image: str, text: str, draw: Callable[[], Tensor]) -> None:
-        """Takes a case in if it is among the worst; draws it only then.
+        """Add a case if it is among the worst; only then is it drawn.
 
         Args:
-            score: as in `Case`.
-            image: as there.
-            text: as there.
-            draw: makes the picture, uint8 [3, H, W].
+            score: see `Case`.
+            image: see `Case`.
+            text: see `Case`.
+            draw: function that returns the picture, uint8 [3, H, W].
         """
         if len(self.cases) < LIMIT or (score, image, text) < _order(self.cases[-1]):
             self.cases = sorted([*self.cases, Case(score, image, text, draw())], key=_order)[:LIMIT]
 
 
 def found_and_true(image: Tensor, found: Bool[Tensor, "H W"], truth: Bool[Tensor, "H W"]) -> Tensor:
-    """A picture of a found mask, tinted, and of the border of the true one, green; uint8 [3, H, W].
+    """Return a picture of the predicted mask, tinted, and the border of the true mask, in green; uint8 [3, H, W].
 
     Args:
-        image: [3, h, w], values 0..255, of any size.
-        found: at the size of the truth.
-        truth: its size is that of the picture.
+        image: image [3, h, w] of any size, values 0..255.
+        found: predicted mask.
+        truth: true mask.
     """
     tinted = overlay(image_at(image, Size(*truth.shape)), found[None].cpu())
     return outlines(tinted, [(truth.cpu(), True)])
 
 
 def image_at(image: Float[Tensor, "3 h w"], size: Size) -> Tensor:
-    """The image as uint8 [3, H, W] of this size, on the CPU."""
+    """Return the image resized to `size`, uint8 [3, H, W], on the CPU."""
     pixels = image.detach().cpu().float()
     if tuple(pixels.shape[-2:]) != tuple(size):
         pixels = F.interpolate(pixels[None], size=tuple(size), mode="bilinear", antialias=True)[0]

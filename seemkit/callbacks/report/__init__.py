@@ -1,1 +1,1 @@
-"""What a finished test shows: a table, curves, pictures and the worst images."""
+"""The output of a finished test: a table, curves, pictures and the worst cases."""

@@ -1,4 +1,4 @@
-"""One page about a test: the table of the official README, all results, curves, worst cases, and what the run was."""
+"""A page about a test: the table of the official README, details of the run, all results, curves and worst cases."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ COLUMNS = {
     "NoC90": "noc_90",
     "J&F": "jf_mean",
 }
-"""The columns of the official README's table and the results in them."""
+"""Columns of the official README's table, each with the name of its result."""
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "faster-coco-eval", "timm", "open-clip-torch", "numpy")
 PICTURES = "report"
 LEAST = 256
-"""Smaller pictures are enlarged by a whole factor."""
+"""Smaller pictures are enlarged by the largest whole factor that keeps their shorter side within this many pixels."""
 
 
 def write_page(
@@ -49,27 +49,27 @@ def write_page(
     curves: Mapping[str, Sequence[float]],
     worst: Mapping[str, Sequence[Case]],
 ) -> Path:
-    """The file ``report.md`` in the run folder; its pictures are in ``report/`` beside it.
+    """Write ``report.md`` into the run folder, with its pictures in ``report/``, and return its path.
 
     Args:
-        folder: the run folder.
-        trainer: after its test.
-        results: by name, fractions 0..1 and clicks.
-        curves: by name, values after 1, 2, 3, ... clicks.
-        worst: cases by the name of their evaluation.
+        folder: run folder.
+        trainer: trainer after its test.
+        results: results by name, fractions 0..1 or numbers of clicks.
+        curves: values after 1, 2, 3, ... clicks, by name.
+        worst: worst cases by name of the evaluation.
     """
     (folder / PICTURES).mkdir(exist_ok=True)
     for picture in (folder / PICTURES).glob("*.png"):  # of an earlier test
         picture.unlink()
-    lines = ["# Test report", "", *_summary(trainer, results), "", "## The run", "", *_run(trainer), ""]
-    lines += ["## All results", "", "Fractions are 0..1, NoC are clicks.", "", "| result | value |", "|---|---|"]
+    lines = ["# Test report", "", *_summary(trainer, results), "", "## Run", "", *_run(trainer), ""]
+    lines += ["## All results", "", "Fractions are 0..1; NoC counts clicks.", "", "| result | value |", "|---|---|"]
     lines += [f"| {name} | {value:.6g} |" for name, value in sorted(results.items())]
     if curves:
         lines += ["", "## Curves", ""]
         lines += [f"![{name}]({_draw_curve(folder, name, values)})" for name, values in curves.items()]
     for evaluation, cases in worst.items():
         if cases:
-            lines += ["", f"## Worst of {evaluation}", "", *_pictures(folder, evaluation, cases)]
+            lines += ["", f"## Worst cases of {evaluation}", "", *_pictures(folder, evaluation, cases)]
     page = folder / "report.md"
     with replacing(page) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -77,7 +77,7 @@ def write_page(
 
 
 def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
-    """The table in the shape of the official README: fractions in per cent, NoC in clicks."""
+    """Yield the lines of the table in the format of the official README: fractions in percent, NoC in clicks."""
     shown = {title: name for title, name in COLUMNS.items() if name in results}
     shown |= {f"1-IoU {name[5:]}": name for name in results if name.startswith("iou_1")}
     module = seem(trainer.lightning_module)
@@ -90,7 +90,7 @@ def _summary(trainer: Trainer, results: Mapping[str, float]) -> Iterator[str]:
 
 
 def _run(trainer: Trainer) -> Iterator[str]:
-    """What is needed to do it again."""
+    """Yield the lines with the information needed to repeat the run."""
     counts = trainer.num_test_batches
     yield f"- command: `{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`"
     yield f"- weights: {_weights(trainer)}"
@@ -104,7 +104,7 @@ def _run(trainer: Trainer) -> Iterator[str]:
 
 
 def _data(trainer: Trainer) -> str:
-    """The data module and what it says of itself."""
+    """Return the class of the data module and its identifying settings."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     known = {name: getattr(data, name, None) for name in ("name", "root", "release", "year", "split", "test_split")}
     said = [f"{name} {value}" for name, value in known.items() if value is not None]
@@ -117,10 +117,10 @@ def _weights(trainer: Trainer) -> str:
 
 
 def _commit() -> str:
-    """The commit of the source that runs, with a note if it was changed since; a word where it is no checkout."""
+    """Return the commit of the running source and a note of uncommitted changes, or why no commit is known."""
     source = Path(seemkit.__file__).parents[1]
     if not (source / ".git").exists():
-        return "none: an installed package"
+        return "none (installed package)"
     asked = [["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]]
     try:
         said = [
@@ -128,12 +128,12 @@ def _commit() -> str:
             for words in asked
         ]
     except (OSError, subprocess.CalledProcessError):
-        return "unknown: git does not answer"
-    return said[0] + (" and uncommitted changes" if said[1] else "")
+        return "unknown (git failed)"
+    return said[0] + (" with uncommitted changes" if said[1] else "")
 
 
 def _draw_curve(folder: Path, name: str, values: Sequence[float]) -> str:
-    """The picture of a curve; its path from the page."""
+    """Draw a curve, and return the path of its picture relative to the page."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="clicks", ylabel=name.replace("_", " "))
     axes.plot(range(1, len(values) + 1), values, marker="o")
@@ -146,7 +146,7 @@ def _draw_curve(folder: Path, name: str, values: Sequence[float]) -> str:
 
 
 def _pictures(folder: Path, evaluation: str, cases: Sequence[Case]) -> Iterator[str]:
-    """The lines that show some cases, whose pictures are written."""
+    """Write the pictures of the cases, and yield the lines of the page that show them."""
     for number, case in enumerate(cases, start=1):
         image = re.sub(r"\W+", "-", Path(case.image).stem)
         place = f"{PICTURES}/{evaluation}-{number}-{image}.png"

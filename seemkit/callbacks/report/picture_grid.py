@@ -1,4 +1,4 @@
-"""A grid of predictions, for eyes."""
+"""A grid of pictures of predictions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ Cell = tuple[Tensor, str]
 class PictureGrid(Callback):
     """Writes ``predictions.png`` into the run folder at the end of the test.
 
-    One row an image: the image, the true segments, the predicted ones, a phrase, a first click, five clicks.
+    Each row shows one image, its true segments, the predicted segments, the mask of a phrase, and the masks of its
+    largest thing after one click and after five.
 
     Args:
-        images: number of rows.
-        score_threshold: as in `PanopticEvaluation`.
-        overlap_threshold: as there.
+        images: maximum number of rows.
+        score_threshold: see `PanopticEvaluation`.
+        overlap_threshold: see `PanopticEvaluation`.
     """
 
     def __init__(self, images: int = 8, score_threshold: float = 0.8, overlap_threshold: float = 0.8) -> None:
@@ -40,7 +41,7 @@ class PictureGrid(Callback):
         self._rows: list[list[Cell]] = []
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts an empty grid."""
+        """Start an empty grid."""
         self._rows = []
 
     @torch.no_grad()
@@ -53,14 +54,14 @@ class PictureGrid(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Draws rows until there are enough."""
+        """Draw one row per image until the grid is full."""
         with like_a_step(trainer):
             for context, images in encoded(outputs) if trainer.is_global_zero else ():
                 for index in range(min(len(images), self.images - len(self._rows))):
                     self._rows.append(self._row(seem(pl_module), context.repeat(index, 1), images, index))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the grid."""
+        """Write the grid."""
         if trainer.is_global_zero and self._rows:
             with replacing(Path(trainer.default_root_dir) / "predictions.png") as path:
                 captioned_grid(self._rows).save(path, format="PNG")

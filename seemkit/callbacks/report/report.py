@@ -1,4 +1,4 @@
-"""The report at the end of a test: a printed table, ``metrics.json`` and one page with curves and worst cases."""
+"""The report at the end of a test: a printed table, ``metrics.json``, and a page with curves and worst cases."""
 
 from __future__ import annotations
 
@@ -40,32 +40,32 @@ ROWS = {
     "j_mean": "J",
     "f_mean": "F",
 }
-"""Results of the printed table and their names, in order."""
+"""Results in the printed table with their titles, in order."""
 MORE = re.compile(r"iou_1(?!click).+|referring_[a-z-]+_ciou|k_noc_\d+")
-"""Results that are printed where an evaluation was asked for them, by their own names."""
+"""Further results, which are printed under their own names if an evaluation computes them."""
 
 
 class Report(Callback):
-    """Prints the table, and writes ``metrics.json`` and the page ``report.md`` into the run folder.
+    """Prints a table of results, and writes ``metrics.json`` and the page ``report.md`` into the run folder.
 
     Fractions are 0..1 in the table and in the file. The page has all results, the curves and the worst cases of every
-    evaluation, and what the run was.
+    evaluation, and details of the run.
 
     Args:
-        rows: names of further results for the printed table.
+        rows: names of further results to print.
     """
 
     def __init__(self, rows: Sequence[str] = ()) -> None:
         self.rows = {**ROWS, **{name: name for name in rows}}
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prints and writes."""
+        """Print the table, and write the file and the page."""
         evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
         worst = {type(evaluation).__name__: _of_all_processes(evaluation.worst) for evaluation in evaluations}
         results = {
             name.removeprefix(STAGE): round(float(value), 6)
             for name, value in trainer.callback_metrics.items()
-            if name.startswith(STAGE) and not value.isnan()  # nothing of that kind in the data
+            if name.startswith(STAGE) and not value.isnan()  # NaN: the data has nothing to measure
         }
         if not trainer.is_global_zero:
             return
@@ -78,14 +78,14 @@ class Report(Callback):
         self._print(results, page)
 
     def _print(self, results: dict[str, float], page: Path) -> None:
-        table = Table("result", "value", title="Held-out images")
+        table = Table("result", "value", title="Test results")
         rows = self.rows | {name: name for name in results if MORE.fullmatch(name)}
         for name, title in rows.items():
             if name in results:
                 digits = 2 if re.search("no[cf]_", name) else 3
                 table.add_row(title, f"{results[name]:.{digits}f}")
         if not results:
-            table.add_row("nothing: the data has nothing to measure", "")
+            table.add_row("no results: the data has nothing to measure", "")
         console = Console()
         console.print(table)
         console.print(f"run folder: {page.parent}", soft_wrap=True)
@@ -93,7 +93,7 @@ class Report(Callback):
 
 
 def _of_all_processes(worst: WorstCases) -> list[Case]:
-    """The worst cases that any process met."""
+    """Return the worst cases of all processes."""
     if not torch.distributed.is_initialized():
         return worst.cases
     gathered: list[list[Case]] = [[] for _ in range(torch.distributed.get_world_size())]

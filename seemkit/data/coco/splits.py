@@ -1,4 +1,4 @@
-"""The layouts of a COCO folder: which splits it has, in which layout each is, and what opens it."""
+"""The splits of a COCO folder, their layouts, and the datasets that read them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from seemkit.data.coco.panoptic import CocoPanoptic
 from seemkit.errors import InputError
 
 DATASETS: Final[dict[str, Callable[..., CocoImages[Any]]]] = {"panoptic": CocoPanoptic, "instances": CocoInstances}
-"""The dataset of each layout, by the first word of its JSON, ``annotations/<layout>_<split>.json``; the first wins."""
+"""Dataset of each layout; its JSON is ``annotations/<layout>_<split>.json``. If a split has several, the first wins."""
 
 
 def layout_of(folder: Path, split: str) -> str | None:
-    """Return the layout of a split, a key of `DATASETS`: the first that the folder has, or None."""
+    """Return the layout of a split, the first key of `DATASETS` whose JSON exists; None if none does."""
     return next((kind for kind in DATASETS if (folder / "annotations" / f"{kind}_{split}.json").is_file()), None)
 
 
@@ -24,21 +24,21 @@ def open_split(folder: Path, split: str, **settings: Any) -> CocoImages[Any]:  #
     """Return the dataset of a split.
 
     Args:
-        folder: contains ``annotations/``.
-        split: for example ``train2017``.
+        folder: folder that contains ``annotations/``.
+        split: name of the split, for example ``train2017``.
         settings: further arguments of the dataset, such as `transform`.
 
     Raises:
-        InputError: a file is missing or faulty; the message names file and field.
+        InputError: a file is missing or faulty; the message names the file and the field.
     """
     return DATASETS[layout_of(folder, split) or "panoptic"](folder, split, **settings)
 
 
 def find_splits(folder: Path) -> list[tuple[str, str]]:
-    """Return layout and split of every JSON that defines a split: train, then val, then test, then others.
+    """Return the layout and name of every split, in the order train, val, test, others.
 
     Raises:
-        InputError: the folder has none.
+        InputError: the folder has no split.
     """
     found = []
     for path in sorted((folder / "annotations").glob("*.json")):

@@ -1,4 +1,4 @@
-"""Folders in COCO's layouts for Lightning."""
+"""The Lightning data module of folders in COCO's layouts."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from seemkit.types import Vocabulary
 
 
 class CocoDataModule(EvaluationDataModule):
-    """Loaders for training, validation, test and prediction over a folder in COCO's panoptic or instance layout
-    (see `CocoPanoptic`, `CocoInstances`).
+    """Loaders for training, validation, test and prediction over a folder in the COCO panoptic or instance layout.
 
-    The loaders bring their own samplers, which read rank and world from torch.distributed: training leaves out what
-    does not divide among the processes, evaluation repeats nothing. Lightning's ``use_distributed_sampler`` is thereby
-    off for these loaders. The train loader continues in the middle of an epoch after a resume.
+    For the layouts see `CocoPanoptic` and `CocoInstances`. The loaders have their own samplers, which read rank and
+    world size from torch.distributed, so Lightning's ``use_distributed_sampler`` has no effect on them. Training skips
+    the remainder that does not divide among the processes; evaluation repeats no sample. After a resume, the training
+    loader continues in the middle of the epoch.
     """
 
     def __init__(
@@ -61,28 +61,28 @@ class CocoDataModule(EvaluationDataModule):
         sources: Sequence[Source] = (),
         predict_images: Sequence[str] | None = None,
     ) -> None:
-        """Keep the settings; files are read when a loader or the vocabulary is first asked for.
+        """Store the settings; files are read when a loader or the vocabulary is first requested.
 
         Args:
-            root: the folder.
-            train_split: split to train on.
+            root: path of the folder.
+            train_split: split for training.
             val_split: split for validation.
-            test_split: split for the test, and for prediction where `predict_images` is None.
-            batch_size: images a step and process.
+            test_split: split for the test, and for prediction if `predict_images` is None.
+            batch_size: images per step and process.
             num_workers: processes that read images; 0 reads in the main process.
-            seed: of order and augmentation, at least 0.
-            short_side: shorter side of the images in pixels; None keeps the original size. In evaluation the targets
+            seed: seed of the order and the augmentation, at least 0.
+            short_side: shorter side of the images in pixels; None keeps the original size. In evaluation, the targets
                 keep the original size.
-            long_side: bound on the longer side; needs `short_side`.
-            flip: probability of a horizontal flip in training.
-            jitter: random scale and crop in training, in place of `short_side`; evaluation keeps `short_side`.
-            augmentations: further transforms in training, of ``torchvision.transforms.v2``.
-            sources: what to train on; empty means `train_split` of `root`. The first must have the classes of the
-                splits for evaluation; classes that others add come after them.
+            long_side: limit of the longer side in pixels; needs `short_side`.
+            flip: probability of a horizontal flip in training, 0..1.
+            jitter: random scale and crop in training instead of `short_side`; evaluation still uses `short_side`.
+            augmentations: further transforms in training, from ``torchvision.transforms.v2``.
+            sources: sources of training data; if empty, the `train_split` of `root`. The first must have the classes of
+                the evaluation splits; classes that the others add come after these.
             predict_images: image files for prediction.
 
         Raises:
-            InputError: if a setting is out of its range.
+            InputError: a setting is out of its range.
         """
         super().__init__(batch_size, num_workers, short_side, long_side)
         self.root = Path(root)
@@ -98,10 +98,10 @@ class CocoDataModule(EvaluationDataModule):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes of the folder, which all its splits share; of several sources, the classes of all.
+        """Classes that all splits of the folder share; with several sources, the classes of all sources.
 
         Raises:
-            InputError: if the annotations are missing or faulty.
+            InputError: the annotations are missing or faulty.
         """
         if len(self.sources) > 1 or self._train is not None:
             return self._training().vocabulary
@@ -112,11 +112,11 @@ class CocoDataModule(EvaluationDataModule):
         return self._training().vocabulary if split is None else self._dataset(split).vocabulary
 
     def train_dataloader(self) -> ResumableLoader:
-        """Shuffled batches of the sources; the last one of an epoch may be smaller.
+        """Return shuffled batches of the sources; the last batch of an epoch can be smaller.
 
-        Where images keep their shapes, those of a batch are all wide or all high. Of one source in shards, each process
-        reads few at a time (see `sharded_order`); several sources are shuffled freely (see `mixed_order`), wherever
-        their images lie.
+        Without `jitter`, the images of a batch are all wide or all high, except in the last batches. If the only source
+        is in shards, each process reads few shards at a time (see `sharded_order`). Several sources are shuffled
+        without regard to shards (see `mixed_order`).
         """
         mixture = self._training()
         rank, world = rank_and_world()
@@ -136,21 +136,21 @@ class CocoDataModule(EvaluationDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Batches of the validation split in order, each image once over all processes."""
+        """Return batches of the validation split in order, each image once over all processes."""
         return self.evaluation_loader(self._dataset(self.val_split))
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """Batches of the test split in order, each image once over all processes."""
+        """Return batches of the test split in order, each image once over all processes."""
         return self.evaluation_loader(self._dataset(self.test_split))
 
     def predict_dataloader(self) -> DataLoader[Sample]:
-        """Batches of `predict_images`, with empty targets, or else of the test split."""
+        """Return batches of `predict_images`, with empty targets, or of the test split if it is None."""
         if self.predict_images is None:
             return self.test_dataloader()
         return self.evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
 
     def _dataset(self, split: str) -> CocoImages[Any]:
-        """The dataset of a split for evaluation, read once; its vocabulary must be that of the splits read before."""
+        """Return the evaluation dataset of a split, read once; its classes must match those read before."""
         if split not in self._datasets:
             dataset = open_split(self.root, split, transform=self.evaluation_transform, seed=self.seed)
             self._check_classes(dataset)
@@ -158,7 +158,7 @@ class CocoDataModule(EvaluationDataModule):
         return self._datasets[split]
 
     def _training(self) -> Mixture:
-        """What is trained on, read once."""
+        """Return the training data, read once."""
         if self._train is None:
             datasets = [source.open(self.train_transform, self.seed) for source in self.sources]
             self._check_classes(datasets[0])
@@ -166,7 +166,7 @@ class CocoDataModule(EvaluationDataModule):
         return self._train
 
     def _order(self, mixture: Mixture, world: int) -> Callable[[torch.Generator], Tensor] | None:
-        """What gives the positions of an epoch; None means any permutation."""
+        """Return the function that returns the positions of an epoch; None means a random permutation."""
         if len(mixture.datasets) > 1:
             return partial(mixed_order, mixture.lengths, [source.weight for source in self.sources])
         shards = mixture.datasets[0].shards

@@ -1,4 +1,4 @@
-"""What to train on: a split of a folder, one class for each format."""
+"""Sources of training data: a split of a folder, with one class for each format."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Source(ABC):
     """A split of a folder.
 
     Attributes:
-        root: the folder.
-        split: for example ``train2017``.
-        weight: how often its images come, relative to the other sources; 1 gives each source its share of all images.
+        root: path of the folder.
+        split: name of the split, for example ``train2017``.
+        weight: relative frequency of the images of this source; with equal weights, all images are drawn equally often.
 
     Raises:
         InputError: the weight is not above 0.
@@ -43,19 +43,19 @@ class Source(ABC):
         """Return the dataset.
 
         Args:
-            transform: changes image and target; None leaves them unchanged.
-            seed: of the transform's random choices.
+            transform: function that changes image and target, or None.
+            seed: seed of the transform's random choices.
 
         Raises:
-            InputError: a file is missing or faulty; the message names file and field.
+            InputError: a file is missing or faulty; the message names the file and the field.
         """
 
 
 @dataclass(frozen=True)
 class CocoSource(Source):
-    """A split in the layout of COCO panoptic or COCO instances, whichever its folder has; panoptic wins.
+    """A split in the COCO panoptic or COCO instance layout; if the folder has both, panoptic wins.
 
-    Images are files or in shards (`seemkit.data.shards`).
+    Images are files, or are in shards (`seemkit.data.shards`).
     """
 
     def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
@@ -65,13 +65,13 @@ class CocoSource(Source):
 
 @dataclass(frozen=True)
 class CocoPanopticSource(Source):
-    """A split in the layout of COCO panoptic, ``annotations/panoptic_<split>.json``, with files of further annotations.
+    """A split in the COCO panoptic layout, ``annotations/panoptic_<split>.json``, with optional further annotations.
 
     Attributes:
-        grounding: a JSON of referred objects (`seemkit.data.coco.grounding.Grounding`).
-        lvis: a JSON of LVIS, whose masks replace those of things (`seemkit.data.coco.lvis.Lvis`).
-        lvis_choice: which of several matching LVIS objects; the reference takes the first.
-        exclude: files whose images are omitted (`seemkit.data.coco.excluded_images`).
+        grounding: JSON file of referred objects (`seemkit.data.coco.grounding.Grounding`).
+        lvis: LVIS JSON file, whose masks replace those of things (`seemkit.data.coco.lvis.Lvis`).
+        lvis_choice: which of several matching LVIS objects to use; the reference uses the first.
+        exclude: files that list images to skip (`seemkit.data.coco.excluded_images`).
     """
 
     grounding: str | None = None
@@ -95,10 +95,10 @@ class CocoPanopticSource(Source):
 
 @dataclass(frozen=True)
 class CocoInstancesSource(Source):
-    """A split in the layout of COCO instances, ``annotations/instances_<split>.json``.
+    """A split in the COCO instance layout, ``annotations/instances_<split>.json``.
 
     Attributes:
-        skip_empty: omit objects without a pixel instead of raising an error.
+        skip_empty: whether to skip objects without pixels instead of raising an error.
     """
 
     skip_empty: bool = False
@@ -110,12 +110,12 @@ class CocoInstancesSource(Source):
 
 @dataclass(frozen=True)
 class RefCocoSource(Source):
-    """A split of a release of RefCOCO.
+    """A split of a RefCOCO release; `root` is the folder of the releases.
 
     Attributes:
         release: ``refcoco``, ``refcoco+`` or ``refcocog``.
-        split_by: who chose the splits: ``unc``, ``umd`` or ``google``.
-        images: the folder of images; None looks for COCO's beside the release.
+        split_by: authors of the splits: ``unc``, ``umd`` or ``google``.
+        images: folder of the images; None is ``<root>/images/mscoco/images/train2014``.
     """
 
     release: str = "refcoco"

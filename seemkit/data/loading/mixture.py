@@ -1,4 +1,4 @@
-"""Several datasets as one: common classes, and the order in which samples are drawn."""
+"""Several datasets as one: their common classes, and the order of the samples."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from seemkit.types import Vocabulary
 
 
 class Mixture(Dataset[Sample]):
-    """Several datasets in a row, with the classes of all of them.
+    """Several datasets, one after another, with the classes of all of them.
 
-    Classes of the same name are one class. In a dataset that lacks a class, objects of this class count as background,
-    so mix datasets that share their classes.
+    Classes with the same name are one class. In a dataset that lacks a class, objects of this class count as
+    background, so mix datasets that share their classes.
 
     Attributes:
-        datasets: the parts.
-        vocabulary: the classes of the first dataset, then those that the others add.
-        lengths: number of samples of each part.
+        datasets: the datasets.
+        vocabulary: classes of the first dataset, then those that the others add.
+        lengths: number of samples of each dataset.
     """
 
     def __init__(self, datasets: Sequence[CocoImages[Any]]) -> None:
-        """Unite the classes.
+        """Merge the classes of the datasets.
 
         Raises:
             InputError: a class is a thing in one dataset and stuff in another.
@@ -44,8 +44,8 @@ class Mixture(Dataset[Sample]):
             for name, thing in zip(dataset.vocabulary.names, dataset.vocabulary.things, strict=True):
                 if things.setdefault(name, thing) != thing:
                     raise InputError(
-                        f"{dataset.json_path}: category {name!r} is {'a thing' if thing else 'stuff'}, elsewhere it is "
-                        "not; make 'isthing' equal or rename it"
+                        f"{dataset.json_path}: category {name!r} is {'a thing' if thing else 'stuff'}, but not in an "
+                        "earlier source; make 'isthing' equal or rename the category"
                     )
         self.vocabulary = Vocabulary(tuple(things), tuple(things.values()))
         place = {name: label for label, name in enumerate(things)}
@@ -56,7 +56,7 @@ class Mixture(Dataset[Sample]):
         return self._ends[-1]
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
-        """Return the sample at a position among all, with labels of the common vocabulary."""
+        """Return the sample at a position in the sequence of all datasets, with labels of the common vocabulary."""
         sample = SampleKey.of(key)
         part, inner = self._find(sample.position)
         image, target = self.datasets[part][SampleKey(inner, sample.epoch)]
@@ -64,7 +64,7 @@ class Mixture(Dataset[Sample]):
 
     @property
     def wide(self) -> list[bool]:
-        """For each sample whether its image is wider than high."""
+        """For each sample, whether its image is wider than high."""
         return [annotation.wide for dataset in self.datasets for annotation in dataset.annotations]
 
     def _find(self, position: int) -> tuple[int, int]:
@@ -73,15 +73,15 @@ class Mixture(Dataset[Sample]):
 
 
 def mixed_order(lengths: Sequence[int], weights: Sequence[float], generator: torch.Generator) -> Tensor:
-    """Return positions for an epoch over several datasets, int64, as many as they have samples in all.
+    """Return the positions of an epoch over several datasets, int64, as many as the datasets have samples in total.
 
     Each dataset gets a share proportional to its length times its weight. If the share is larger than the dataset, its
-    samples repeat, all equally often give or take one; if it is smaller, some are omitted.
+    samples repeat, all equally often, plus or minus one. If it is smaller, some samples are skipped.
 
     Args:
-        lengths: number of samples of each dataset; the datasets follow each other.
-        weights: above 0.
-        generator: of the order.
+        lengths: number of samples of each dataset, in their order.
+        weights: weight of each dataset, above 0.
+        generator: source of the random order.
     """
     total = sum(lengths)
     wanted = torch.tensor([length * weight for length, weight in zip(lengths, weights, strict=True)])
@@ -97,9 +97,9 @@ def mixed_order(lengths: Sequence[int], weights: Sequence[float], generator: tor
 
 
 def group_batches(positions: Sequence[int], wide: Sequence[bool], batch: int) -> list[int]:
-    """Return the positions reordered so that the images of a batch have one orientation and need less padding.
+    """Return the positions in an order in which the images of a batch have the same orientation and need less padding.
 
-    Batches come in the order in which they fill up. The remaining positions come last and can be mixed.
+    Batches are in the order in which they fill up. Remaining positions come last, where orientations can be mixed.
     """
     found: list[int] = []
     waiting: dict[bool, list[int]] = {False: [], True: []}

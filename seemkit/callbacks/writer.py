@@ -48,13 +48,7 @@ class PanopticWriter(Callback):
 
     @torch.no_grad()
     def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, *_: object, **__: object
     ) -> None:
         """Write the maps of the batch."""
         with like_a_step(trainer):

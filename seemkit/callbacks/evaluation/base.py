@@ -51,39 +51,17 @@ class Evaluation(Callback, ABC):
         """Start fresh metrics."""
         self._start(trainer, seem(pl_module))
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start fresh metrics."""
-        self._start(trainer, seem(pl_module))
-
     @torch.no_grad()
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, *_: object, **__: object
     ) -> None:
         """Add the batch to the metrics."""
         with like_a_step(trainer):
             for context, part in encoded(outputs):
                 self.update(seem(pl_module), context, part)
 
-    @torch.no_grad()
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Add the batch to the metrics."""
-        with like_a_step(trainer):
-            for context, part in encoded(outputs):
-                self.update(seem(pl_module), context, part)
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the results."""

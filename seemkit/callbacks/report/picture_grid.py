@@ -46,13 +46,7 @@ class PictureGrid(Callback):
 
     @torch.no_grad()
     def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, *_: object, **__: object
     ) -> None:
         """Draw one row per image until the grid is full."""
         with like_a_step(trainer):

@@ -6,17 +6,19 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from seemkit.data.coco.base import CocoImages
 from seemkit.data.loading.samplers import SampleKey
 from seemkit.data.loading.transforms import Sample
 from seemkit.errors import InputError
 from seemkit.types import Vocabulary
+
+if TYPE_CHECKING:  # data sets know loading, not the other way round
+    from seemkit.data.coco.base import CocoImages
 
 
 class Mixture(Dataset[Sample]):

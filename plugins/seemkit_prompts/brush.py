@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import torch
@@ -18,6 +19,10 @@ from seemkit.plugin import (
     Size,
     Subject,
     center_click,
+    check_lengths,
+    check_mask,
+    check_path,
+    check_sign,
     numpy_generator,
     paint,
 )
@@ -27,6 +32,22 @@ MOST = 5
 """Maximum number of strokes of one simulated user (reference: 1 to 5)."""
 
 P = TypeVar("P", bound=Prompt)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BrushPrompt(Prompt):
+    """Base of painted prompts."""
+
+    def _check(self, kind: str, points: Path2D, inside: Tensor | None, **lengths: float) -> None:
+        """Check and normalize the fields.
+
+        Raises:
+            InputError: there is no point, a number is not one, a length is not above 0, or `inside` is not a mask.
+        """
+        check_sign(kind, self.positive)
+        self._normalize(points=check_path(kind, points, 1), **check_lengths(kind, **lengths))
+        if inside is not None:
+            self._normalize(inside=check_mask(kind, "inside", inside))
 
 
 class BrushEncoder(RegionPromptEncoder[P]):

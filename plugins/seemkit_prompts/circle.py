@@ -9,25 +9,20 @@ from torch import Tensor
 
 from seemkit.plugin import (
     Path2D,
-    Prompt,
     Region,
     Register,
     Size,
-    check_lengths,
-    check_mask,
-    check_path,
-    check_sign,
     hookimpl,
     read_numbers,
 )
-from seemkit_prompts.brush import BrushEncoder
+from seemkit_prompts.brush import BrushEncoder, BrushPrompt
 from seemkit_prompts.strokes import Brush, Stroke
 
 SEEMKIT_API = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Circle(Prompt):
+class Circle(BrushPrompt):
     """A disc on the object, or the blob that a disc covers as it moves like a brush.
 
     Attributes:
@@ -47,10 +42,7 @@ class Circle(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        check_sign("circle", self.positive)
-        self._normalize(points=check_path("circle", self.points, 1), **check_lengths("circle", radius=self.radius))
-        if self.inside is not None:
-            self._normalize(inside=check_mask("circle", "inside", self.inside))
+        self._check("circle", self.points, self.inside, radius=self.radius)
 
 
 class CircleEncoder(BrushEncoder[Circle]):

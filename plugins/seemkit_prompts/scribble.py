@@ -9,25 +9,20 @@ from torch import Tensor
 
 from seemkit.plugin import (
     Path2D,
-    Prompt,
     Region,
     Register,
     Size,
-    check_lengths,
-    check_mask,
-    check_path,
-    check_sign,
     hookimpl,
     read_path,
 )
-from seemkit_prompts.brush import BrushEncoder
+from seemkit_prompts.brush import BrushEncoder, BrushPrompt
 from seemkit_prompts.strokes import Brush, Stroke
 
 SEEMKIT_API = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scribble(Prompt):
+class Scribble(BrushPrompt):
     """A line drawn on the object or outside it.
 
     Attributes:
@@ -47,10 +42,7 @@ class Scribble(Prompt):
     inside: Bool[Tensor, "H W"] | None = None
 
     def __post_init__(self) -> None:
-        check_sign("scribble", self.positive)
-        self._normalize(points=check_path("scribble", self.points, 1), **check_lengths("scribble", width=self.width))
-        if self.inside is not None:
-            self._normalize(inside=check_mask("scribble", "inside", self.inside))
+        self._check("scribble", self.points, self.inside, width=self.width)
 
 
 class ScribbleEncoder(BrushEncoder[Scribble]):

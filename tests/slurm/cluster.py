@@ -28,6 +28,7 @@ CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
+FirstJobId={first_job}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
@@ -55,7 +56,8 @@ PropagateResourceLimits=NONE
 {nodes}
 PartitionName=main Nodes={names} Default=YES MaxTime=1:00:00 State=UP
 """
-# cred_expire is the least time between a requeue and the next start; two minutes unless said
+# cred_expire is the least time between a requeue and the next start; two minutes unless said. The processes of a job
+# meet at a port that its number gives (Lightning: 15000 + the last four digits), so clusters number theirs apart.
 
 
 def missing() -> list[str]:
@@ -181,8 +183,9 @@ class Cluster:
             for name, port in zip(self.nodes, ports[1:], strict=True)
         )
         text = CONFIGURATION.format(
-            host=host, ports=ports, user=_user(), root=self.root, nodes=nodes, names=",".join(self.nodes)
-        )
+            host=host, ports=ports, first_job=1 + secrets.randbelow(9000), user=_user(), root=self.root,
+            nodes=nodes, names=",".join(self.nodes),
+        )  # fmt: skip
         (self.root / "slurm.conf").write_text(text)
         # read in any case; without it slurmd looks for a mounted cgroup, which a container need not have
         (self.root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\nIgnoreSystemd=yes\n")

@@ -176,7 +176,8 @@ def _check_in_network(encoder: PromptEncoder[Any], examples: Sequence[Prompt], e
         text = installed()["text"].encoder.parse("the red star")
         click = installed()["point"].encoder.parse("30,20")
         for prompts in ([*examples], [*examples, click], [*examples, text], [*examples, click, text]):
-            masks = network.select(network.decode(context, [[prompts]])).masks()
+            decoded = network.decode(context, [[prompts]])
+            masks = network.masks(decoded, network.select(decoded))
             assert masks.shape[:2] == (1, 1), "one object must get one mask"
             assert bool(masks.isfinite().all()), f"a mask of {prompts} is not finite"
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
+
+Request = Literal["visual", "text", "automatic"]
+"""What a network is asked for: an object with visual prompts, an object by its text, or everything without a prompt."""
 
 
 class Size(NamedTuple):

@@ -37,7 +37,7 @@ def tiny_network() -> SEEM:
 @pytest.fixture(scope="session")
 def field_network() -> SEEM:
     """The same with all switches on that the reference does not have. Never change it."""
-    return build(replace(TINY, click_field=16, values_carry_position=True, region_head=True), seed=1)
+    return build(replace(TINY, click_field=16, mask_refiner=8, values_carry_position=True, region_head=True), seed=1)
 
 
 @pytest.fixture(params=["tiny_network", "field_network"])

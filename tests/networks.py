@@ -43,6 +43,13 @@ def decode(network: SEEM, context: ImageContext, *objects, **options) -> Decoded
     return network.decode(context, [objects] * len(context) if objects else None, every_layer=True, **options)
 
 
+@torch.no_grad()
+def final_masks(network: SEEM, context: ImageContext, prompts, **options) -> Tensor:
+    """The masks of the selected queries after one decode, [B, P, H, W]."""
+    decoded = network.decode(context, prompts, **options)
+    return network.masks(decoded, network.select(decoded))
+
+
 def same(first: Embeddings, second: Embeddings, atol: float = 1e-5) -> bool:
     """Whether classes and masks agree."""
     return all(torch.allclose(a, b, atol=atol, rtol=1e-4) for a, b in zip(first, second, strict=True))

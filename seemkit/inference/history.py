@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seemkit.errors import InputError
-from seemkit.interactive.rounds import RoundResult
+from seemkit.interactive.zoom import PlayedRound
 from seemkit.prompts.values import Prompt
 
 
@@ -18,19 +18,19 @@ class Round:
         prompts: all prompts of the object so far, as given.
         prepared: the same prompts, ready for the network; see `PromptEncoder.prepare`.
         before: the previous round; None in the first round.
-        result: the network's result; None until the round is played.
+        played: the result; None until the round is played.
     """
 
     prompts: tuple[Prompt, ...]
     prepared: tuple[Prompt, ...]
     before: Round | None = None
-    result: RoundResult | None = None
+    played: PlayedRound | None = None
 
     def unplayed(self) -> list[Round]:
         """Return the rounds up to this one that are not yet played, in order."""
         waiting: list[Round] = []
         step: Round | None = self
-        while step is not None and step.result is None:
+        while step is not None and step.played is None:
             waiting.append(step)
             step = step.before
         return waiting[::-1]

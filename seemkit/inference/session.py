@@ -16,7 +16,7 @@ from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.rounds import RoundResult, play_round
+from seemkit.interactive.zoom import PlayedRound, RoundPlayer
 from seemkit.io.image import load_image
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
@@ -41,34 +41,40 @@ class Session:
         image: image file, or uint8 tensor [3, H, W], RGB.
         seed: seed for choosing the object queries that visual queries copy.
         classes: class names for labels; None for those of the network.
+        zoom: whether to zoom in on small objects, if the model does so (`seemkit.interactive.zoom`).
 
     Raises:
         InputError: the file is not a readable image, a side of the image is smaller than 32 pixels, or an argument
             has the wrong type.
     """
 
-    def __init__(self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None) -> None:
+    def __init__(
+        self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None, *, zoom: bool = True
+    ) -> None:
         pixels = load_image(image)
         _check_arguments(network, seed)
         with torch.inference_mode():
             context = network.encode_image([pixels])
-        self._begin(network, context, seed, classes)
+        self._begin(network, context, seed, classes, pixels if zoom else None)
 
     @classmethod
     def of(cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None) -> Self:
-        """Return a session with an encoded image."""
+        """Return a session with an encoded image, in which it does not zoom in."""
         session = cls.__new__(cls)
         session._begin(network, context, seed, classes)
         return session
 
-    def _begin(self, network: SEEM, context: ImageContext, seed: int, classes: Classes) -> None:
+    def _begin(
+        self, network: SEEM, context: ImageContext, seed: int, classes: Classes, pixels: Tensor | None = None
+    ) -> None:
         _check_arguments(network, seed)
         self.network = network
         self.context = context
         self.vocabulary = network.vocabulary
         if classes is not None:
             self.vocabulary = self._vocabulary(classes)
-        self._draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
+        draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
+        self._player = RoundPlayer(network, context, pixels, draws)
         self._history = History()
         self._automatic = AutomaticSegmenter(network, context)
 
@@ -191,8 +197,8 @@ class Session:
             InputError: the mask is empty or of another size, or neither the call nor the session has class names.
         """
         prompts = (Mask(mask),)
-        result = self._play(Round(prompts, self._prepare(prompts)))
-        return self._name(result.selected.queries.classes[0, 0], self._vocabulary(classes))
+        played = self._play(Round(prompts, self._prepare(prompts)))
+        return self._name(_class_embedding(played), self._vocabulary(classes))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
         """Yield the rounds of a simulated user who wants the mask `truth` and clicks on the deepest error.
@@ -204,12 +210,12 @@ class Session:
             InputError: the truth is empty or of another size.
         """
         self._prepare((Mask(truth),))
-        rollout = Rollout(self.network, self.context, [truth[None]], [[[center_click(truth)]]], self._draws)
+        clicks = [[[center_click(truth)]]]
+        rollout = Rollout(self.network, self.context, [truth[None]], clicks, players=[self._player])
         for _ in range(rounds):
             predicted = rollout.predict()
             prompts = tuple(rollout.prompts[0][0])
-            assert rollout.result is not None
-            yield self._prediction(predicted[0][0], rollout.result.selected.queries.classes[0, 0], prompts), prompts
+            yield self._prediction(rollout.played[0, 0], prompts), prompts
             rollout.correct(predicted)
 
     @torch.inference_mode()
@@ -220,20 +226,18 @@ class Session:
     def _predict(self, name: str, last: Round) -> Prediction:
         if not any(prompt.positive for prompt in last.prompts):
             raise InputError(f"{name}: all prompts are negative; add one that shows or describes the object")
-        result = self._play(last)
-        logits = self.context.restore(result.masks[0], mode="bilinear")[0]
-        return self._prediction(logits, result.selected.queries.classes[0, 0], last.prompts)
+        return self._prediction(self._play(last), last.prompts)
 
-    def _play(self, last: Round) -> RoundResult:
+    def _play(self, last: Round) -> PlayedRound:
         """Return the result of a round, after playing the rounds before it."""
         for step in last.unplayed():
-            memory = None if step.before is None or step.before.result is None else step.before.result.masks
-            step.result = play_round(self.network, self.context, [[step.prepared]], memory, self._draws)
-        assert last.result is not None
-        return last.result
+            step.played = self._player.play(step.prepared, None if step.before is None else step.before.played)
+        assert last.played is not None
+        return last.played
 
     @torch.inference_mode()
-    def _prediction(self, logits: Float[Tensor, "H W"], embedding: Tensor, prompts: Sequence[Prompt]) -> Prediction:
+    def _prediction(self, played: PlayedRound, prompts: Sequence[Prompt]) -> Prediction:
+        logits, embedding = played.logits, _class_embedding(played)
         mask = logits > 0
         sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
         labels = [self.network.sampler.encoder(prompt).label(prompt) for prompt in prompts]
@@ -262,6 +266,11 @@ class Session:
         if self.vocabulary is None:
             raise InputError("classes: the model has no class names; give a list, for example ['cat', 'dog']")
         return self.vocabulary
+
+
+def _class_embedding(played: PlayedRound) -> Float[Tensor, " C"]:
+    """Return the class embedding of the selected query."""
+    return played.result.selected.queries.classes[0, 0]
 
 
 def _check_arguments(network: object, seed: object) -> None:

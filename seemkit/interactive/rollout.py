@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seemkit.interactive.clicker import Click, next_click
 from seemkit.interactive.rounds import RoundResult, play_round
+from seemkit.interactive.zoom import PlayedRound, RoundPlayer
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
@@ -32,11 +34,14 @@ class Rollout:
         draws: values for the random choices in all rounds; see `Draws`.
         rule: function that returns the next click.
         ignored: for each image the pixels that are neither object nor background, bool [H, W].
+        players: for each image, what plays the rounds of each object alone and zooms in; None plays all objects of
+            all images together, in the whole images.
 
     Attributes:
         prompts: all prompts so far.
         prepared: the same prompts, ready for the network.
-        result: result of the last round; None before the first.
+        result: result of the last round of all objects; None before the first, and with `players`.
+        played: with `players`, the last round of each object, by image and object.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Rollout:
         draws: Draws | None = None,
         rule: ClickRule = next_click,
         ignored: Sequence[Tensor | None] | None = None,
+        players: Sequence[RoundPlayer] = (),
     ) -> None:
         self.network = network
         self.context = context
@@ -58,6 +64,8 @@ class Rollout:
         self.rule = rule
         self.ignored = [None if rows is None else rows.cpu() for rows in ignored or [None] * len(masks)]
         self.result: RoundResult | None = None
+        self.played: dict[tuple[int, int], PlayedRound] = {}
+        self.players = players
         self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
         for image, objects in enumerate(prompts):
             for index, given in enumerate(objects):
@@ -73,6 +81,8 @@ class Rollout:
 
         The masks have the size in which prompts are given. Objects without prompts have no row.
         """
+        if self.players:
+            return [self._play(player, image) for image, player in enumerate(self.players)]
         self.result = play_round(self.network, self.context, self.prepared, self.memory, self.draws)
         rows = zip(self.result.masks, self.result.selected.owners, strict=True)
         return [
@@ -110,6 +120,14 @@ class Rollout:
         """
         self.prompts[image][index] += prompts
         self.prepared[image][index] += self.network.prepare(prompts, self.context.frames[image])
+
+    def _play(self, player: RoundPlayer, image: int) -> Float[Tensor, "P H W"]:
+        """Play a round of every prompted object of an image."""
+        places = [(image, index) for index, prompts in enumerate(self.prepared[image]) if prompts]
+        for place in places:
+            self.played[place] = player.play(self.prepared[image][place[1]], self.played.get(place))
+        nothing = self.context.mask_features.new_zeros((0, *player.frame))
+        return torch.cat([nothing, *(self.played[place].logits[None] for place in places)])
 
     def _wrong(self, image: int, found: Tensor, truth: Tensor, click: Click) -> bool:
         ignored = self.ignored[image]

@@ -48,4 +48,4 @@ def play_round(
     """
     decoded = network.decode(context, prompts, previous=memory, draws=draws)
     selected = network.select(decoded)
-    return RoundResult(selected, selected.masks())
+    return RoundResult(selected, network.masks(decoded, selected))

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seemkit.losses.hungarian import UNMATCHED
-from seemkit.losses.mask import matched_mask_losses
+from seemkit.losses.mask import bce_loss, dice_loss, matched_mask_losses
 from seemkit.losses.term import Term
 
 NO_OBJECT_WEIGHT = 0.1
@@ -61,18 +61,34 @@ def mask_terms(
         generators: one CPU generator per image.
     """
     bce, dice = [embeddings.new_zeros((), dtype=torch.float32)], [embeddings.new_zeros((), dtype=torch.float32)]
-    for image, generator in enumerate(generators):
+    # unbind, because the backward pass of an index would fill a tensor of the whole batch for each image
+    parts = zip(embeddings.unbind(1), features.unbind(), generators, strict=True)
+    for image, (own, maps, generator) in enumerate(parts):
         rows = targets.valid[image].nonzero()[:, 0]
         if not len(rows):
             continue  # draws nothing from the generator, as in a batch without the group
         found, truth = queries[:, image, rows], targets.masks[image, rows]
         index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])
-        picked = embeddings[:, image].float().gather(1, index)
-        losses = matched_mask_losses(picked, features[image].float(), truth, points, generator)
+        picked = own.float().gather(1, index)
+        losses = matched_mask_losses(picked, maps.float(), truth, points, generator)
         for sums, loss in zip((bce, dice), losses, strict=True):
             sums.append((loss * (found != UNMATCHED)).sum())
     counted = targets.valid.sum().float()[None]
     return Term(torch.stack(bce).sum()[None], counted), Term(torch.stack(dice).sum()[None], counted)
+
+
+def dense_mask_terms(masks: Float[Tensor, "B N h w"], targets: Targets) -> tuple[Term, Term]:
+    """Return binary cross-entropy and dice of masks at all of their cells, divided by the number of targets.
+
+    Args:
+        masks: mask logits, one for each target, whose size divides the targets' size.
+        targets: targets of the images.
+    """
+    truth = F.adaptive_avg_pool2d(targets.masks.float(), (masks.shape[-2], masks.shape[-1]))
+    counted = targets.valid.sum().float()[None]
+    losses = (loss(masks.float().flatten(2), truth.flatten(2)) for loss in (bce_loss, dice_loss))
+    bce, dice = ((loss * targets.valid).sum()[None] for loss in losses)
+    return Term(bce, counted), Term(dice, counted)
 
 
 def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"], targets: Targets) -> Term:

@@ -34,11 +34,13 @@ class Decoded:
             initial queries and after each layer.
         prompts: the encoded prompts by group name.
         context: the encoded images.
+        previous: [B, P, H_m, W_m], mask logits of the previous round for the objects with visual prompts, or None.
     """
 
     layers: list[dict[str, Embeddings]]
     prompts: dict[str, EncodedGroup]
     context: ImageContext
+    previous: Tensor | None = None
 
     def masks(self, group: str) -> Float[Tensor, "B N H W"]:
         """Return the final mask logits of all queries of a group, at the resolution of the mask features."""

@@ -9,6 +9,7 @@ from seemkit.nn.click_field import ClickField
 from seemkit.nn.decoder import Decoder
 from seemkit.nn.deformable import DeformablePixelDecoder
 from seemkit.nn.language import LanguageTower
+from seemkit.nn.mask_refiner import STRIDE, MaskRefiner
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.region_head import RegionHead
 
@@ -45,3 +46,8 @@ def build_click_field(a: Architecture, copies: int) -> ClickField | None:
     if not a.click_field:
         return None
     return ClickField(a.embed_dim, a.click_field, copies, words=a.embed_dim if a.table == "joint" else 0)
+
+
+def build_mask_refiner(a: Architecture, mask_dim: int, stride: int) -> MaskRefiner | None:
+    """Return the refiner of masks with features of `stride`, at most 4; None if the architecture has none."""
+    return MaskRefiner(mask_dim, a.mask_refiner, STRIDE // stride) if a.mask_refiner else None

@@ -6,6 +6,7 @@ Source: Zou et al., Segment Everything Everywhere All at Once (arXiv 2304.06718)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -16,31 +17,34 @@ from torch import Tensor, nn
 
 from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import ClassVectors, build_filled, save_model
-from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
-from seemkit.model.parts import build_click_field, build_decoder, build_language, build_pixel_decoder
+from seemkit.model.parts import (
+    build_click_field,
+    build_decoder,
+    build_language,
+    build_mask_refiner,
+    build_pixel_decoder,
+)
 from seemkit.model.precision import Dtype, choose_device, choose_dtype
 from seemkit.model.query_selection import SelectedQueries, family, scores, select
-from seemkit.nn.architecture import Architecture
+from seemkit.model.query_tokens import assemble
+from seemkit.model.visual_masks import click_terms, refine
+from seemkit.nn.architecture import Architecture, check_answers
 from seemkit.nn.backbones.backbone import Backbone
 from seemkit.nn.context import ImageContext, level_tokens
-from seemkit.nn.decoder import PreviousMasks
 from seemkit.nn.heads import Embeddings, cosine_similarity
 from seemkit.nn.language import imagenet_templates
-from seemkit.nn.pixels import normalize
+from seemkit.nn.pixels import limit_side, normalize
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import region_features
 from seemkit.nn.tokens import (
     OBJECT_QUERY,
-    TABLES,
     TEXT_PROMPT,
     TEXT_QUERY,
-    VISUAL_PROMPT,
     VISUAL_QUERY,
-    Tokens,
 )
 from seemkit.prompts.encoder import OtherImages, PromptContext
-from seemkit.prompts.groups import EncodedGroup, spread
+from seemkit.prompts.groups import EncodedGroup
 from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import ImagePrompts, VisualSampler
 from seemkit.prompts.values import Prompt
@@ -57,22 +61,28 @@ class SEEM(nn.Module):
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
         super().__init__()
-        a = architecture
+        a = replace(architecture, backbone_weights=None)  # the weights are now the network's own
         self.architecture = a
         self.vocabulary = vocabulary
         self.templates = a.templates or imagenet_templates()
         self.mask_dim = a.embed_dim + a.click_field
-        self.backbone = Backbone(a.backbone, a.backbone_options, a.backbone_levels, a.backbone_norm_eps)
+        self.backbone = Backbone(
+            a.backbone,
+            a.backbone_options,
+            a.backbone_levels,
+            a.backbone_norm_eps,
+            weights=architecture.backbone_weights,
+            fold=a.fold_batch_norms,
+        )
         self.pixel_decoder = build_pixel_decoder(a, self.backbone.channels)
         self.language = build_language(a)
         self.level_embedding = nn.Embedding(3, a.embed_dim)
         self.queries = LearnedQueries(a.embed_dim, a.queries, a.memory, a.visual_queries)
         unmarked = -1.0 if a.visual_queries else 0.0
         self.sampler = VisualSampler(a.embed_dim, installed(), a.prompts, a.visual_points, unmarked)
-        self.visibility = TABLES[a.table]
-        self.composed = a.table == "composed"
         self.decoder = build_decoder(a, self.mask_dim)
         self.click_field = build_click_field(a, self.queries.copies)
+        self.refiner = build_mask_refiner(a, self.mask_dim, self.backbone.strides[0])
 
     @classmethod
     def from_pretrained(
@@ -132,12 +142,17 @@ class SEEM(nn.Module):
         """Return B encoded images, ready for any number of decodes.
 
         Args:
-            images: each [3, H, W], RGB, 0..255, of any size. They are padded at the right and the bottom with the mean
-                color to a common size, a multiple of the architecture's `multiple`.
+            images: each [3, H, W], RGB, 0..255, of any size; resized if longer than the architecture's `image_side`.
+                They are padded at the right and the bottom with the mean color to a common size, a multiple of the
+                architecture's `multiple`.
             frames: sizes of the images in whose pixels prompts are given; None for the sizes of `images`.
         """
+        a = self.architecture
+        if frames is None:
+            frames = [Size(*image.shape[-2:]) for image in images]
+        images = [limit_side(image, a.image_side) for image in images]
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
-        pixels = normalize(images, sizes, self.architecture.multiple, self.level_embedding.weight)
+        pixels = normalize(images, sizes, a.multiple, self.level_embedding.weight, a.pixel_mean, a.pixel_std)
         pyramid = self.pixel_decoder(self.backbone(pixels))
         features = pyramid.mask_features
         if self.click_field is not None:
@@ -153,7 +168,8 @@ class SEEM(nn.Module):
             self.decoder.read_image(levels, positions),
             Size(pixels.shape[-2], pixels.shape[-1]),
             sizes,
-            list(frames) if frames is not None else sizes,
+            list(frames),
+            None if self.refiner is None else self.refiner.encode(features),
         )
 
     def decode(
@@ -177,16 +193,21 @@ class SEEM(nn.Module):
             draws: values for the random choices; see `Draws`.
 
         Raises:
-            InputError: neither prompts nor objects are requested, or a prompt is not valid.
+            InputError: neither prompts nor objects are requested, a prompt is not valid, or the network was not trained
+                for such a request.
         """
-        draws = draws or Draws()
+        a, draws = self.architecture, draws or Draws()
+        if objects:
+            check_answers(a, "automatic")
         encoded = self.encode_prompts(context, prompts) if prompts is not None else {}
-        owners = self._visual_owners(encoded)
-        slots = None if owners is None or previous is None else self._memory_slots(owners, draws)
-        tokens = self._tokens(len(context), encoded, objects, owners, slots, draws)
-        memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
-        layers = self.decoder(context, tokens, memory, self._mask_bias(encoded), every_layer=every_layer)
-        return Decoded(layers, encoded, context)
+        if TEXT_PROMPT.name in encoded:
+            check_answers(a, "text")
+        tokens, memory = assemble(
+            self.queries, a.table, encoded, len(context), objects=objects, previous=previous, draws=draws
+        )
+        bias = click_terms(self.click_field, encoded)
+        layers = self.decoder(context, tokens, memory, bias, every_layer=every_layer)
+        return Decoded(layers, encoded, context, previous)
 
     def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:
         """Return the prompts as token groups, by group name; see `decode` for the arguments."""
@@ -208,6 +229,10 @@ class SEEM(nn.Module):
         """Return the selected query of every prompted object; see `seemkit.model.query_selection`."""
         scale, copies = self.language.phrase_scale, self.queries.copies
         return select(decoded.layers[-1], decoded.prompts, decoded.context, scale, copies)
+
+    def masks(self, decoded: Decoded, selected: SelectedQueries) -> Float[Tensor, "B P H W"]:
+        """Return the mask logits of the selected queries, at the resolution of the mask features, after refinement."""
+        return refine(self.refiner, selected.masks(), selected.owners, decoded)
 
     def visual_scores(self, queries: Embeddings, prompts: dict[str, EncodedGroup]) -> Float[Tensor, "*L B P R"]:
         """Return the score of every visual query for every object whose prompts select among visual queries."""
@@ -237,49 +262,6 @@ class SEEM(nn.Module):
     def embed_vocabulary(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
         """Return the class vectors of a vocabulary and the background, averaged over the templates."""
         return self.language.embed_classes(vocabulary.names, self.templates)
-
-    def _visual_owners(self, encoded: dict[str, EncodedGroup]) -> Tensor | None:
-        """Return the objects [B, P] that get visual queries; None if none do."""
-        groups = [] if self.composed else family(encoded, VISUAL_QUERY)
-        return groups[0].owners if groups else None
-
-    def _mask_bias(self, encoded: dict[str, EncodedGroup]) -> dict[str, Tensor]:
-        """Return what the click field adds to the mask embeddings of the visual queries."""
-        visual = encoded.get(VISUAL_PROMPT.name)
-        if self.click_field is None or visual is None or visual.regions is None:
-            return {}
-        texts = encoded.get(TEXT_PROMPT.name)
-        said = None
-        if texts is not None:
-            said = spread(texts.owners, visual.owners, texts.pooled.dtype) @ texts.pooled
-        return {VISUAL_QUERY.name: self.click_field(visual.regions, said)}
-
-    def _tokens(
-        self,
-        batch: int,
-        encoded: dict[str, EncodedGroup],
-        objects: bool,
-        owners: Tensor | None,
-        slots: Tensor | None,
-        draws: Draws,
-    ) -> list[Tokens]:
-        """Return the tokens of all groups in this decode; the groups that attend to the image come first."""
-        tokens = [self.queries.object_tokens(batch)] if objects or self.composed else []
-        if not self.composed and family(encoded, TEXT_QUERY):
-            tokens.append(self.queries.text_tokens(batch))
-        if owners is not None:
-            tokens.append(self.queries.visual_tokens(owners, draws.queries))
-            if slots is not None:
-                tokens.append(self.queries.memory_tokens(owners, slots))
-        if not tokens:
-            raise InputError("decode: nothing to decode; give prompts or objects=True")
-        tokens += [group.tokens for group in encoded.values()]
-        return [t.under(self.visibility(t.group)) for t in tokens]
-
-    def _memory_slots(self, owners: Tensor, draws: Draws) -> Tensor:
-        if draws.memory is None:
-            return self.queries.deal_memory(owners >= 0)
-        return draws.memory[:, None].expand(-1, len(owners), -1)
 
     @property
     def other_images(self) -> OtherImages:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
 from seemkit.errors import InputError
+from seemkit.nn.pixels import PIXEL_MEAN, PIXEL_STD
+from seemkit.types import Request
 
 EARLIER_NAMES = {
     "width": "embed_dim",
@@ -29,6 +31,12 @@ class Architecture:
             which becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).
         fine_masks: the map of stride 2 only adds detail to the mask features, which is cheaper; off in the reference.
         backbone_norm_eps: epsilon of the backbone's layer norms; None keeps timm's.
+        backbone_weights: pretrained weights with which training starts: true for timm's own, which are downloaded, or
+            a ``.pth`` or ``.safetensors`` file (`seemkit.nn.backbones.pretrained`). Saved models omit it.
+        fold_batch_norms: the backbone has no batch norms: those of `backbone_weights` are merged into the convolutions
+            before them. This fixes their statistics in training and makes the backbone quicker.
+        pixel_mean: mean that is subtracted from the pixels, for red, green and blue, 0..255.
+        pixel_std: standard deviation by which they are divided. Both must be those of `backbone_weights`.
         pixel_decoder: ``fpn``, with a transformer on the coarsest map, or ``deformable``, with attention over three.
         embed_dim: channels of the pyramid, the mask features, the tokens and the text embeddings.
         num_heads: attention heads of pixel decoder and decoder.
@@ -48,10 +56,18 @@ class Architecture:
         logit_scale: initial logarithm of the scale of class similarities.
         templates: sentences around class names; empty means the reference's 81.
         click_field: position channels of the click field; 0 switches it off, as in the reference.
+        mask_refiner: channels of the refiner, convolutions that correct the mask of a visually prompted object; 0
+            switches it off, as in the reference.
         values_carry_position: add positions to the values of cross-attention; off in the reference.
         region_head: add the features under a query's mask to its class embedding; off in the reference.
         visual_points: largest number of pixels sampled per sign in an image, shared by the image's objects.
+        image_side: longer images are resized to this length of the longer side before they are encoded; None for no
+            limit, as in the reference.
+        zoom_side: length of the longer side of the window around an object in which inference predicts it again
+            (`seemkit.interactive.zoom`); 0 switches this off, as in the reference.
         multiple: height and width of images are padded to a multiple of this.
+        answers: what the network was trained to answer: ``visual`` prompts, ``text`` prompts, and ``automatic``, which
+            is segmentation without a prompt. Training sets it by its losses; other requests are refused.
         prompts: constructor arguments of prompt kinds, by name. The named kinds must be installed; a kind that has
             weights takes part only if it is named.
     """
@@ -60,6 +76,10 @@ class Architecture:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     backbone_levels: tuple[int, ...] = (0, 1, 2, 3)
     backbone_norm_eps: float | None = None
+    backbone_weights: bool | str | None = None
+    fold_batch_norms: bool = False
+    pixel_mean: tuple[float, float, float] = PIXEL_MEAN
+    pixel_std: tuple[float, float, float] = PIXEL_STD
     fine_masks: bool = False
     pixel_decoder: Literal["fpn", "deformable"] = "fpn"
     embed_dim: int = 512
@@ -78,10 +98,14 @@ class Architecture:
     logit_scale: float = 1.0
     templates: tuple[str, ...] = ()
     click_field: int = 0
+    mask_refiner: int = 0
     values_carry_position: bool = False
     region_head: bool = False
     visual_points: int = 512
+    image_side: int | None = None
+    zoom_side: int = 0
     multiple: int = 32
+    answers: tuple[Request, ...] = ("visual", "text", "automatic")
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,3 +139,20 @@ def current_names(values: dict[str, Any]) -> dict[str, Any]:
         options = renamed["backbone_options"]
         renamed["backbone_options"] = {"embed_dim" if name == "width" else name: v for name, v in options.items()}
     return renamed
+
+
+WANTS: dict[Request, str] = {
+    "visual": "visual prompts",
+    "text": "text prompts",
+    "automatic": "segmentation without a prompt",
+}
+
+
+def check_answers(architecture: Architecture, request: Request) -> None:
+    """Raise InputError unless a network of this architecture was trained to answer a request."""
+    if request not in architecture.answers:
+        able = " and ".join(WANTS[answer] for answer in architecture.answers)
+        raise InputError(
+            f"{WANTS[request]}: this model only answers {able}; use another model, for example a published SEEM "
+            "(docs/models) for photographs or scenes-tiny for drawings"
+        )

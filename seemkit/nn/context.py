@@ -29,6 +29,7 @@ class ImageContext:
         padded: height and width of the network's input.
         sizes: height and width of each image, which is at the top left of the network's input.
         frames: height and width of each original image, in whose pixels prompts are given.
+        guide: what the mask refiner reads of the image, [B, C, H, W]; None without a refiner.
     """
 
     levels: list[Tensor]
@@ -40,6 +41,7 @@ class ImageContext:
     padded: Size
     sizes: list[Size]
     frames: list[Size]
+    guide: Tensor | None = None
 
     def __len__(self) -> int:
         return self.mask_features.shape[0]
@@ -69,6 +71,7 @@ class ImageContext:
             mask_features=view(self.mask_features),
             level_mask_features=[view(features) for features in self.level_mask_features],
             region_features=view(self.region_features),
+            guide=None if self.guide is None else view(self.guide),
             keys_values=[KeysValues(view(kv.keys), view(kv.values)) for kv in self.keys_values],
             sizes=[self.sizes[index]] * count,
             frames=[self.frames[index]] * count,

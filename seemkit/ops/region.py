@@ -97,12 +97,11 @@ def sample_pixels(
     rows = features.flatten(2).transpose(1, 2)
     last = torch.tensor([height - 1, width - 1], device=features.device)
     place = pixels.to(exact) / torch.tensor(tuple(size), device=features.device) * last
-    first = place.floor()
-    sampled = rows.new_zeros((*pixels.shape[:2], rows.shape[2]), dtype=exact)
-    for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        cell = first + torch.tensor(step, device=first.device)
-        weight = (1 - (place - cell).abs()).prod(dim=2, keepdim=True)  # 0 for a cell after the last one
-        row, column = cell.long().minimum(last).unbind(2)
-        index = (row * width + column)[..., None].expand(-1, -1, rows.shape[2])
-        sampled = sampled + weight * rows.gather(1, index)
-    return sampled.to(features.dtype)
+    steps = torch.tensor(((0, 0), (0, 1), (1, 0), (1, 1)), device=place.device)
+    cells = place.floor()[:, None] + steps[:, None]
+    weights = (1 - (place[:, None] - cells).abs()).prod(dim=3, keepdim=True)  # 0 for a cell after the last one
+    row, column = cells.long().minimum(last).unbind(3)
+    index = (row * width + column).flatten(1)[..., None].expand(-1, -1, rows.shape[2])
+    # one gather for all four corners, because the backward pass of each fills a tensor as large as the features
+    corners = rows.gather(1, index).unflatten(1, cells.shape[1:3])
+    return (weights * corners).sum(dim=1).to(features.dtype)

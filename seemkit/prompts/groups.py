@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seemkit.nn.click_field import RegionFeatures
+from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, Group, Tokens, queries_for
 from seemkit.prompts.prepared import PromptTokens
 
@@ -27,6 +28,7 @@ class EncodedGroup:
         present: bool [B, P], whether this group describes the object; negative regions alone do not.
         pooled: [B, P, C], the vector of each object that queries are compared with.
         regions: for visual prompts, the mean features under their regions.
+        points: for visual prompts, the points at which their regions were sampled.
     """
 
     tokens: Tokens
@@ -34,6 +36,7 @@ class EncodedGroup:
     present: Bool[Tensor, "B P"]
     pooled: Float[Tensor, "B P C"]
     regions: RegionFeatures | None = None
+    points: PromptPoints | None = None
 
 
 def number_objects(places: Sequence[tuple[int, int]], batch: int) -> Int[Tensor, "B P"]:
@@ -84,7 +87,7 @@ def join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
     here, there = (part.present[..., None].to(part.pooled) for part in (first, second))
     mean = (here * first.pooled + there * second.pooled) / (here + there).clamp(min=1)
     pooled = mean.where(here + there > 0, first.pooled)
-    return EncodedGroup(tokens, owners, first.present | second.present, pooled, first.regions)
+    return EncodedGroup(tokens, owners, first.present | second.present, pooled, first.regions, first.points)
 
 
 def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGroup]:

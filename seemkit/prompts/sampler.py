@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from seemkit.errors import InputError
 from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.context import ImageContext
+from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
 from seemkit.prompts.encoder import OtherImages, PromptContext, PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
@@ -224,7 +225,9 @@ class VisualSampler(nn.Module):
         )
         pooled = means[0].where(counts[0][..., None] > 0, self.unmarked)
         features_under = RegionFeatures(means[0], means[1], torch.stack(counts, dim=-1))
-        return EncodedGroup(tokens, owners, counts[0] > 0, pooled, features_under)
+        return EncodedGroup(
+            tokens, owners, counts[0] > 0, pooled, features_under, PromptPoints(pixels, positive, owner)
+        )
 
 
 def _make(kind: Kind, embed_dim: int, options: Mapping[str, Any]) -> PromptEncoder[Any]:

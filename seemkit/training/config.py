@@ -27,7 +27,8 @@ class Optimization:
     Attributes:
         learning_rate: learning rate of parts without a factor.
         factors: factor on the learning rate of a part, by attribute name in the network, for example ``backbone``.
-        frozen: parts that are not trained and stay in evaluation mode.
+        frozen: parts that are not trained and stay in evaluation mode, as names of parts or of modules inside them, for
+            example ``backbone.body.blocks.0``.
         weight_decay: weight decay of all parameters except norms and embeddings (the reference decays biases too).
         betas: betas of AdamW.
         schedule: ``steps`` divides the learning rate by 10 at 88.9 % and 96.3 % of the run; ``cosine`` lowers it to
@@ -51,7 +52,7 @@ class Sampling:
     Attributes:
         objects: maximum number of visually prompted objects.
         phrases: maximum number of segments that are prompted by a phrase; their number is drawn uniformly from 1 to
-            this, and then one phrase for each.
+            this, and then one phrase for each. 0 for no phrases.
         name_classes: whether to prompt an image without phrases by the names of some of its classes; their number is
             drawn like that of phrases, and a name refers to all segments of its class.
         rounds: maximum number of click rounds before the step; drawn uniformly from 0 to this.
@@ -120,15 +121,21 @@ def freeze(network: nn.Module, plan: Optimization) -> None:
     Raises:
         InputError: the network has no part with a name in `plan.frozen` or `plan.factors`.
     """
-    for part in (*plan.frozen, *plan.factors):
-        if part not in dict(network.named_children()):
-            raise InputError(f"optimization: the network has no part {part!r}; it has {', '.join(_parts(network))}")
+    for part in plan.factors:
+        _require_part(network, part, "")
+    for path in plan.frozen:
+        within, _, part = path.rpartition(".")
+        modules = dict(network.named_modules())
+        _require_part(modules.get(within, network), part if within in modules else path, within)
     for part in plan.frozen:
         network.get_submodule(part).requires_grad_(False)
 
 
-def _parts(network: nn.Module) -> list[str]:
-    return [name for name, _ in network.named_children()]
+def _require_part(module: nn.Module, part: str, path: str) -> None:
+    """Raise InputError unless a module, which is at `path` in the network, has a part of this name."""
+    parts = dict(module.named_children())
+    if part not in parts:
+        raise InputError(f"optimization: {path or 'the network'} has no part {part!r}; it has {', '.join(parts)}")
 
 
 def _trained(network: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:

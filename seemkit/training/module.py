@@ -65,7 +65,7 @@ class SeemModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.optimization = optimization
-        self.sampling = sampling
+        self.sampling = sampling if "text" in loss_weights.answers else replace(sampling, phrases=0)
         self.loss_weights = loss_weights
         self.alignment = alignment
         self.seed = seed
@@ -78,6 +78,7 @@ class SeemModule(lightning.LightningModule):
             architecture = found.architecture
         drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
         architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
+        architecture = replace(architecture, answers=self.loss_weights.answers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
@@ -245,12 +246,14 @@ class SeemModule(lightning.LightningModule):
             target.masks[[one.segments[place] for place in one.objects]]
             for target, one in zip(batch.targets, sampled, strict=True)
         ]
-        rollout = Rollout(self.network, context, masks, [one.first_prompts for one in sampled])
+        first, ignored = [one.first_prompts for one in sampled], [target.ignored for target in batch.targets]
+        rollout = Rollout(self.network, context, masks, first, ignored=ignored)
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
         for _ in range(rounds if any(one.first_prompts for one in sampled) else 0):
             rollout.correct(rollout.predict())
         prompts = [one.decoded_objects(clicked) for one, clicked in zip(sampled, rollout.prepared, strict=True)]
-        return self.network.decode(context, prompts, objects=True, previous=rollout.memory, every_layer=True)
+        objects = "automatic" in self.network.architecture.answers
+        return self.network.decode(context, prompts, objects=objects, previous=rollout.memory, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
         """Log the losses, averaged over processes."""

@@ -15,8 +15,9 @@ from seemkit.losses.term import Term
 from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
-from seemkit.nn.heads import Embeddings
-from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
+from seemkit.model.visual_masks import refine
+from seemkit.nn.heads import Embeddings, mask_logits
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY
 from seemkit.training.step_prompts import SampledPrompts, choose_targets
 
 SILENT = GroupWeights(0.0, 0.0, 0.0)
@@ -81,13 +82,16 @@ class SetCriterion:
             found |= group.choices
             found[f"{group.name}_bce"] = bce.times(group.weights.bce)
             found[f"{group.name}_dice"] = dice.times(group.weights.dice)
+            if group.name == "visual" and self.network.refiner is not None:
+                found |= self._refined(decoded, group)
         return {name: found.get(name, self._nothing(name, decoded)) for name in self.names}
 
     @property
     def names(self) -> list[str]:
         """Names of all losses."""
         parts = [f"{group}_{part}" for group in ("object", "phrase", "visual") for part in ("choice", "bce", "dice")]
-        return [*parts, "visual_label"] if self.loss_weights.label else parts
+        refined = ["refined_bce", "refined_dice"] if self.network.refiner is not None else []
+        return [*parts, *refined, *(["visual_label"] if self.loss_weights.label else [])]
 
     def _match(self, decoded: Decoded, targets: Targets, sampled: Sequence[SampledPrompts]) -> list[MatchedGroup]:
         """Return the groups that took part."""
@@ -136,6 +140,16 @@ class SetCriterion:
             label = group_losses.label_loss(self.network.class_logits(stacked, self.classes), queries, targets)
             choices["visual_label"] = label.times(self.loss_weights.label)
         return MatchedGroup("visual", weights, stacked.masks, targets, queries, choices)
+
+    def _refined(self, decoded: Decoded, group: MatchedGroup) -> dict[str, Term]:
+        """Return the losses of the matched visual queries' refined masks, at every cell of the mask features."""
+        owners = decoded.prompts[VISUAL_PROMPT.name].owners
+        queries = group.queries[-1].clamp(min=0)[..., None].expand(-1, -1, group.embeddings.shape[-1])
+        masks = mask_logits(group.embeddings[-1].gather(1, queries), decoded.context.mask_features)
+        masks = refine(self.network.refiner, masks, owners, decoded)
+        bce, dice = group_losses.dense_mask_terms(masks, group.targets)
+        weights = self.loss_weights.refined
+        return {"refined_bce": bce.times(weights.bce), "refined_dice": dice.times(weights.dice)}
 
     def _nothing(self, name: str, decoded: Decoded) -> Term:
         """Return the zero loss of an absent group: an entry per layer for choices and labels, one in all for masks."""

@@ -87,7 +87,7 @@ def _sample_image(
     place = {row: index for index, row in enumerate(rows)}
     prompts = _first_prompts(target, rows, vocabulary, sampling, sampler, generator)
     phrases = _draw_phrases(target, rows, sampling.phrases, generator)
-    named = sampling.name_classes and not phrases
+    named = sampling.name_classes and sampling.phrases > 0 and not phrases
     if named:
         phrases = _name_classes(target, rows, vocabulary, sampling.phrases, generator)
     return SampledPrompts(
@@ -144,6 +144,8 @@ def _first_prompts(
 
 def _draw_phrases(target: Target, rows: Sequence[int], most: int, generator: torch.Generator) -> list[Phrase]:
     """Return one random phrase for each of a random number of segments that have phrases."""
+    if not most:
+        return []
     by_row: dict[int, list[Phrase]] = {}
     for phrase in target.phrases:
         if phrase.segment in rows:

@@ -14,6 +14,8 @@ from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
+from seemkit.model.outputs import Decoded
+from seemkit.model.visual_masks import refine
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.postprocess.resize import restore
 from seemkit.types import Size, Vocabulary
@@ -41,10 +43,13 @@ def test_a_prediction_has_the_size_of_the_image(session):
     assert session.size == Size(60, 90)
 
 
-def mask_of(query: torch.Tensor, session: Session) -> torch.Tensor:
-    """The mask logits of one mask embedding, at the size of the image: enlarged by 4, cut to the image."""
-    logits = torch.einsum("c,chw->hw", query, session.context.mask_features[0])
-    padded = torch.nn.functional.interpolate(logits[None, None], scale_factor=4, mode="bilinear", align_corners=False)
+def mask_of(query: torch.Tensor, session: Session, decoded: Decoded | None = None) -> torch.Tensor:
+    """The mask logits of one mask embedding, at the size of the image: refined, enlarged by 4, cut to the image."""
+    logits = torch.einsum("c,chw->hw", query, session.context.mask_features[0])[None, None]
+    if decoded is not None:
+        with torch.no_grad():
+            logits = refine(session.network.refiner, logits, torch.tensor([[0]]), decoded)
+    padded = torch.nn.functional.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
     return padded[0, 0, :60, :90]
 
 
@@ -53,7 +58,7 @@ def test_a_click_selects_the_query_whose_mask_embedding_is_nearest(session, netw
     with torch.no_grad():
         decoded = network.decode(session.context, [[[HERE, NOT_HERE]]])
     queries = decoded.layers[-1]["visual_query"].masks[0]
-    logits = mask_of(queries[(queries @ decoded.prompts["visual_prompt"].pooled[0, 0]).argmax()], session)
+    logits = mask_of(queries[(queries @ decoded.prompts["visual_prompt"].pooled[0, 0]).argmax()], session, decoded)
     assert 0 < int(found.mask.sum()) < 60 * 90
     assert torch.equal(found.mask, logits > 0)
     assert found.score == pytest.approx(logits[logits > 0].sigmoid().mean().item(), abs=1e-5)
@@ -81,9 +86,7 @@ def test_text_and_click_decide_together(session, network):
     classes = torch.cat([last["visual_query"].classes[0], last["text_query"].classes[0]])
     likeness = torch.nn.functional.cosine_similarity(classes, sentence[None], dim=1)
     score = (masks @ pooled).log_softmax(0) + (network.language.phrase_scale * likeness).log_softmax(0)
-    logits = torch.einsum("c,chw->hw", masks[score.argmax()], session.context.mask_features[0])
-    logits = restore(logits[None], session.context.padded, Size(60, 90), Size(60, 90), mode="bilinear")[0]
-    assert torch.equal(found.mask, logits > 0)
+    assert torch.equal(found.mask, mask_of(masks[score.argmax()], session, decoded) > 0)
 
 
 def test_prompts_of_a_round_may_come_in_any_order(session, network):

@@ -12,7 +12,7 @@ from seemkit.interactive.clicker import center_click
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.postprocess.resize import restore
 from tests.clips import moving
-from tests.networks import picture
+from tests.networks import final_masks, picture
 
 HEIGHT, WIDTH = 60, 90
 FRAMES = [picture(HEIGHT, WIDTH, seed) for seed in range(4)]
@@ -37,15 +37,14 @@ def mask(top: int, left: int) -> torch.Tensor:
 @torch.no_grad()
 def naive(network, contexts, objects, *, click):
     """The masks of each frame behind the first, for objects given by masks, with the first frame sampled each time."""
-    previous = [network.select(network.decode(contexts[0], [[[Mask(m)]]])).masks() for m in objects]
+    previous = [final_masks(network, contexts[0], [[[Mask(m)]]]) for m in objects]
     ids, answers = object_ids(torch.stack(objects).float()), []
     for context in contexts[1:]:
         rows = []
         for index, owned in enumerate(object_masks(ids, len(objects))):
             prompts = [RegionOf(contexts[0], (Mask(objects[index]),))]
             prompts += [center_click(owned)] if click and owned.any() else []
-            decoded = network.decode(context, [[prompts]], previous=previous[index])
-            previous[index] = network.select(decoded).masks()
+            previous[index] = final_masks(network, context, [[prompts]], previous=previous[index])
             rows.append(restore(previous[index][0], context.padded, context.sizes[0], context.frames[0], "bilinear"))
         answers.append(torch.cat(rows))
         ids = object_ids(answers[-1])
@@ -77,7 +76,7 @@ def test_any_mix_of_prompts_begins_an_object(network, contexts):
     ]  # fmt: skip
     assert tracker.add(contexts[0], objects) == [1, 2, 3]
     with torch.no_grad():
-        answers = [network.select(network.decode(contexts[0], [[prompts]])).masks()[0] for prompts in objects]
+        answers = [final_masks(network, contexts[0], [[prompts]])[0] for prompts in objects]
         expected = restore(
             torch.cat(answers), contexts[0].padded, contexts[0].sizes[0], contexts[0].frames[0], "bilinear"
         )

@@ -8,7 +8,7 @@ from seemkit.interactive.rollout import Rollout
 from seemkit.postprocess.resize import restore
 from seemkit.prompts.values import Point
 from seemkit.types import Size
-from tests.networks import picture
+from tests.networks import final_masks, picture
 
 FRAMES = [Size(30, 45), Size(64, 70)]
 
@@ -43,9 +43,7 @@ def test_masks_have_the_size_of_the_prompts(rollout):
 
 def test_the_masks_are_those_of_the_network(rollout):
     answer, prompts = rollout.predict(), [[list(d) for d in image] for image in rollout.prompts]
-    with torch.no_grad():
-        decoded = rollout.network.decode(rollout.context, prompts)
-        masks = rollout.network.select(decoded).masks()
+    masks = final_masks(rollout.network, rollout.context, prompts)
     expected = restore(masks[0], rollout.context.padded, Size(60, 90), FRAMES[0], mode="bilinear")
     torch.testing.assert_close(answer[0], expected)
     torch.testing.assert_close(rollout.memory, masks)
@@ -55,9 +53,7 @@ def test_the_next_round_remembers_this_one(rollout):
     rollout.predict()
     first = rollout.memory
     rollout.predict()
-    with torch.no_grad():
-        decoded = rollout.network.decode(rollout.context, rollout.prompts, previous=first)
-        expected = rollout.network.select(decoded).masks()
+    expected = final_masks(rollout.network, rollout.context, rollout.prompts, previous=first)
     torch.testing.assert_close(rollout.memory, expected)
     assert (rollout.memory - first)[0].abs().max() > 1e-3
 

@@ -8,7 +8,7 @@ from seemkit import Point, Session, Text
 from seemkit.inference.tracker import Tracker
 from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.rounds import play_round
-from tests.networks import picture
+from tests.networks import final_masks, picture
 
 FIRST, SECOND, THIRD = Point(20.5, 10.5), Point(50.5, 40.5, positive=False), Text("the red star")
 
@@ -25,8 +25,7 @@ def chain(network, context) -> list[torch.Tensor]:
 def test_a_round_remembers_the_one_before(network, context):
     with torch.no_grad():
         first, second, _ = chain(network, context)
-        decoded = network.decode(context, [[[FIRST, SECOND]]], previous=first)
-        assert torch.equal(second, network.select(decoded).masks())
+        assert torch.equal(second, final_masks(network, context, [[[FIRST, SECOND]]], previous=first))
         assert not torch.equal(second, play_round(network, context, [[[FIRST, SECOND]]]).masks)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,13 @@ import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
+from seemkit.cluster.csv_logger import CSVLogger
 from seemkit.data import CocoDataModule
+from seemkit.data.loading.object_crop import ObjectCrop
 from seemkit.data.scenes import write_scenes
+from seemkit.losses.weights import GroupWeights, LossWeights
+from seemkit.model.seem import SEEM
+from seemkit.nn.backbones.backbone import Backbone
 from seemkit.training.config import Optimization, Sampling
 from seemkit.training.module import SeemModule
 from tests.networks import TINY
@@ -63,3 +70,54 @@ def test_class_vectors_follow_averaged_weights(scenes: Path, tmp_path: Path) -> 
     assert len(watched.found) == 4
     averaged, own = watched.found[:2]
     assert not torch.equal(averaged, own)
+
+
+def test_the_losses_decide_what_a_network_answers() -> None:
+    off = GroupWeights(0.0, 0.0, 0.0)
+    assert SeemModule(TINY).network.architecture.answers == ("visual", "text", "automatic")
+    module = SeemModule(TINY, loss_weights=LossWeights(objects=off, phrases=off))
+    assert module.network.architecture.answers == ("visual",)
+    assert module.sampling.phrases == 0
+
+
+def test_pretrained_weights_of_the_backbone_are_only_a_start(tmp_path: Path) -> None:
+    """They are in the network, and a saved network needs no file of them."""
+    torch.manual_seed(1)
+    body = Backbone(TINY.backbone, TINY.backbone_options, TINY.backbone_levels).body
+    torch.save(body.state_dict(), tmp_path / "backbone.pth")
+    module = SeemModule(replace(TINY, backbone_weights=str(tmp_path / "backbone.pth")))
+    assert torch.equal(next(module.network.backbone.body.parameters()), next(body.parameters()))
+    (tmp_path / "backbone.pth").unlink()
+    module.network.save(tmp_path / "model")
+    assert SEEM.from_pretrained(tmp_path / "model").architecture.backbone_weights is None
+
+
+def test_a_visual_network_with_a_refiner_learns(scenes: Path, tmp_path: Path) -> None:
+    """Object queries take no part, refined masks have losses, and frozen modules inside a part stay as they are."""
+    off = GroupWeights(0.0, 0.0, 0.0)
+    module = SeemModule(
+        replace(TINY, mask_refiner=8, click_field=16),
+        Optimization(frozen=("language", "backbone.body.conv1"), learning_rate=1e-3),
+        Sampling(rounds=1),
+        LossWeights(objects=off, phrases=off, points=64),
+    )
+    before = {name: tensor.clone() for name, tensor in module.network.state_dict().items()}
+    trainer = Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        max_steps=2,
+        limit_val_batches=0,
+        logger=CSVLogger(tmp_path, name="", version=""),
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(module, CocoDataModule(str(scenes), batch_size=2, crop=ObjectCrop(64), copy_paste=0.5))
+    changed = {name for name, tensor in module.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert not any(name.startswith(("language.", "backbone.body.conv1.")) for name in changed)
+    assert {"refiner.leave.weight", "refiner.guide.weight"} <= changed
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert float(rows[0]["train/object_dice"]) == 0
+    assert float(rows[0]["train/refined_dice"]) > 0

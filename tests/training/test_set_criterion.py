@@ -82,7 +82,8 @@ def present(terms: dict[str, Term]) -> list[str]:
 def test_losses_of_all_groups(network, targets):
     with torch.no_grad():
         found = means(objective(network, label=0.5)(decode(network), targets, SAMPLED))
-    assert list(found) == [*NAMES, "visual_label"]
+    refined = ["refined_bce", "refined_dice"] if network.refiner is not None else []
+    assert list(found) == [*NAMES, *refined, "visual_label"]
     assert all(value.isfinite() and value > 0 for value in found.values())
 
 
@@ -90,7 +91,8 @@ def test_only_groups_that_took_part(network, targets):
     clicks = [replace(one, phrases=[]) for one in SAMPLED]
     words = [replace(one, objects=[], first_prompts=[]) for one in SAMPLED]
     with torch.no_grad():
-        assert present(objective(network)(decode(network, clicks, objects=False), targets, clicks)) == NAMES[6:]
+        clicked = present(objective(network)(decode(network, clicks, objects=False), targets, clicks))
+        assert clicked == [*NAMES[6:], *(["refined_bce", "refined_dice"] if network.refiner is not None else [])]
         assert present(objective(network)(decode(network, words, objects=False), targets, words)) == NAMES[3:6]
 
 

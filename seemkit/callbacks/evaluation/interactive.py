@@ -16,6 +16,7 @@ from seemkit.callbacks.evaluation.worst_cases import found_and_true
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click, next_click, official_click
 from seemkit.interactive.rollout import ClickRule, Rollout
+from seemkit.interactive.zoom import RoundPlayer
 from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.registry import installed
@@ -43,19 +44,24 @@ class InteractiveEvaluation(Evaluation):
             official SEEM evaluation, see `official_click`.
         starts: prompt kinds, for example ``scribble`` or ``box``; for each, the IoU after a single first prompt of
             this kind is also reported, as ``iou_1<kind>``.
+        zoom: whether to zoom in on objects as a session does, if the network's architecture has a `zoom_side`.
 
     Raises:
         InputError: the rule is unknown, or a kind is not installed.
     """
 
     def __init__(
-        self, clicks: int = 20, rule: Literal["exact", "official"] = "exact", starts: Sequence[str] = ()
+        self,
+        clicks: int = 20,
+        rule: Literal["exact", "official"] = "exact",
+        starts: Sequence[str] = (),
+        zoom: bool = True,
     ) -> None:
         if rule not in RULES:
             raise InputError(f"InteractiveEvaluation.rule is {rule!r}; use one of {', '.join(RULES)}")
         for kind in starts:
             installed().require(kind)
-        self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
+        self.clicks, self.rule, self.starts, self.zoom = clicks, RULES[rule], tuple(starts), zoom
 
     def start(self, module: SeemModule) -> None:
         """Start fresh metrics."""
@@ -70,9 +76,9 @@ class InteractiveEvaluation(Evaluation):
         if not sum(map(len, masks)):
             return
         clicks: list[list[list[Prompt]]] = [[[center_click(mask)] for mask in image] for image in masks]
-        rollout = Rollout(
-            module.network, context, masks, clicks, rule=self.rule, ignored=[target.ignored for target in batch.targets]
-        )
+        ignored = [target.ignored for target in batch.targets]
+        players = self._players(module, context, batch)
+        rollout = Rollout(module.network, context, masks, clicks, rule=self.rule, ignored=ignored, players=players)
         for ious, found, pixels, target, truth in zip(
             *self._click(rollout, batch), batch.images, batch.targets, masks, strict=True
         ):
@@ -116,10 +122,18 @@ class InteractiveEvaluation(Evaluation):
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
         if not any(given for image in prompts for given in image):
             return
-        answer = _checked(Rollout(module.network, context, masks, prompts).predict(), batch)
+        rollout = Rollout(module.network, context, masks, prompts, players=self._players(module, context, batch))
+        answer = _checked(rollout.predict(), batch)
         for logits, truth, given, target in zip(answer, masks, prompts, batch.targets, strict=True):
             prompted = torch.tensor([bool(p) for p in given], dtype=torch.bool, device=truth.device)
             self._first[kind].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
+
+    def _players(self, module: SeemModule, context: ImageContext, batch: Batch) -> list[RoundPlayer]:
+        """Return what zooms in on the objects of each image; nothing if the network does not zoom in."""
+        if not (self.zoom and module.network.architecture.zoom_side):
+            return []
+        images = enumerate(batch.images)
+        return [RoundPlayer(module.network, context.repeat(index, 1), pixels) for index, pixels in images]
 
     def _note_worst(self, pixels: Tensor, target: Target, ious: Tensor, found: Tensor, truth: Tensor) -> None:
         """Record the object of an image that needs the most clicks, if it is among the worst of all."""

@@ -38,6 +38,7 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
         seed: int = 0,
         *,
         skip_empty: bool = False,
+        labeled_within: str | None = None,
     ) -> None:
         """Read and check the annotations of one split.
 
@@ -49,9 +50,13 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
             seed: seed of the transform's random choices.
             skip_empty: whether to skip objects without pixels, and their phrases, instead of raising an error. An
                 example is annotation 918 of COCO train2017, an outline without area.
+            labeled_within: class outside of whose masks the annotation is incomplete, for example ``person`` if only
+                one person of a photo and this person's clothes are annotated. The pixels outside are `Target.ignored`,
+                so no simulated user clicks on them.
 
         Raises:
-            InputError: a file or folder is missing or a JSON file is faulty; the message names file and field.
+            InputError: a file or folder is missing, a JSON file is faulty, or `labeled_within` is not one of its
+                classes; the message names file and field.
         """
         annotations = Path(root) / "annotations"
         json_path = annotations / f"instances_{split}.json"
@@ -62,11 +67,18 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
         refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
         super().__init__(images, json_path, vocabulary, found, refs, transform, seed)
         self.skip_empty = skip_empty
+        self.labeled_within = None
+        if labeled_within is not None:
+            if labeled_within not in vocabulary.names:
+                raise InputError(f"{json_path}: labeled_within: no category has the name {labeled_within!r}")
+            self.labeled_within = vocabulary.names.index(labeled_within)
 
     def _read_target(self, annotation: InstancesAnnotation, size: Size) -> Target:
         target = super()._read_target(annotation, size)
         if annotation.areas is not None:
             target.areas = torch.tensor(annotation.areas, dtype=torch.float64)
+        if self.labeled_within is not None:
+            target.ignored = ~target.masks[target.labels == self.labeled_within].any(dim=0)
         if self.skip_empty:
             return drop_vanished(target)
         check_pixels(target, annotation, self.json_path, "remove it or set skip_empty")

@@ -19,6 +19,7 @@ from seemkit.data.datamodules.sources import CocoSource, Source
 from seemkit.data.image_list import ImageFiles
 from seemkit.data.loading.loader import ResumableLoader, collate, start_worker
 from seemkit.data.loading.mixture import Mixture, group_batches, mixed_order
+from seemkit.data.loading.object_crop import ObjectCrop
 from seemkit.data.loading.samplers import SeededSampler, rank_and_world
 from seemkit.data.loading.transforms import (
     Compose,
@@ -57,6 +58,8 @@ class CocoDataModule(EvaluationDataModule):
         long_side: int | None = None,
         flip: float = 0.5,
         jitter: LargeScaleJitter | None = None,
+        crop: ObjectCrop | None = None,
+        copy_paste: float = 0.0,
         augmentations: Sequence[v2.Transform] = (),
         sources: Sequence[Source] = (),
         predict_images: Sequence[str] | None = None,
@@ -76,6 +79,9 @@ class CocoDataModule(EvaluationDataModule):
             long_side: limit of the longer side in pixels; needs `short_side`.
             flip: probability of a horizontal flip in training, 0..1.
             jitter: random scale and crop in training instead of `short_side`; evaluation still uses `short_side`.
+            crop: random crop around an object in training instead of `short_side`; excludes `jitter`.
+            copy_paste: probability, 0..1, that an object of another image is pasted into an image in training; needs
+                `jitter` or `crop`.
             augmentations: further transforms in training, from ``torchvision.transforms.v2``.
             sources: sources of training data; if empty, the `train_split` of `root`. The first must have the classes of
                 the evaluation splits; classes that the others add come after these.
@@ -87,11 +93,16 @@ class CocoDataModule(EvaluationDataModule):
         super().__init__(batch_size, num_workers, short_side, long_side)
         self.root = Path(root)
         self.train_split, self.val_split, self.test_split = train_split, val_split, test_split
-        self.seed, self.predict_images, self.jitter = seed, predict_images, jitter
+        if jitter and crop:
+            raise InputError("jitter: is set together with crop; set one of them")
+        if not 0 <= copy_paste <= 1 or (copy_paste and not (jitter or crop)):
+            raise InputError(f"copy_paste: is {copy_paste}; use a probability from 0 to 1, and set crop or jitter")
+        self.seed, self.predict_images, self.copy_paste = seed, predict_images, copy_paste
+        self.jitter = jitter or crop
         resize: list[Transform] = [] if short_side is None else [ResizeShortestEdge(short_side, long_side)]
-        self.train_transform = Compose([
-            *([jitter] if jitter else resize), HorizontalFlip(flip), *(Torchvision(change) for change in augmentations)
-        ])  # fmt: skip
+        sized = [self.jitter] if self.jitter else resize
+        changes = [Torchvision(change) for change in augmentations]
+        self.train_transform = Compose([*sized, HorizontalFlip(flip), *changes])
         self.sources = tuple(sources) or (CocoSource(root, train_split),)
         self._datasets: dict[str, CocoImages[Any]] = {}
         self._train: Mixture | None = None
@@ -162,7 +173,7 @@ class CocoDataModule(EvaluationDataModule):
         if self._train is None:
             datasets = [source.open(self.train_transform, self.seed) for source in self.sources]
             self._check_classes(datasets[0])
-            self._train = Mixture(datasets)
+            self._train = Mixture(datasets, self.copy_paste, self.seed)
         return self._train
 
     def _order(self, mixture: Mixture, world: int) -> Callable[[torch.Generator], Tensor] | None:

@@ -99,13 +99,22 @@ class CocoInstancesSource(Source):
 
     Attributes:
         skip_empty: whether to skip objects without pixels instead of raising an error.
+        labeled_within: class outside of whose masks the annotation is incomplete; see `CocoInstances`.
     """
 
     skip_empty: bool = False
+    labeled_within: str | None = None
 
     def open(self, transform: Transform | None = None, seed: int = 0) -> CocoImages[Any]:
         """Return the dataset; see `Source.open`."""
-        return CocoInstances(self.root, self.split, transform=transform, seed=seed, skip_empty=self.skip_empty)
+        return CocoInstances(
+            self.root,
+            self.split,
+            transform=transform,
+            seed=seed,
+            skip_empty=self.skip_empty,
+            labeled_within=self.labeled_within,
+        )
 
 
 @dataclass(frozen=True)

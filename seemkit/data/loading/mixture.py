@@ -12,13 +12,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from seemkit.data.loading.copy_paste import paste
 from seemkit.data.loading.samplers import SampleKey
 from seemkit.data.loading.transforms import Sample
 from seemkit.errors import InputError
+from seemkit.ops.generators import seeded
 from seemkit.types import Vocabulary
 
 if TYPE_CHECKING:  # data sets know loading, not the other way round
     from seemkit.data.coco.base import CocoImages
+
+COPY_PASTE = 1
+"""Keeps the random choices of copy-paste apart from those of the transforms."""
 
 
 class Mixture(Dataset[Sample]):
@@ -33,13 +38,19 @@ class Mixture(Dataset[Sample]):
         lengths: number of samples of each dataset.
     """
 
-    def __init__(self, datasets: Sequence[CocoImages[Any]]) -> None:
+    def __init__(self, datasets: Sequence[CocoImages[Any]], copy_paste: float = 0.0, seed: int = 0) -> None:
         """Merge the classes of the datasets.
+
+        Args:
+            datasets: the datasets.
+            copy_paste: probability that an object of another random sample is pasted into a sample, see `paste`.
+            seed: seed of these choices.
 
         Raises:
             InputError: a class is a thing in one dataset and stuff in another.
         """
         self.datasets = list(datasets)
+        self.copy_paste, self.seed = copy_paste, seed
         self.lengths = [len(dataset) for dataset in datasets]
         things: dict[str, bool] = {}
         for dataset in datasets:
@@ -59,9 +70,19 @@ class Mixture(Dataset[Sample]):
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
         """Return the sample at a position in the sequence of all datasets, with labels of the common vocabulary."""
-        sample = SampleKey.of(key)
-        part, inner = self._find(sample.position)
-        image, target = self.datasets[part][SampleKey(inner, sample.epoch)]
+        wanted = SampleKey.of(key)
+        sample = self._read(wanted)
+        if not self.copy_paste:
+            return sample
+        generator = seeded(self.seed, wanted.epoch, wanted.position + 1, COPY_PASTE)
+        if torch.rand((), generator=generator) >= self.copy_paste:
+            return sample
+        other = int(torch.randint(len(self), (), generator=generator))
+        return paste(sample, self._read(SampleKey(other, wanted.epoch)), generator)
+
+    def _read(self, key: SampleKey) -> Sample:
+        part, inner = self._find(key.position)
+        image, target = self.datasets[part][SampleKey(inner, key.epoch)]
         return image, replace(target, labels=self._labels[part][target.labels])
 
     @property

@@ -1,8 +1,7 @@
 """Transforms of an image together with its target.
 
 A transform is called as ``transform(image, target, generator)`` with an image uint8 [3, H, W] and returns the changed
-image and target. All randomness comes from the generator. Transforms that change the masks drop `Target.ignored`,
-which training does not read.
+image and target. All randomness comes from the generator.
 """
 
 from __future__ import annotations
@@ -70,7 +69,8 @@ class HorizontalFlip:
         if torch.rand((), generator=generator) >= self.p:
             return image, target
         phrases = tuple(replace(phrase, text=_swap_sides(phrase.text)) for phrase in target.phrases)
-        return image.flip(-1), replace(target, masks=target.masks.flip(-1), phrases=phrases, ignored=None)
+        flipped = on_masks(target, lambda masks: masks.flip(-1))
+        return image.flip(-1), replace(flipped, phrases=phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class ResizeShortestEdge(ResizeImage):
     def __call__(self, image: Tensor, target: Target, generator: torch.Generator) -> Sample:
         """Return the image, uint8 [3, h, w], and the target with nearest-neighbor masks [n, h, w]."""
         image, target = ResizeImage.__call__(self, image, target, generator)
-        masks = _resize_masks(target.masks, Size(*image.shape[-2:]))
-        return image, drop_vanished(replace(target, masks=masks, ignored=None))
+        size = Size(*image.shape[-2:])
+        return image, drop_vanished(on_masks(target, lambda masks: _resize_masks(masks, size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ class LargeScaleJitter:
             missing = [0, 0, self.side - part.shape[-1], self.side - part.shape[-2]]
             return functional.pad(part, missing, fill=fill).as_subclass(Tensor)
 
-        masks = change(tv_tensors.Mask(target.masks), 0)
-        return change(tv_tensors.Image(image), GRAY), drop_vanished(replace(target, masks=masks, ignored=None))
+        target = on_masks(target, lambda masks: change(tv_tensors.Mask(masks), 0))
+        return change(tv_tensors.Image(image), GRAY), drop_vanished(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,15 @@ class Torchvision:
         seed = int(torch.randint(2**31, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            changed, masks = self.transform(tv_tensors.Image(image), tv_tensors.Mask(target.masks))
-        masks = masks.as_subclass(Tensor)
-        return changed.as_subclass(Tensor), drop_vanished(replace(target, masks=masks, ignored=None))
+            found: list[Tensor] = []
+
+            def together(masks: Tensor) -> Tensor:
+                changed, masks = self.transform(tv_tensors.Image(image), tv_tensors.Mask(masks))
+                found.append(changed.as_subclass(Tensor))
+                return masks.as_subclass(Tensor)
+
+            target = on_masks(target, together)
+        return found[0], drop_vanished(target)
 
 
 def shortest_edge(size: Size, short: int, longest: int | None) -> Size:
@@ -182,6 +188,19 @@ def shortest_edge(size: Size, short: int, longest: int | None) -> Size:
     if longest is not None:
         scale = min(scale, longest / max(size))
     return Size(max(1, round(size.height * scale)), max(1, round(size.width * scale)))
+
+
+def on_masks(target: Target, change: Callable[[Tensor], Tensor]) -> Target:
+    """Return the target with its masks and its ignored pixels changed, in one call of `change`.
+
+    Args:
+        target: the target.
+        change: function of masks bool [N, H, W] that changes each of them in the same way.
+    """
+    if target.ignored is None:
+        return replace(target, masks=change(target.masks))
+    changed = change(torch.cat((target.masks, target.ignored[None])))
+    return replace(target, masks=changed[:-1], ignored=changed[-1])
 
 
 def drop_vanished(target: Target) -> Target:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.errors import InputError
+from seemkit.nn.backbones.folding import fold_batch_norms
+from seemkit.nn.backbones.pretrained import load_backbone_weights
 from seemkit.nn.backbones.simple_pyramid import SimplePyramid
 
 OWN = {"focalnet": "seemkit.nn.backbones.focalnet.FocalNet", "resnet": "seemkit.nn.backbones.resnet.ResNet"}
@@ -25,13 +28,16 @@ class Backbone(nn.Module):
         levels: feature maps of the model to return, finest first. A single map must have stride 16; a simple pyramid
             turns it into four.
         norm_eps: epsilon of all layer norms, for weights trained with another epsilon than timm's.
+        weights: pretrained weights: True for timm's own, which are downloaded, or a file; see `load_backbone_weights`.
+        fold: merge batch norms into convolutions, see `fold_batch_norms`.
 
     Attributes:
         channels: channels of each returned map.
         strides: stride of each returned map.
 
     Raises:
-        InputError: the model does not exist, or one of seemkit's own does not have these options or levels.
+        InputError: the model does not exist, one of seemkit's own does not have these options or levels, or the
+            pretrained weights are missing or do not fit.
     """
 
     def __init__(
@@ -40,18 +46,29 @@ class Backbone(nn.Module):
         options: dict[str, Any] | None = None,
         levels: Sequence[int] = (0, 1, 2, 3),
         norm_eps: float | None = None,
+        *,
+        weights: bool | str | None = None,
+        fold: bool = False,
     ) -> None:
         super().__init__()
         if name in OWN:
+            if weights is True:
+                raise InputError(
+                    f"backbone_weights: timm has no weights of {name}, which is seemkit's own; give a file"
+                )
             body: Any = _own(name, options or {})
             self.read = tuple(levels)
             channels, strides = body.channels, body.strides
         else:
-            body = _timm(name, options or {}, tuple(levels))
+            body = _timm(name, options or {}, tuple(levels), pretrained=weights is True)
             self.read = tuple(range(len(levels)))  # timm's model returns only these
             channels, strides = body.feature_info.channels(), body.feature_info.reduction()
         if not all(0 <= level < len(channels) for level in self.read):
             raise InputError(f"backbone_levels: {list(levels)}: {name} only has maps 0 to {len(channels) - 1}")
+        if isinstance(weights, str):
+            load_backbone_weights(body, Path(weights))
+        if fold:
+            fold_batch_norms(body)
         self.body: nn.Module = body
         self.channels: list[int] = [channels[level] for level in self.read]
         self.strides: list[int] = [strides[level] for level in self.read]
@@ -79,9 +96,20 @@ def _own(name: str, options: dict[str, Any]) -> nn.Module:
     return body
 
 
-def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...]) -> nn.Module:
+def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...], *, pretrained: bool) -> nn.Module:
     import timm
 
     if name not in timm.list_models(name):
         raise InputError(f"backbone: timm has no model {name!r}; use one of timm's, or seemkit's {', '.join(OWN)}")
-    return timm.create_model(name, features_only=True, out_indices=levels, **options)
+    try:
+        model: nn.Module = timm.create_model(
+            name, features_only=True, out_indices=levels, pretrained=pretrained, **options
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        if not pretrained:
+            raise
+        raise InputError(
+            f"backbone_weights: timm's weights of {name} cannot be loaded ({type(error).__name__}); where there is no "
+            "network, give a file"
+        ) from error
+    return model

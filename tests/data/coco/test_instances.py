@@ -140,3 +140,12 @@ def test_object_without_pixels(folder: Path) -> None:
     _, target = CocoInstances(folder, "val", skip_empty=True)[0]
     assert target.crowd.tolist() == [True]
     assert target.phrases == ()
+
+
+def test_what_lies_outside_a_class_is_ignored(folder: Path) -> None:
+    """Object 101 is a star, and only within stars everything is annotated."""
+    _, target = CocoInstances(folder, "val", labeled_within="star")[0]
+    assert target.ignored is not None
+    assert torch.equal(target.ignored, ~target.masks.any(dim=0))
+    with pytest.raises(InputError, match=r"instances_val\.json: labeled_within: no category has the name 'cat'"):
+        CocoInstances(folder, "val", labeled_within="cat")

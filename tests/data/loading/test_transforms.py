@@ -139,12 +139,13 @@ def test_resize_image_leaves_the_target() -> None:
     [ALWAYS, ResizeShortestEdge(20), LargeScaleJitter(48), Torchvision(v2.RandomVerticalFlip(1.0))],
     ids=lambda change: type(change).__name__,
 )
-def test_what_moves_masks_keeps_no_ignored_pixels_in_the_old_place(change) -> None:
+def test_ignored_pixels_move_with_the_masks(change) -> None:
     image, target = sample()
-    target.ignored = target.masks[1]
-    assert change(image, target, generator())[1].ignored is None
+    target.ignored = target.masks[0]
+    _, moved = change(image, target, generator())
+    assert moved.ignored is not None
+    assert torch.equal(moved.ignored, moved.masks[0])
     assert drop_vanished(target).ignored is target.ignored
-    assert target.ignored is not None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,225 @@
+"""Rounds that zoom in: an object is predicted in the whole image, then again in a window around it.
+
+A small object covers few cells of the network's masks. After its first mask, the image is cut around the object and
+encoded again at the size that the architecture's `zoom_side` gives, with the prompts moved into the window and the mask
+as memory. Later rounds use the same window as long as it fits. Source of the idea: RITM (arXiv 2102.06583), section
+"Zoom-In" of its evaluation, and FocalClick (arXiv 2204.02574), section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from seemkit.interactive.rounds import RoundResult, play_round
+from seemkit.model.outputs import Draws
+from seemkit.model.seem import SEEM
+from seemkit.nn.context import ImageContext
+from seemkit.ops.region import Region
+from seemkit.prompts.prepared import DrawnRegion
+from seemkit.prompts.values import Prompt
+from seemkit.types import Size
+
+MARGIN = 1.5
+"""Side of a window, as a multiple of the longer side of the object's box."""
+LEAST_GAIN = 1.25
+"""A window is used only if it enlarges the object at least by this factor."""
+GROWTH = 1.1
+"""A window is replaced when a new one would be this much larger."""
+SLACK = 1.6
+"""A window is replaced when it is this much larger than a new one would be."""
+LEAST_SIDE = 48
+"""Shortest side of a window in pixels."""
+OUTSIDE = -10.0
+"""Mask logit of the pixels outside a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels of an image: its first row and column, and its height and width."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the window."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def contains(self, other: Self) -> bool:
+        """Return whether all pixels of another window are in this one."""
+        rows = self.top <= other.top and other.top + other.height <= self.top + self.height
+        return rows and self.left <= other.left and other.left + other.width <= self.left + self.width
+
+
+@dataclass(frozen=True)
+class PlayedRound:
+    """The result of one round of one object.
+
+    Attributes:
+        result: the network's result in the view.
+        context: the encoded view, whose frame is the window.
+        window: part of the image that the view shows; None for the whole image.
+        frame: height and width of the image.
+    """
+
+    result: RoundResult
+    context: ImageContext
+    window: Window | None
+    frame: Size
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "H W"]:
+        """Mask logits at the size of the image; `OUTSIDE` where the view does not reach."""
+        shown = self.context.restore(self.result.masks[0], mode="bilinear")[0]
+        if self.window is None:
+            return shown
+        logits = shown.new_full(tuple(self.frame), OUTSIDE)
+        logits[self.window.slices] = shown
+        return logits
+
+
+class RoundPlayer:
+    """Plays the rounds of single objects in one image, and zooms in on each if the architecture has a `zoom_side`.
+
+    Args:
+        network: the network.
+        whole: the encoded image, alone.
+        pixels: the image, uint8 [3, h, w], of any size; None to never zoom in.
+        draws: values for the random choices in all rounds.
+    """
+
+    def __init__(
+        self, network: SEEM, whole: ImageContext, pixels: Tensor | None = None, draws: Draws | None = None
+    ) -> None:
+        self.network = network
+        self.whole = whole
+        self.pixels = pixels
+        self.draws = draws
+
+    @property
+    def frame(self) -> Size:
+        """Height and width of the image in whose pixels prompts are given."""
+        return self.whole.frames[0]
+
+    @torch.no_grad()
+    def play(self, prompts: Sequence[Prompt], before: PlayedRound | None = None) -> PlayedRound:
+        """Return the result of a round.
+
+        Args:
+            prompts: all prompts of the object so far, prepared for the frame.
+            before: the previous round; None in the first round.
+        """
+        if before is None:
+            first = self._play(prompts, self.whole, None, None)
+            window = self._window(first, prompts)
+            return first if window is None else self._play_in(window, prompts, first)
+        window = self._window(before, prompts)
+        if _fits(before.window, window, prompts):
+            return self._play(prompts, before.context, before.window, before.result.masks)
+        if window is None:
+            return self._play(prompts, self.whole, None, _memory(before.logits, self.whole))
+        return self._play_in(window, prompts, before)
+
+    def _play_in(self, window: Window, prompts: Sequence[Prompt], before: PlayedRound) -> PlayedRound:
+        assert self.pixels is not None
+        context = self._encode(self.pixels, window)
+        return self._play(prompts, context, window, _memory(before.logits[window.slices], context))
+
+    def _play(
+        self, prompts: Sequence[Prompt], context: ImageContext, window: Window | None, memory: Tensor | None
+    ) -> PlayedRound:
+        moved = prompts if window is None else [p for prompt in prompts if (p := _move(prompt, window)) is not None]
+        result = play_round(self.network, context, [[moved]], memory, self.draws)
+        return PlayedRound(result, context, window, self.frame)
+
+    def _window(self, before: PlayedRound, prompts: Sequence[Prompt]) -> Window | None:
+        """Return the window around an object; None if there is no mask or the window would hardly enlarge it."""
+        zoom_side = self.network.architecture.zoom_side
+        if not zoom_side or self.pixels is None:
+            return None
+        box = _box(prompts, before.logits > 0)
+        if box is None:
+            return None
+        side = max(round(MARGIN * max(box.height, box.width)), LEAST_SIDE)
+        shown = self.whole.sizes[0].height / self.frame.height
+        if zoom_side / side < LEAST_GAIN * shown:
+            return None
+        edges = ((box.top, box.height, self.frame.height), (box.left, box.width, self.frame.width))
+        sides = [min(side, size) for _, _, size in edges]
+        top, left = (
+            min(max(0, start + length // 2 - length_shown // 2), size - length_shown)
+            for (start, length, size), length_shown in zip(edges, sides, strict=True)
+        )
+        return Window(top, left, *sides)
+
+    def _encode(self, pixels: Tensor, window: Window) -> ImageContext:
+        """Return the encoded window, in whose pixels prompts are then given."""
+        factors = pixels.shape[-2] / self.frame.height, pixels.shape[-1] / self.frame.width
+        rows, columns = (
+            slice(start := round(part.start * factor), max(round(part.stop * factor), start + 1))
+            for part, factor in zip(window.slices, factors, strict=True)
+        )
+        part = pixels[:, rows, columns]
+        factor = self.network.architecture.zoom_side / max(part.shape[-2:])
+        size = [max(1, round(length * factor)) for length in part.shape[-2:]]
+        resized = F.interpolate(part[None].float(), size=size, mode="bilinear", antialias=True)[0]
+        return self.network.encode_image([resized], [Size(window.height, window.width)])
+
+
+def _fits(used: Window | None, wanted: Window | None, prompts: Sequence[Prompt]) -> bool:
+    """Return whether the view of the previous round also serves this one."""
+    if used is None or wanted is None:
+        return used is wanted
+    marked = _box(prompts)
+    if marked is not None and not used.contains(marked):
+        return False
+    used_side, wanted_side = (max(window.height, window.width) for window in (used, wanted))
+    return wanted_side <= GROWTH * used_side and used_side <= SLACK * wanted_side
+
+
+def _memory(logits: Float[Tensor, "H W"], context: ImageContext) -> Float[Tensor, "1 1 h w"]:
+    """Return mask logits at the size of a context's frame as the memory of a round in this context."""
+    size, padded = context.sizes[0], context.padded
+    resized = F.interpolate(logits[None, None], tuple(size), mode="bilinear", antialias=True)
+    filled = F.pad(resized, (0, padded.width - size.width, 0, padded.height - size.height), value=OUTSIDE)
+    height, width = context.mask_features.shape[-2:]
+    return F.adaptive_avg_pool2d(filled, (height, width)).to(context.mask_features)
+
+
+def _move(prompt: Prompt, window: Window) -> Prompt | None:
+    """Return a prepared prompt in the pixels of a window; None if it marks no pixel in it."""
+    if not isinstance(prompt, DrawnRegion):
+        return prompt
+    size, start = (window.height, window.width), (window.top, window.left)
+    parts = []
+    for pixels in (prompt.region.positive, prompt.region.negative):
+        moved = pixels - start
+        parts.append(moved[((moved >= 0) & (moved < size)).all(axis=1)])
+    if not sum(map(len, parts)):
+        return None
+    return DrawnRegion(Region(*parts), Size(*size))
+
+
+def _box(prompts: Sequence[Prompt], mask: Bool[Tensor, "H W"] | None = None) -> Window | None:
+    """Return the smallest window with all pixels that positive prompts mark, and all of a mask; None without any."""
+    corners: list[list[int]] = []
+    if mask is not None and bool(mask.any()):
+        rows, columns = (mask.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
+        corners += [[int(rows[place]), int(columns[place])] for place in (0, -1)]
+    for prompt in prompts:
+        if isinstance(prompt, DrawnRegion) and len(prompt.region.positive):
+            corners += [prompt.region.positive.min(axis=0).tolist(), prompt.region.positive.max(axis=0).tolist()]
+    if not corners:
+        return None
+    rows_, columns_ = zip(*corners, strict=True)
+    return Window(min(rows_), min(columns_), max(rows_) - min(rows_) + 1, max(columns_) - min(columns_) + 1)

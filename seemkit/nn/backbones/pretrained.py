@@ -1,0 +1,93 @@
+"""Pretrained weights of backbones, from timm or from a file."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from seemkit.errors import InputError
+
+SAFETENSORS = ".safetensors"
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which trainers keep the weights in a ``.pth`` file."""
+COUNTER = "num_batches_tracked"
+"""Count of a batch norm, which the output does not depend on and some files omit."""
+SHOWN = 3
+
+
+def load_backbone_weights(body: nn.Module, path: Path) -> None:
+    """Load the weights in a file into a backbone.
+
+    Tensors are matched by name if the file has all names of the backbone, otherwise by position if all shapes are equal
+    in this order. What the file has beyond the backbone, such as a classifier, is ignored.
+
+    Args:
+        body: backbone with its batch norms.
+        path: ``.pth`` file that ``torch.load(weights_only=True)`` reads, or safetensors file.
+
+    Raises:
+        InputError: the file is missing or cannot be read, or the tensors do not fit; the message lists the first
+            differences.
+    """
+    own = body.state_dict()
+    body.load_state_dict({**own, **match_tensors(own, read_tensors(path), str(path))})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a ``.pth`` or safetensors file, in the order of the file.
+
+    Raises:
+        InputError: the file is missing, or holds anything but tensors by name.
+    """
+    if not path.is_file():
+        raise InputError(f"backbone_weights: {path}: no such file")
+    try:
+        content = (
+            safetensors.torch.load_file(path)
+            if path.suffix == SAFETENSORS
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise InputError(f"backbone_weights: {path}: not a readable file of weights") from error
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise InputError(f"backbone_weights: {path}: holds no tensors by name; expected the state dict of a backbone")
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def match_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Return the given tensor for each name of a backbone, except the counters of batch norms.
+
+    Args:
+        own: state dict of the backbone.
+        given: tensors in the order of their file.
+        source: file, for messages.
+
+    Raises:
+        InputError: neither names nor positions fit.
+    """
+    own, given = ({n: t for n, t in tensors.items() if not n.endswith(COUNTER)} for tensors in (own, given))
+    if all(name in given and given[name].shape == tensor.shape for name, tensor in own.items()):
+        return {name: given[name] for name in own}
+    pairs = list(zip_longest(own.items(), list(given.items())[: len(own)]))
+    wrong = [
+        f"{mine[0]} {[*mine[1].shape]}, but {'nothing' if its is None else f'{its[0]} {[*its[1].shape]}'}"
+        for mine, its in pairs
+        if its is None or mine[1].shape != its[1].shape
+    ]
+    if wrong:
+        more = f"; {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise InputError(
+            f"backbone_weights: {source}: weights of another backbone; expected {'; expected '.join(wrong[:SHOWN])}"
+            f" there{more}"
+        )
+    return {mine[0]: its[1] for mine, its in pairs}

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from seemkit import Box, Point, Session, Text
+from seemkit.errors import InputError
+from seemkit.interactive.rollout import Rollout
+from seemkit.interactive.zoom import OUTSIDE, PlayedRound, RoundPlayer, Window
+from seemkit.model.seem import SEEM
+from seemkit.types import Size
+from tests.networks import TINY, build, picture
+
+SMALL, LARGE = Box(200, 120, 240, 150), Box(10, 10, 380, 230)
+FRAME = Size(240, 400)
+
+
+@pytest.fixture(scope="module")
+def zooming() -> SEEM:
+    """A network that zooms in, and whose mask of a box is the box: its refiner sees nothing but the marked points."""
+    network = build(replace(TINY, click_field=16, mask_refiner=4, zoom_side=128, visual_points=4096, image_side=160))
+    refiner = network.refiner
+    assert refiner is not None
+    with torch.no_grad():
+        for parameter in refiner.parameters():
+            parameter.zero_()
+        refiner.enter.weight[0, 4, 1, 1] = 100.0  # the narrow positive spots
+        refiner.leave.weight[:, 0] = 10.0
+        refiner.leave.bias.fill_(-500.0)
+    return network
+
+
+@pytest.fixture
+def player(zooming: SEEM) -> RoundPlayer:
+    image = picture(*FRAME)
+    with torch.no_grad():
+        return RoundPlayer(zooming, zooming.encode_image([image]), image)
+
+
+def play(player: RoundPlayer, *prompts, before: PlayedRound | None = None) -> PlayedRound:
+    return player.play(player.network.prepare(prompts, player.frame), before)
+
+
+def center(mask: torch.Tensor) -> tuple[float, float]:
+    """Mean x and y of the pixels of a mask."""
+    rows, columns = mask.nonzero(as_tuple=True)
+    return float(columns.float().mean()) + 0.5, float(rows.float().mean()) + 0.5
+
+
+def iou(played: PlayedRound, box: Box) -> float:
+    truth = torch.zeros(tuple(FRAME), dtype=torch.bool)
+    truth[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = True
+    found = played.logits > 0
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+def test_a_small_object_is_seen_again_from_near(player: RoundPlayer) -> None:
+    played = play(player, SMALL)
+    assert played.window is not None
+    assert played.window.contains(Window(120, 200, 30, 40))
+    assert max(played.window.height, played.window.width) < 160
+    assert max(played.context.sizes[0]) == 128
+    assert played.logits.shape == tuple(FRAME)
+    assert center(played.logits > 0) == pytest.approx((220, 135), abs=2)  # at the right place of the whole image
+    assert iou(played, SMALL) > 2 * iou(play(RoundPlayer(player.network, player.whole), SMALL), SMALL)
+    rows, columns = played.window.slices
+    outside = torch.ones(tuple(FRAME), dtype=torch.bool)
+    outside[rows, columns] = False
+    assert played.logits[outside].unique().tolist() == [OUTSIDE]
+
+
+def test_a_large_object_is_not(player: RoundPlayer) -> None:
+    played = play(player, LARGE)
+    assert played.window is None
+    assert played.context is player.whole
+    assert iou(played, LARGE) > 0.7
+
+
+def test_a_window_serves_until_it_no_longer_fits(player: RoundPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = play(player, SMALL)
+    encoded: list[Size] = []
+    encode = player.network.encode_image
+    monkeypatch.setattr(player.network, "encode_image", lambda *given: encoded.append(given[1][0]) or encode(*given))
+    second = play(player, SMALL, Point(220, 135), Point(3, 3, positive=False), before=first)
+    assert second.context is first.context
+    assert encoded == []
+    third = play(player, SMALL, Box(300, 120, 320, 150), before=second)
+    assert len(encoded) == 1
+    assert third.window is not None
+    assert third.window.contains(Window(120, 200, 30, 120))
+    fourth = play(player, SMALL, LARGE, before=third)
+    assert fourth.window is None
+    assert iou(fourth, LARGE) > 0.7
+
+
+def test_windows_stay_in_the_image(player: RoundPlayer) -> None:
+    for corner in (Box(0, 0, 40, 24), Box(370, 220, 400, 240)):
+        played = play(player, corner)
+        assert played.window is not None
+        assert min(played.window.top, played.window.left) >= 0
+        assert played.window.top + played.window.height <= FRAME.height
+        assert played.window.left + played.window.width <= FRAME.width
+        assert iou(played, corner) > 0.5
+
+
+def test_pixels_may_have_another_size_than_the_frame(zooming: SEEM) -> None:
+    """As in evaluation, where images are resized and their masks are not."""
+    image = torch.nn.functional.interpolate(picture(*FRAME)[None].float(), size=(120, 200))[0].to(torch.uint8)
+    with torch.no_grad():
+        player = RoundPlayer(zooming, zooming.encode_image([image], [FRAME]), image)
+    played = play(player, SMALL)
+    assert played.window is not None
+    assert played.context.frames == [Size(played.window.height, played.window.width)]
+    assert center(played.logits > 0) == pytest.approx((220, 135), abs=4)
+
+
+def test_sessions_and_rollouts_zoom_alike(zooming: SEEM) -> None:
+    image = picture(*FRAME)
+    near, far = Session(zooming, image), Session(zooming, image, zoom=False)
+    found, plain = near.add(SMALL).predict(), far.add(SMALL).predict()
+    assert not torch.equal(found.logits, plain.logits)
+    assert float(plain.logits.min()) != OUTSIDE
+    players = [RoundPlayer(zooming, near.context, image, near._player.draws)]
+    truth = torch.zeros(1, *FRAME, dtype=torch.bool)
+    rollout = Rollout(zooming, near.context, [truth], [[[SMALL]]], players=players)
+    torch.testing.assert_close(rollout.predict()[0][0], found.logits)
+    near.add(Point(3, 3, positive=False)).undo()
+    assert torch.equal(near.predict().logits, found.logits)
+
+
+def test_a_text_alone_is_asked_in_the_whole_image(zooming: SEEM) -> None:
+    session = Session(zooming, picture(*FRAME))
+    assert session.predict(Text("the star")).mask.shape == tuple(FRAME)
+
+
+def test_a_network_without_zoom_plays_in_the_whole_image(tiny_network: SEEM) -> None:
+    image = picture(*FRAME)
+    with torch.no_grad():
+        player = RoundPlayer(tiny_network, tiny_network.encode_image([image]), image)
+    first = play(player, SMALL)
+    assert first.window is None
+    assert play(player, SMALL, Point(3, 3, positive=False), before=first).context is player.whole
+
+
+def test_long_images_are_resized_before_they_are_encoded(zooming: SEEM) -> None:
+    with torch.no_grad():
+        context = zooming.encode_image([picture(*FRAME), picture(64, 64)])
+    assert context.sizes == [Size(96, 160), Size(64, 64)]
+    assert context.frames == [FRAME, Size(64, 64)]
+
+
+def test_a_network_answers_only_what_it_was_trained_for() -> None:
+    session = Session(build(replace(TINY, answers=("visual",))), picture(64, 64))
+    assert session.predict(Point(9, 9)).mask.shape == (64, 64)
+    with pytest.raises(InputError, match=r"^text prompts: this model only answers visual prompts; use another model"):
+        session.predict(Text("the star"))
+    with pytest.raises(InputError, match=r"^segmentation without a prompt: this model only answers visual prompts"):
+        session.panoptic()

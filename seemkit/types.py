@@ -59,6 +59,10 @@ class Phrase:
     tags: tuple[str, ...] = ()
 
 
+Appearance = tuple[int, tuple[str, ...]]
+"""What segments that look alike have in common: class and attributes."""
+
+
 @dataclass(slots=True)
 class Target:
     """The ground truth of one image.
@@ -71,6 +75,8 @@ class Target:
         name: the image's file name, for messages.
         areas: float64 [N], area of each segment as the instance annotation states it. It decides between small, medium
             and large; the area of an outline can differ from that of its mask. None if the annotation states no areas.
+        attributes: words that describe each segment besides its class, for example its color; empty if the annotation
+            has none for any segment.
         ignored: bool [H, W], pixels that the annotation assigns neither to an object nor to the background; the
             evaluation of clicks ignores them. None if there are no such pixels. Transforms for training drop it.
     """
@@ -82,6 +88,11 @@ class Target:
     name: str = ""
     areas: Tensor | None = None
     ignored: Tensor | None = None
+    attributes: tuple[tuple[str, ...], ...] = ()
+
+    def appearance(self, row: int) -> Appearance:
+        """Return what this segment has in common with those that look alike."""
+        return int(self.labels[row]), self.attributes[row] if self.attributes else ()
 
     @property
     def size(self) -> Size:
@@ -144,6 +155,7 @@ class Segment:
         id: the segment's value in the map, at least 1.
         label: index into the vocabulary.
         crowd: True for an unseparated group in ground truth.
+        attributes: words that describe the segment besides its class.
         score: confidence 0..1 of a predicted segment; 1 in ground truth.
     """
 
@@ -151,6 +163,12 @@ class Segment:
     label: int
     crowd: bool = False
     score: float = 1.0
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def appearance(self) -> Appearance:
+        """What this segment has in common with those that look alike."""
+        return self.label, self.attributes
 
 
 @dataclass(slots=True)

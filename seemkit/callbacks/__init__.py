@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from seemkit.callbacks.evaluation.instances import InstanceEvaluation
     from seemkit.callbacks.evaluation.interactive import InteractiveEvaluation
     from seemkit.callbacks.evaluation.panoptic import PanopticEvaluation
+    from seemkit.callbacks.evaluation.referred_regions import ReferredRegionEvaluation
     from seemkit.callbacks.evaluation.referring import ReferringEvaluation
     from seemkit.callbacks.evaluation.video import VideoEvaluation
     from seemkit.callbacks.progress import Progress
@@ -25,6 +26,7 @@ __all__ = [
     "PanopticWriter",
     "PictureGrid",
     "Progress",
+    "ReferredRegionEvaluation",
     "ReferringEvaluation",
     "Report",
     "SaveWeights",
@@ -37,6 +39,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "evaluation.instances": ["InstanceEvaluation"],
         "evaluation.interactive": ["InteractiveEvaluation"],
         "evaluation.panoptic": ["PanopticEvaluation"],
+        "evaluation.referred_regions": ["ReferredRegionEvaluation"],
         "evaluation.referring": ["ReferringEvaluation"],
         "evaluation.video": ["VideoEvaluation"],
         "progress": ["Progress"],

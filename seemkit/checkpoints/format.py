@@ -210,14 +210,29 @@ class _Undrawn(TorchFunctionMode):
 _DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str, *, new_parts: bool = False) -> None:
     """Load weights into the network.
+
+    Args:
+        network: the network.
+        tensors: weights of the network.
+        source: file or folder of the weights, for messages.
+        new_parts: whether parts that the weights know nothing of, such as a mask refiner, keep their initial weights.
 
     Raises:
         InputError: a name or shape does not fit; the network is unchanged.
     """
-    check_fit(network.state_dict(), tensors, source)
-    network.load_state_dict(dict(tensors))
+    own = network.state_dict()
+    if new_parts:
+        parts = {_part(name) for name in tensors}
+        own = {name: tensor for name, tensor in own.items() if _part(name) in parts}
+    check_fit(own, tensors, source)
+    network.load_state_dict(dict(tensors), strict=not new_parts)
+
+
+def _part(name: str) -> str:
+    """Return the part of a network that a weight belongs to."""
+    return name.partition(".")[0]
 
 
 def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:

@@ -74,6 +74,7 @@ class VisualSampler(nn.Module):
         super().__init__()
         for name in options:
             registry.require(name)
+        self.embed_dim = embed_dim
         self.registry = registry
         self.most = most
         self.unmarked = unmarked
@@ -110,7 +111,10 @@ class VisualSampler(nn.Module):
         Raises:
             InputError: a prompt is not valid for this image, or its kind is not installed.
         """
-        return tuple(self.encoder(prompt).prepare(prompt, size, other) for prompt in prompts)
+        return tuple(
+            prompt if isinstance(prompt, EncodedRegion) else self.encoder(prompt).prepare(prompt, size, other)
+            for prompt in prompts
+        )
 
     def forward(self, prompts: Sequence[ImagePrompts], context: PromptContext) -> dict[str, EncodedGroup]:
         """Return the prompts of B images as token groups, by group name; groups without prompts are omitted.
@@ -157,7 +161,10 @@ class VisualSampler(nn.Module):
                 raise InputError(f"prompt kind {kind!r} marks no pixels; describe a region with a kind that marks them")
             parts.append(region)
         sampled = self._sample({(0, 0): Region.union(parts)}, image)
-        return PromptTokens([values[0] for values in sampled.tokens.values], sampled.pooled[0, 0])
+        pooled = sampled.pooled[0, 0]
+        # behind the learned channels are positions in the other image, which say nothing about this one
+        pooled = torch.cat((pooled[: self.embed_dim], torch.zeros_like(pooled[self.embed_dim :])))
+        return PromptTokens([values[0] for values in sampled.tokens.values], pooled)
 
     def _draw(
         self, placed: Sequence[PlacedPrompt], images: ImageContext

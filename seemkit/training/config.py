@@ -56,6 +56,9 @@ class Sampling:
         name_classes: whether to prompt an image without phrases by the names of some of its classes; their number is
             drawn like that of phrases, and a name refers to all segments of its class.
         rounds: maximum number of click rounds before the step; drawn uniformly from 0 to this.
+        stuff: whether stuff is visually prompted too, not only things.
+        referred: probability that a visually prompted object is described by a region of another image instead; see
+            `seemkit.training.referred_regions`.
         user: simulated user who gives the first prompts.
     """
 
@@ -63,6 +66,8 @@ class Sampling:
     phrases: int = 4
     name_classes: bool = True
     rounds: int = 5
+    stuff: bool = False
+    referred: float = 0.0
     user: SimulatedUser = field(default_factory=SimulatedUser)
 
 

@@ -31,6 +31,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
 from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
+from seemkit.training.referred_regions import refer
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
 from seemkit.types import Batch, Size, Vocabulary
@@ -44,7 +45,8 @@ class SeemModule(lightning.LightningModule):
     """Trains a SEEM network.
 
     Args:
-        architecture: sizes and switches of the network; None takes those of `weights`.
+        architecture: sizes and switches of the network; None takes those of `weights`. With both, parts that only the
+            architecture has, such as a mask refiner, start with random weights.
         optimization: optimizer and schedule.
         sampling: prompts of each image in a step.
         loss_weights: weights of the losses.
@@ -72,6 +74,7 @@ class SeemModule(lightning.LightningModule):
         self.weights = weights
         sampling.user.check(installed())
         found = None if weights is None else find(weights)
+        adapted = architecture is not None
         if architecture is None:
             if found is None:
                 raise InputError("model: has no architecture; give model.architecture, or model.weights, which has one")
@@ -83,7 +86,7 @@ class SeemModule(lightning.LightningModule):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
         if found is not None:
-            fill(self.network, found.tensors, found.source)
+            fill(self.network, found.tensors, found.source, new_parts=adapted)
         self.aligner: RegionAlignment | None = None
         if architecture.table == "composed":
             raise InputError(
@@ -139,6 +142,8 @@ class SeemModule(lightning.LightningModule):
         shared, generators = self._generators(len(batch))
         context = self.network.encode_image(batch.images)
         sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
+        if self.sampling.referred:
+            sampled = refer(sampled, batch, context, self.network, self.sampling.referred, generators)
         targets = pad_targets(batch.targets, [one.segments for one in sampled], context.padded)
         classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
         terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)

@@ -67,7 +67,7 @@ def sample_prompts(
     sampler: VisualSampler,
     generators: Sequence[torch.Generator],
 ) -> list[SampledPrompts]:
-    """Return visual prompts for random things, and random phrases, for each image of a batch.
+    """Return visual prompts for random segments, and random phrases, for each image of a batch.
 
     Args:
         targets: targets of the images.
@@ -130,8 +130,8 @@ def _first_prompts(
     sampler: VisualSampler,
     generator: torch.Generator,
 ) -> dict[int, list[Prompt]]:
-    """Return the first prompts of random things, by row."""
-    things = [row for row in rows if vocabulary.things[int(target.labels[row])]]
+    """Return the first prompts of random segments, by row."""
+    things = [row for row in rows if sampling.stuff or vocabulary.things[int(target.labels[row])]]
     found: dict[int, list[Prompt]] = {}
     for row in _shuffled(things, generator):
         if len(found) == sampling.objects:

@@ -15,6 +15,7 @@ from seemkit.cluster.csv_logger import CSVLogger
 from seemkit.data import CocoDataModule
 from seemkit.data.loading.object_crop import ObjectCrop
 from seemkit.data.scenes import write_scenes
+from seemkit.errors import InputError
 from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.model.seem import SEEM
 from seemkit.nn.backbones.backbone import Backbone
@@ -121,3 +122,16 @@ def test_a_visual_network_with_a_refiner_learns(scenes: Path, tmp_path: Path) ->
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert float(rows[0]["train/object_dice"]) == 0
     assert float(rows[0]["train/refined_dice"]) > 0
+
+
+def test_an_architecture_can_add_a_part_to_weights(tmp_path: Path) -> None:
+    first = SeemModule(TINY, seed=1)
+    first.network.save(tmp_path / "model")
+    both = SeemModule(replace(TINY, mask_refiner=8), weights=str(tmp_path / "model"))
+    assert both.network.refiner is not None
+    for name, tensor in first.network.state_dict().items():
+        assert torch.equal(both.network.state_dict()[name], tensor)
+    with pytest.raises(InputError, match=r"weights of another architecture; of another shape: .*queries"):
+        SeemModule(replace(TINY, queries=11), weights=str(tmp_path / "model"))
+    with pytest.raises(InputError, match="weights of another architecture; missing: decoder"):
+        SeemModule(replace(TINY, decoder_layers=5), weights=str(tmp_path / "model"))

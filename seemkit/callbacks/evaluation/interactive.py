@@ -44,6 +44,7 @@ class InteractiveEvaluation(Evaluation):
             official SEEM evaluation, see `official_click`.
         starts: prompt kinds, for example ``scribble`` or ``box``; for each, the IoU after a single first prompt of
             this kind is also reported, as ``iou_1<kind>``.
+        stuff: whether stuff is clicked once too; its mean IoU is reported as ``iou_1click_stuff``.
         zoom: whether to zoom in on objects as a session does, if the network's architecture has a `zoom_side`.
 
     Raises:
@@ -55,26 +56,51 @@ class InteractiveEvaluation(Evaluation):
         clicks: int = 20,
         rule: Literal["exact", "official"] = "exact",
         starts: Sequence[str] = (),
+        stuff: bool = False,
         zoom: bool = True,
     ) -> None:
         if rule not in RULES:
             raise InputError(f"InteractiveEvaluation.rule is {rule!r}; use one of {', '.join(RULES)}")
         for kind in starts:
             installed().require(kind)
-        self.clicks, self.rule, self.starts, self.zoom = clicks, RULES[rule], tuple(starts), zoom
+        self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
+        self.stuff, self.zoom = stuff, zoom
 
     def start(self, module: SeemModule) -> None:
         """Start fresh metrics."""
         self._iou = InteractiveIoU(self.clicks).to(module.device)
-        self._first = {kind: MeanMetric().set_dtype(torch.float64).to(module.device) for kind in self.starts}
+        names = [*(f"iou_1{kind}" for kind in self.starts), *(["iou_1click_stuff"] if self.stuff else [])]
+        self._first = {name: MeanMetric().set_dtype(torch.float64).to(module.device) for name in names}
 
     def update(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
-        """Segment the things of every image, click by click."""
+        """Segment the things of every image, click by click, and what is asked for once."""
         things = torch.tensor(module.vocabulary.things, device=module.device)
         rows = [_promptable(target, things) for target in batch.targets]
+        if any(rows):
+            self._click_things(module, context, batch, rows)
+        for kind in self.starts:
+            given = [
+                [first_prompts(module, kind, target, row) for row in chosen]
+                for target, chosen in zip(batch.targets, rows, strict=True)
+            ]
+            self._ask_once(f"iou_1{kind}", module, context, batch, rows, given)
+        if self.stuff:
+            rows = [_promptable(target, ~things) for target in batch.targets]
+            clicks = [
+                [[center_click(target.masks[row])] for row in chosen]
+                for target, chosen in zip(batch.targets, rows, strict=True)
+            ]
+            self._ask_once("iou_1click_stuff", module, context, batch, rows, clicks)
+
+    def compute(self) -> Mapping[str, Tensor]:
+        """Return ``noc_85``, ``k_noc_85``, ``nof_85``, ``iou_1click`` and so on, ``iou_1<kind>``, and ``iou_curve``."""
+        return {**self._iou.compute(), **{name: metric.compute() for name, metric in self._first.items()}}
+
+    def _click_things(
+        self, module: SeemModule, context: ImageContext, batch: Batch, rows: Sequence[Sequence[int]]
+    ) -> None:
+        """Segment the objects of every image, click by click."""
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
-        if not sum(map(len, masks)):
-            return
         clicks: list[list[list[Prompt]]] = [[[center_click(mask)] for mask in image] for image in masks]
         ignored = [target.ignored for target in batch.targets]
         players = self._players(module, context, batch)
@@ -84,12 +110,6 @@ class InteractiveEvaluation(Evaluation):
         ):
             self._iou.update(ious)
             self._note_worst(pixels, target, ious, found, truth)
-        for kind in self.starts:
-            self._start_with(kind, module, context, batch, rows)
-
-    def compute(self) -> Mapping[str, Tensor]:
-        """Return ``noc_85``, ``k_noc_85``, ``nof_85``, ``iou_1click`` and so on, ``iou_1<kind>``, and ``iou_curve``."""
-        return {**self._iou.compute(), **{f"iou_1{kind}": metric.compute() for kind, metric in self._first.items()}}
 
     def _click(self, rollout: Rollout, batch: Batch) -> tuple[list[Float[Tensor, "P R"]], list[Bool[Tensor, "P H W"]]]:
         """Return for each image the IoU of every object after each round, and the last masks."""
@@ -111,14 +131,16 @@ class InteractiveEvaluation(Evaluation):
             rollout.correct(answer, done)
         return [torch.stack(curve + curve[-1:] * (self.clicks - len(curve)), dim=1) for curve in curves], found
 
-    def _start_with(
-        self, kind: str, module: SeemModule, context: ImageContext, batch: Batch, rows: Sequence[Sequence[int]]
+    def _ask_once(
+        self,
+        name: str,
+        module: SeemModule,
+        context: ImageContext,
+        batch: Batch,
+        rows: Sequence[Sequence[int]],
+        prompts: Sequence[Sequence[Sequence[Prompt]]],
     ) -> None:
-        """Add the IoU of every object after one prompt of a kind; objects that the kind cannot mark are skipped."""
-        prompts = [
-            [first_prompts(module, kind, target, row) for row in chosen]
-            for target, chosen in zip(batch.targets, rows, strict=True)
-        ]
+        """Add the IoU of every object after one round to a metric; objects without prompts are skipped."""
         masks = [target.masks[chosen] for target, chosen in zip(batch.targets, rows, strict=True)]
         if not any(given for image in prompts for given in image):
             return
@@ -126,7 +148,7 @@ class InteractiveEvaluation(Evaluation):
         answer = _checked(rollout.predict(), batch)
         for logits, truth, given, target in zip(answer, masks, prompts, batch.targets, strict=True):
             prompted = torch.tensor([bool(p) for p in given], dtype=torch.bool, device=truth.device)
-            self._first[kind].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
+            self._first[name].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
 
     def _players(self, module: SeemModule, context: ImageContext, batch: Batch) -> list[RoundPlayer]:
         """Return what zooms in on the objects of each image; nothing if the network does not zoom in."""
@@ -151,7 +173,12 @@ class InteractiveEvaluation(Evaluation):
 
 
 def _promptable(target: Target, things: Tensor) -> list[int]:
-    """Return the rows of a target to segment: things with at least one pixel that are not crowds."""
+    """Return the rows of a target to segment: things with at least one pixel that are not crowds.
+
+    Args:
+        target: target of the image.
+        things: bool [K], whether each class is a thing.
+    """
     return (things[target.labels] & ~target.crowd & target.masks.flatten(1).any(dim=1)).nonzero()[:, 0].tolist()
 
 

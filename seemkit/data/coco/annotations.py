@@ -143,5 +143,19 @@ def _read_segments(annotation: dict[str, Any], label_of: dict[int, int], where: 
         if category_id not in label_of:
             raise InputError(f"{place}: category_id {category_id} is not in 'categories'; add it there")
         crowd = bool(field(record, "iscrowd", int, place))
-        segments[segment_id] = Segment(segment_id, label_of[category_id], crowd)
+        segments[segment_id] = Segment(
+            segment_id, label_of[category_id], crowd, attributes=read_attributes(record, place)
+        )
     return tuple(segments.values())
+
+
+def read_attributes(record: dict[str, Any], where: str) -> tuple[str, ...]:
+    """Return the words of the optional list ``attributes`` of a segment or object.
+
+    Raises:
+        InputError: it is not a list of strings.
+    """
+    words = record.get("attributes", [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"{where}: 'attributes' must be a list of words, for example [\"red\"]")
+    return tuple(words)

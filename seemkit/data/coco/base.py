@@ -90,12 +90,14 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
 
     def _read_target(self, annotation: A, size: Size) -> Target:
         """Return the target of an image of this size."""
+        attributes = tuple(segment.attributes for segment in annotation.segments)
         return Target(
             masks=self._read_masks(annotation, size),
             labels=torch.tensor([segment.label for segment in annotation.segments], dtype=torch.int64),
             crowd=torch.tensor([segment.crowd for segment in annotation.segments], dtype=torch.bool),
             phrases=self._phrases.get(annotation.image_id, ()),
             name=annotation.image_name,
+            attributes=attributes if any(attributes) else (),
         )
 
     def files(self, annotation: A) -> list[tuple[str, StoredFile]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seemkit.data.coco.annotations import ImageAnnotation, read_categories
+from seemkit.data.coco.annotations import ImageAnnotation, read_attributes, read_categories
 from seemkit.data.coco.segmentation import Shape, read_shape
 from seemkit.errors import InputError
 from seemkit.io.json_file import field, read_json
@@ -86,5 +86,6 @@ def _read_object(record: dict[str, Any], label_of: dict[int, int], where: str) -
     annotation_id, category_id = field(record, "id", int, where), field(record, "category_id", int, where)
     if category_id not in label_of:
         raise InputError(f"{where}: category_id {category_id} is not in 'categories'; add it there")
-    segment = Segment(annotation_id, label_of[category_id], bool(field(record, "iscrowd", int, where)))
+    crowd, attributes = bool(field(record, "iscrowd", int, where)), read_attributes(record, where)
+    segment = Segment(annotation_id, label_of[category_id], crowd, attributes=attributes)
     return field(record, "image_id", int, where), segment, read_shape(record, where)

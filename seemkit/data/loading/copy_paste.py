@@ -46,6 +46,11 @@ def paste(sample: Sample, other: Sample, generator: torch.Generator) -> Sample:
         crowd=torch.cat((target.crowd, given.crowd[row : row + 1])),
         phrases=target.phrases,
         name=target.name,
+        attributes=(*_attributes(target), _attributes(given)[row]) if target.attributes or given.attributes else (),
         ignored=None if target.ignored is None else target.ignored & ~mask,
     )
     return torch.where(mask, source, image), drop_vanished(joined)
+
+
+def _attributes(target: Target) -> tuple[tuple[str, ...], ...]:
+    return target.attributes or ((),) * len(target.masks)

@@ -217,6 +217,7 @@ def drop_vanished(target: Target) -> Target:
         crowd=target.crowd[keep],
         phrases=phrases,
         areas=None if target.areas is None else target.areas[keep],
+        attributes=tuple(words for words, kept in zip(target.attributes, keep.tolist(), strict=False) if kept),
     )
 
 

@@ -208,6 +208,7 @@ def _dump(path: Path, record: Record) -> None:
 def _segments(scene: Scene, index: int) -> list[Record]:
     """Return the `segments_info` of a scene."""
     areas = np.bincount(scene.ids.ravel())
+    colors = {thing.id: [thing.color] for thing in scene.things}
     records = []
     for number, box in enumerate(ndimage.find_objects(scene.ids), start=1):
         rows, columns = box
@@ -218,6 +219,7 @@ def _segments(scene: Scene, index: int) -> list[Record]:
                 "area": int(areas[number]),
                 "bbox": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
                 "iscrowd": 0,
+                "attributes": colors.get(number, []),
             }
         )
     return records

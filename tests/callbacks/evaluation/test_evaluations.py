@@ -80,6 +80,18 @@ def test_other_starts(module, context, batch):
     assert 0.4 < found["iou_1scribble"] <= 1
 
 
+def test_stuff_is_clicked_once(module, context, batch):
+    found = run(InteractiveEvaluation(clicks=1, stuff=True), module, context, batch)
+    ious = [
+        iou(Session.of(module.network, context.repeat(index, 1)).predict(center_click(mask)).mask, mask)
+        for index, target in enumerate(batch.targets)
+        for mask, label in zip(target.masks, target.labels.tolist(), strict=True)
+        if not module.vocabulary.things[label]
+    ]
+    assert found["iou_1click_stuff"] == pytest.approx(sum(ious) / len(ious), abs=0.03)
+    assert found["iou_1click"] == run(InteractiveEvaluation(clicks=1), module, context, batch)["iou_1click"]
+
+
 def test_ignored_pixels_are_not_judged(module, context, batch):
     """With everything ignored but a pixel of each object's inside, whatever is found on it counts alone."""
     for target in batch.targets:

@@ -13,7 +13,7 @@ a complete kind, and `seemkit.testing.check_prompt_encoder` tests a kind.
 * The hook: `hookimpl`, and `Register`, the type of its argument.
 * Token groups: `Group` and `Role` for a new group; `TEXT_PROMPT` and `VISUAL_PROMPT`, existing groups that a kind can
   join; `TEXT_QUERY` and `VISUAL_QUERY`, the queries that can read a new group.
-* Pixels: `Region`, `Size`, `paint`, `square`, `center_click`, `load_image`.
+* Pixels: `Region`, `Size`, `paint`, `square`, `center_click`, `load_image`, `UserImage`.
 * Checks of fields: `check_lengths`, `check_mask`, `check_numbers`, `check_path`, `check_sign`, `Path2D`.
 * Reading and writing: `read_numbers`, `read_path`; `parse_prompt`, `prompt_from_json` and `prompt_to_json` for prompts
   inside a prompt.
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
-from seemkit.io.image import load_image
+from seemkit.io.user_image import UserImage, load_image
 from seemkit.nn.context import ImageContext
 from seemkit.nn.tokens import TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Group, Role
 from seemkit.ops.generators import numpy_generator
@@ -72,6 +72,7 @@ __all__ = [
     "Subject",
     "Text",
     "TokenPromptEncoder",
+    "UserImage",
     "center_click",
     "check_lengths",
     "check_mask",

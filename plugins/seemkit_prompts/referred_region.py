@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from seemkit.plugin import (
@@ -23,6 +25,7 @@ from seemkit.plugin import (
     Size,
     Subject,
     TokenPromptEncoder,
+    UserImage,
     hookimpl,
     load_image,
     parse_prompt,
@@ -31,6 +34,8 @@ from seemkit.plugin import (
 )
 
 SEEMKIT_API = 2
+USER_IMAGES = (Tensor, str, Path, np.ndarray, Image.Image)
+"""Types of `UserImage`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +43,7 @@ class RegionOf(Prompt):
     """A region of another image that shows the object.
 
     Attributes:
-        image: the other image: a file, a uint8 tensor [3, H, W], or the `context` of a session with the same network,
+        image: the other image, in any form that a session takes, or the `context` of a session with the same network,
             which is not encoded again.
         prompts: prompts that mark the region in the other image, of any kinds that mark pixels.
 
@@ -47,7 +52,7 @@ class RegionOf(Prompt):
             images.
     """
 
-    image: ImageContext | Tensor | str | Path
+    image: ImageContext | UserImage
     prompts: tuple[Prompt, ...]
 
     def __post_init__(self) -> None:
@@ -60,9 +65,10 @@ class RegionOf(Prompt):
                 )
         if not any(prompt.positive for prompt in prompts):
             raise InputError("referred-region: no prompt marks a region in the other image; give a positive prompt")
-        if not isinstance(self.image, (ImageContext, Tensor, str, Path)):
+        if not isinstance(self.image, (ImageContext, *USER_IMAGES)):
             raise InputError(
-                f"referred-region: image is a {type(self.image).__name__}; expected a file, a tensor or a context"
+                f"referred-region: image is a {type(self.image).__name__}; expected a file, a Pillow image, an array, "
+                "a tensor or a context"
             )
         if isinstance(self.image, ImageContext) and len(self.image) != 1:
             raise InputError(

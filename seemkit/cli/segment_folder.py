@@ -15,7 +15,8 @@ from seemkit.cli.prompts_file import named_prompts
 from seemkit.cli.segment import SegmentOptions, check, find, write
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
-from seemkit.io.image import image_files, load_image
+from seemkit.io.image import image_files
+from seemkit.io.user_image import load_image
 from seemkit.model.seem import SEEM
 
 

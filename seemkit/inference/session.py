@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -17,7 +16,7 @@ from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.zoom import PlayedRound, RoundPlayer
-from seemkit.io.image import load_image
+from seemkit.io.user_image import UserImage, load_image
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
@@ -38,18 +37,18 @@ class Session:
 
     Args:
         network: the network, in evaluation mode as `SEEM.from_pretrained` returns it.
-        image: image file, or uint8 tensor [3, H, W], RGB.
+        image: image file, Pillow image, array or tensor; see `seemkit.io.user_image.UserImage`.
         seed: seed for choosing the object queries that visual queries copy.
         classes: class names for labels; None for those of the network.
         zoom: whether to zoom in on small objects, if the model does so (`seemkit.interactive.zoom`).
 
     Raises:
-        InputError: the file is not a readable image, a side of the image is smaller than 32 pixels, or an argument
-            has the wrong type.
+        InputError: the image is not readable, a side is smaller than 32 pixels, an array does not have the pixels of
+            an image, or an argument has the wrong type.
     """
 
     def __init__(
-        self, network: SEEM, image: str | Path | Tensor, seed: int = 0, classes: Classes = None, *, zoom: bool = True
+        self, network: SEEM, image: UserImage, seed: int = 0, classes: Classes = None, *, zoom: bool = True
     ) -> None:
         pixels = load_image(image)
         _check_arguments(network, seed)

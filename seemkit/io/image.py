@@ -53,32 +53,7 @@ def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
         raise InputError(
             f"{path}: is {image.width} by {image.height} pixels; an image needs at least {MIN_SIDE} on each side"
         )
-    return torch.from_numpy(np.array(_to_rgb(image, path))).permute(2, 0, 1).contiguous()
-
-
-def check_pixels(image: Tensor) -> Tensor:
-    """Return the image if it is uint8 [3, H, W] with sides of at least 32 pixels.
-
-    Raises:
-        InputError: the image has another type, shape or size.
-    """
-    if not isinstance(image, Tensor):
-        raise InputError(f"image: a {type(image).__name__}; expected a file or a uint8 tensor [3, H, W]")
-    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or min(image.shape[1:]) < MIN_SIDE:
-        raise InputError(
-            f"image: {image.dtype} of shape {[*image.shape]}; expected torch.uint8 [3, H, W], 0..255, with sides of at "
-            f"least {MIN_SIDE} pixels"
-        )
-    return image
-
-
-def load_image(image: str | Path | Tensor) -> Tensor:
-    """Return a user's image as uint8 [3, H, W], RGB, from a file, with EXIF orientation applied, or such a tensor.
-
-    Raises:
-        InputError: the file is not a readable image, or the tensor has another type or shape.
-    """
-    return read_image(str(image), upright=True) if isinstance(image, (str, Path)) else check_pixels(image)
+    return torch.from_numpy(np.array(to_rgb(image, path))).permute(2, 0, 1).contiguous()
 
 
 def open_image(path: str | StoredFile) -> Image.Image:
@@ -137,8 +112,16 @@ def _opened(path: str | StoredFile) -> Iterator[Image.Image]:
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file") from error
 
 
-def _to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
-    """Return the image in mode RGB."""
+def to_rgb(image: Image.Image, path: str | StoredFile) -> Image.Image:
+    """Return the image in mode RGB, without alpha, with 8 bits per channel.
+
+    Args:
+        image: the image, in any mode.
+        path: its file, for messages.
+
+    Raises:
+        InputError: it has 32 bits per channel, or its mode cannot be converted.
+    """
     if image.mode.startswith("I"):
         return _scale_16_bits(image, path).convert("RGB")
     if image.mode == "F":

@@ -401,13 +401,16 @@ def test_a_file_and_its_pixels_are_the_same(network, tmp_path: Path):
         assert same(Session(network, file).add(HERE).predict(), expected)
 
 
-@pytest.mark.parametrize("shape", [(3, 31, 90), (3, 90, 31), (1, 60, 90), (60, 90, 3), (60, 90), (1, 3, 60, 90)])
-def test_bad_tensors(tiny_network, shape):
-    with pytest.raises(InputError, match=r"expected torch.uint8 \[3, H, W\], 0..255, with sides of at least 32"):
-        Session(tiny_network, torch.zeros(shape, dtype=torch.uint8))
+def test_images_in_memory_are_those_of_files(tiny_network):
+    """Other forms: tests/io/test_user_image.py."""
+    pixels = picture(60, 90)
+    array = pixels.permute(1, 2, 0).numpy()
+    expected = Session(tiny_network, pixels).add(HERE).predict()
+    for image in (array, array / 255, Image.fromarray(array.copy())):
+        assert same(Session(tiny_network, image).add(HERE).predict(), expected)
 
 
-@pytest.mark.parametrize("image", [torch.rand(3, 60, 90), np.zeros((3, 60, 90), dtype=np.uint8), None])
+@pytest.mark.parametrize("image", [torch.zeros(3, 31, 90, dtype=torch.uint8), torch.randn(3, 60, 90), None])
 def test_what_is_no_image(tiny_network, image):
     with pytest.raises(InputError, match=r"image: .*; expected"):
         Session(tiny_network, image)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from seemkit.checkpoints.cache import obtain
+from seemkit.checkpoints.catalog import PUBLISHED, SHIPPED, published_variant
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.checkpoints.format import (
     ARCHITECTURE,
@@ -18,14 +20,12 @@ from seemkit.checkpoints.format import (
     read_weights,
 )
 from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
-from seemkit.checkpoints.variants import OFFICIAL, PUBLISHED
+from seemkit.checkpoints.variants import FILES, OFFICIAL
 from seemkit.errors import InputError
 from seemkit.nn.architecture import Architecture
 from seemkit.types import Vocabulary
 
 CHECKPOINTS = (".pt", ".pth")
-SHIPPED = {path.name: path for path in (Path(__file__).parent / "models").glob("*/")}
-"""Folders of the shipped models, by name."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
     """Return the weights of a model.
 
     Args:
-        source: ``"scenes-tiny"``, which seemkit includes; a folder with ``architecture.yaml`` and
-            ``model.safetensors``; a ``.pt`` file of the official code; or ``"organization/name"`` of a repository on
-            the Hugging Face Hub with one of these. An existing folder or file has priority.
+        source: name of a shipped or published model; a folder with ``architecture.yaml`` and ``model.safetensors``; a
+            ``.pt`` file of the official code; or ``"organization/name"`` of a repository on the Hugging Face Hub with
+            one of these. An existing folder or file has priority.
         variant: name of the published model, for files of the official code only. A repository of ``.pt`` files needs
-            it. For a single file, None guesses it from names and shapes; these are equal in v0, v1 and demo, so v1 is
-            assumed.
+            it. For a single file, None finds it by the SHA-256 of the published files, otherwise by names and shapes;
+            these are equal in v0, v1 and demo, so v1 is then assumed.
 
     Raises:
         InputError: nothing of that name is found, it cannot be read, or the variant does not fit.
     """
     path = Path(source)
-    if str(source) in SHIPPED and not path.exists():
-        path = SHIPPED[str(source)]
+    if str(source) in (*SHIPPED, *PUBLISHED) and not path.exists():
+        path = obtain(str(source))
     if path.suffix in CHECKPOINTS:
         return from_official(path, variant)
     if path.exists():
@@ -75,9 +75,9 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         return _from_hub(str(source), variant)
     raise InputError(
-        f"{source}: no such folder or file, not a shipped model ({', '.join(SHIPPED)}) and not a repository name like "
-        f"'organization/name'; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, as `seemkit fit` "
-        "and `seemkit convert` write it"
+        f"{source}: no such folder or file, not the name of a model ({', '.join((*SHIPPED, *PUBLISHED))}) and not a "
+        f"repository name like 'organization/name'; a model is a folder with {ARCHITECTURE} and {WEIGHTS}, as "
+        "`seemkit fit` and `seemkit convert` write it"
     )
 
 
@@ -92,7 +92,7 @@ def from_official(path: Path, variant: str | None = None) -> Pretrained:
         InputError: the file cannot be read, the variant is unknown, or no variant fits the file.
     """
     tensors = read_checkpoint(path)
-    architecture = architecture_of(variant or guess_variant(tensors, str(path)))
+    architecture = architecture_of(variant or published_variant(path) or guess_variant(tensors, str(path)))
     return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture), None, str(path))
 
 
@@ -110,13 +110,11 @@ def _from_hub(repository: str, variant: str | None) -> Pretrained:
             raise InputError(f"{repository}: {name}: {hint}; no local folder or file has that name either") from error
 
     if variant is None and repository == OFFICIAL:
-        raise InputError(f"{repository}: holds several models; give a variant: {', '.join(PUBLISHED)}")
+        raise InputError(f"{repository}: holds several models; give a variant: {', '.join(FILES)}")
     if variant is None:
         folder = fetch(ARCHITECTURE).parent
         fetch(WEIGHTS)
         return find(folder)
-    if variant not in PUBLISHED:
-        raise InputError(
-            f"{repository}: no file of variant {variant!r} is published; choose from: {', '.join(PUBLISHED)}"
-        )
-    return from_official(fetch(PUBLISHED[variant]), variant)
+    if variant not in FILES:
+        raise InputError(f"{repository}: no file of variant {variant!r} is published; choose from: {', '.join(FILES)}")
+    return from_official(fetch(FILES[variant]), variant)

@@ -48,8 +48,8 @@ class ClassVectors:
     vectors: Tensor
 
 
-def save_model(
-    network: nn.Module,
+def write_model(
+    tensors: Mapping[str, Tensor],
     architecture: Architecture,
     vocabulary: Vocabulary | None,
     classes: ClassVectors | None,
@@ -62,7 +62,7 @@ def save_model(
     The folder also names the packages of the prompt kinds in use.
 
     Args:
-        network: network whose weights are written.
+        tensors: weights of the network by name.
         architecture: architecture of the network.
         vocabulary: class names of the network, or None.
         classes: vectors of the class names, or None.
@@ -76,10 +76,10 @@ def save_model(
     with replacing(folder / ARCHITECTURE) as path:
         path.write_text(yaml.safe_dump(content, sort_keys=False))
     with replacing(folder / WEIGHTS) as path:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if half:
-            tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-        safetensors.torch.save_file(tensors, path)
+            own = {name: t.half() if t.is_floating_point() else t for name, t in own.items()}
+        safetensors.torch.save_file(own, path)
         path.chmod((folder / ARCHITECTURE).stat().st_mode)  # safetensors makes its file readable by the owner only
     (folder / CLASSES).unlink(missing_ok=True)
     if classes is not None:

@@ -51,7 +51,7 @@ VARIANTS: Final[dict[str, Architecture]] = _variants()
 OFFICIAL: Final = "xdecoder/SEEM"
 """The Hugging Face repository of the published models."""
 
-PUBLISHED: Final[dict[str, str]] = {
+FILES: Final[dict[str, str]] = {
     "focal-t-v0": "seem_focalt_v0.pt",
     "focal-l-v0": "seem_focall_v0.pt",
     "focal-t-v1": "seem_focalt_v1.pt",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from seemkit.checkpoints.catalog import published_variant
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.checkpoints.format import fill
 from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
@@ -14,7 +15,7 @@ from seemkit.model.seem import SEEM
 
 SEEM_ONLY = ("queries.memory_", "sampler.")
 """Prefixes of the names of weights that X-Decoder lacks."""
-XDECODER_ONLY = ("caping_embed", "pos_embed_caping", "self_attn_mask", "bbox_embed")
+XDECODER_ONLY = ("backbone_proj", "caping_embed", "pos_embed_caping", "self_attn_mask", "bbox_embed")
 """Words in the names of weights that only X-Decoder has."""
 
 
@@ -24,20 +25,21 @@ def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
     Args:
         path: ``.pt`` file.
         out: output folder.
-        variant: name of the published model; None to guess it from names and shapes.
+        variant: name of the published model; None to find it by the file's SHA-256, or guess it from names and shapes.
 
     Raises:
         InputError: the file is unreadable or holds another model, so nothing is written; or `out` cannot be written.
     """
     tensors = read_checkpoint(path)
-    name = variant or guess_variant(tensors, str(path))
+    by_sum = published_variant(path)
+    name = variant or by_sum or guess_variant(tensors, str(path))
     architecture = architecture_of(name)
     network = SEEM(architecture, COCO_PANOPTIC)
     renamed = rename(tensors, architecture)
     if not any(own.startswith(SEEM_ONLY) for own in renamed):
         raise InputError(f"{path}: an X-Decoder checkpoint, without visual prompts; use `seemkit convert xdecoder`")
     fill(network, renamed, str(path))
-    return _write(network, out, f"{path}: {name}{'' if variant else _assumed(name)}")
+    return _write(network, out, f"{path}: {name}{'' if variant or by_sum else _assumed(name)}")
 
 
 def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:

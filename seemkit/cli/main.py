@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seemkit._version import __version__
-from seemkit.cli import data
+from seemkit.cli import data, models
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
 from seemkit.errors import InputError
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_segment(verbs)
     _add_track(verbs)
     data.add_to(verbs)
+    models.add_to(verbs)
     _add_convert(verbs)
     _add_slurm(verbs)
     _add_plugins(verbs)
@@ -126,7 +127,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
-        help="folder of weights, official .pt file, ORGANIZATION/NAME, or shipped model (default: %(default)s)",
+        help="name that seemkit models lists, folder of weights, official .pt file, ORGANIZATION/NAME (%(default)s)",
     )
     parser.add_argument("--variant", help="published model of an official file, for example focal-t-v1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")

@@ -8,7 +8,6 @@ from seemkit.nn.architecture import Architecture
 from seemkit.nn.click_field import ClickField
 from seemkit.nn.decoder import Decoder
 from seemkit.nn.deformable import DeformablePixelDecoder
-from seemkit.nn.language import LanguageTower
 from seemkit.nn.mask_refiner import STRIDE, MaskRefiner
 from seemkit.nn.pixel_decoder import PixelDecoder
 from seemkit.nn.region_head import RegionHead
@@ -20,11 +19,6 @@ def build_pixel_decoder(a: Architecture, channels: Sequence[int]) -> PixelDecode
     if a.pixel_decoder == "deformable":
         return DeformablePixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes)
     return PixelDecoder(channels, a.embed_dim, a.embed_dim, **sizes, fine_masks=a.fine_masks)
-
-
-def build_language(a: Architecture) -> LanguageTower:
-    """Return the text tower."""
-    return LanguageTower(a.text_embed_dim, a.text_layers, a.text_num_heads, a.embed_dim, logit_scale=a.logit_scale)
 
 
 def build_decoder(a: Architecture, mask_dim: int) -> Decoder:

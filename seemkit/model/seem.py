@@ -16,12 +16,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seemkit.checkpoints.find import find
-from seemkit.checkpoints.format import ClassVectors, build_filled, save_model
+from seemkit.checkpoints.format import ClassVectors, build_filled, write_model
 from seemkit.model.outputs import Decoded, Draws
 from seemkit.model.parts import (
     build_click_field,
     build_decoder,
-    build_language,
     build_mask_refiner,
     build_pixel_decoder,
 )
@@ -33,7 +32,7 @@ from seemkit.nn.architecture import Architecture, check_answers
 from seemkit.nn.backbones.backbone import Backbone
 from seemkit.nn.context import ImageContext, level_tokens
 from seemkit.nn.heads import Embeddings, cosine_similarity
-from seemkit.nn.language import imagenet_templates
+from seemkit.nn.language import LanguageTower, imagenet_templates
 from seemkit.nn.pixels import limit_side, normalize
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import region_features
@@ -75,7 +74,7 @@ class SEEM(nn.Module):
             fold=a.fold_batch_norms,
         )
         self.pixel_decoder = build_pixel_decoder(a, self.backbone.channels)
-        self.language = build_language(a)
+        self.language = LanguageTower.of(a)
         self.level_embedding = nn.Embedding(3, a.embed_dim)
         self.queries = LearnedQueries(a.embed_dim, a.queries, a.memory, a.visual_queries)
         unmarked = -1.0 if a.visual_queries else 0.0
@@ -97,9 +96,9 @@ class SEEM(nn.Module):
         """Return a network with pretrained weights, in evaluation mode.
 
         Args:
-            source: ``"scenes-tiny"``, which seemkit includes; a folder with ``architecture.yaml`` and
-                ``model.safetensors``, as `save` writes it; a ``.pt`` file of the official code; or
-                ``"organization/name"`` on the Hugging Face Hub, for example ``"xdecoder/SEEM"``.
+            source: a name that ``seemkit models`` lists, for example ``"scenes-tiny"``, or ``"seem-focal-t-v1"``, which
+                is downloaded once; a folder with ``architecture.yaml`` and ``model.safetensors``, as `save` writes it;
+                a ``.pt`` file of the official code; or ``"organization/name"`` on the Hugging Face Hub.
             variant: the published model, for example ``"focal-t-v1"``; for files of the official code only.
             device: for example ``"cuda"``.
             dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the device multiplies it in hardware.
@@ -136,7 +135,7 @@ class SEEM(nn.Module):
             with torch.no_grad():
                 vectors = self.embed_vocabulary(self.vocabulary)
             classes = ClassVectors(self.vocabulary.names, tuple(self.templates), vectors)
-        save_model(self, self.architecture, self.vocabulary, classes, Path(folder), half=half)
+        write_model(self.state_dict(), self.architecture, self.vocabulary, classes, Path(folder), half=half)
 
     def encode_image(self, images: Sequence[Tensor], frames: Sequence[Size] | None = None) -> ImageContext:
         """Return B encoded images, ready for any number of decodes.

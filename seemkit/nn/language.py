@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seemkit.nn.architecture import Architecture
 from seemkit.nn.text_transformer import Norm, TextTransformer
 from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
 
@@ -82,6 +83,12 @@ class LanguageTower(nn.Module):
         nn.init.normal_(self.positional_embedding, std=0.01)
         nn.init.normal_(self.projection, std=embed_dim**-0.5)
 
+    @classmethod
+    def of(cls, architecture: Architecture) -> Self:
+        """Return the text tower of an architecture."""
+        a = architecture
+        return cls(a.text_embed_dim, a.text_layers, a.text_num_heads, a.embed_dim, logit_scale=a.logit_scale)
+
     @property
     def scale(self) -> Tensor:
         """Factor on cosine similarities with class names; not clamped."""
@@ -118,9 +125,10 @@ class LanguageTower(nn.Module):
         return self._classes[key]
 
     def _embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
-        return torch.stack([self._embed_class(name, templates) for name in (*names, BACKGROUND)])
+        return torch.stack([self.embed_class(name, templates) for name in (*names, BACKGROUND)])
 
-    def _embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
+    def embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
+        """Return the unit vector of one class name; see `embed_classes`."""
         sentences = self([template.format(_bare(name)) for template in templates]).sentence
         mean = (sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)).mean(dim=0)
         return mean / mean.norm()

@@ -31,6 +31,7 @@ def checkpoint(tmp_path) -> Path:
 def xdecoder(tmp_path) -> Path:
     tensors = {name: value for name, value in state_dict(SMALL).items() if not any(w in name for w in XDECODER_LACKS)}
     tensors["sem_seg_head.predictor.caping_embed"] = torch.zeros(32, 32)
+    tensors["backbone_proj"] = torch.zeros(32, 32)
     torch.save(tensors, tmp_path / "xdecoder.pt")
     return tmp_path / "xdecoder.pt"
 
@@ -64,7 +65,7 @@ def test_xdecoder(xdecoder, tmp_path, capsys):
     assert main(["convert", "xdecoder", str(xdecoder), str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "initialized at random: queries.memory_position.weight, queries.memory_value.weight, sampler." in said
-    assert "skipped: sem_seg_head.predictor.caping_embed" in said
+    assert "skipped: backbone_proj, sem_seg_head.predictor.caping_embed" in said
     network = SEEM.from_pretrained(tmp_path / "out")
     expected = state_dict(SMALL)["sem_seg_head.predictor.query_feat.weight"]
     assert torch.equal(network.queries.value.weight, expected)

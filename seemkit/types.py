@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor
 
-Request = Literal["visual", "text", "automatic"]
-"""What a network is asked for: an object with visual prompts, an object by its text, or everything without a prompt."""
+Request = Literal["visual", "region", "text", "automatic"]
+"""What a network is asked for: an object, by visual prompts in its image, by a region of another image or by a text; or
+everything, without a prompt."""
 
 
 class Size(NamedTuple):

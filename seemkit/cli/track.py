@@ -112,7 +112,7 @@ def _begin(
     first = next(stream, None)
     if first is None:
         raise InputError(f"--at {at}: the video has {len(before)} frames; their numbers start at 0")
-    tracker.add(_encode(tracker, first), list(objects.values()))
+    tracker.add(_encode(tracker, first), list(objects.values()), first.pixels)
     return before, first
 
 
@@ -125,7 +125,7 @@ def _follow(tracker: Tracker, first: Frame, rest: Iterator[Frame]) -> Iterator[t
     """Yield the frame with the prompts and each frame after it, with their maps of object ids."""
     yield first, object_ids(tracker.masks).cpu()
     for frame in rest:
-        yield frame, object_ids(tracker.step(_encode(tracker, frame))).cpu()
+        yield frame, object_ids(tracker.step(_encode(tracker, frame), frame.pixels)).cpu()
 
 
 def _lines(objects: Mapping[str, Sequence[Prompt]], shown: Int[Tensor, " N"]) -> list[str]:

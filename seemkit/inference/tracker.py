@@ -14,6 +14,7 @@ from torch import Tensor
 from seemkit.errors import InputError
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rounds import play_round
+from seemkit.interactive.zoom import RoundPlayer
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.ops.region import Region, as_mask
@@ -61,7 +62,7 @@ class Tracker:
         self._memory: Float[Tensor, "N 1 h w"] = self.masks
 
     @torch.no_grad()
-    def add(self, context: ImageContext, objects: ImagePrompts) -> list[int]:
+    def add(self, context: ImageContext, objects: ImagePrompts, pixels: Tensor | None = None) -> list[int]:
         """Add objects that start in this frame, and return their numbers, from 1; `masks` then includes them.
 
         If all prompts of an object are positive masks, their union is the object's mask. Otherwise the network predicts
@@ -70,6 +71,7 @@ class Tracker:
         Args:
             context: the frame, encoded alone; if the tracker has objects already, the frame of the last `step`.
             objects: prompts of each object, of any kinds.
+            pixels: the frame, uint8 [3, H, W], in which small objects are zoomed in on; None to never zoom in.
 
         Raises:
             InputError: a prompt is not valid, an object has no positive prompt, the predicted mask is empty and no
@@ -81,7 +83,7 @@ class Tracker:
                 raise InputError("track: no prompt of an object is positive; add one that shows or describes it")
         if not objects:
             return []
-        memory, masks = self._play(context, objects)
+        memory, masks = self._play(context, objects, pixels)
         pairs = zip(masks, objects, strict=True)
         masks = torch.stack([self._given(prompts, context.frames[0], mask) for mask, prompts in pairs])
         pairs = zip(masks > 0, objects, strict=True)
@@ -90,11 +92,12 @@ class Tracker:
         return list(range(len(self.masks) - len(objects) + 1, len(self.masks) + 1))
 
     @torch.no_grad()
-    def step(self, context: ImageContext) -> Float[Tensor, "N H W"]:
+    def step(self, context: ImageContext, pixels: Tensor | None = None) -> Float[Tensor, "N H W"]:
         """Return the mask logits of all objects in the next frame, at its size, and store them in `masks`.
 
         Args:
             context: the frame, encoded alone.
+            pixels: the frame, uint8 [3, H, W], as in `add`.
 
         Raises:
             InputError: the size of the frame differs from the previous frame.
@@ -102,8 +105,8 @@ class Tracker:
         self._check(context)
         if self._regions:
             found = object_masks(object_ids(self.masks), len(self.masks))
-            prompts = [[region, *self._click(mask)] for region, mask in zip(self._regions, found, strict=True)]
-            self._memory, self.masks = self._play(context, prompts, self._memory)
+            prompts = [self._follow(region, mask) for region, mask in zip(self._regions, found, strict=True)]
+            self._memory, self.masks = self._play(context, prompts, pixels, self._memory)
         else:
             self.masks = context.mask_features.new_zeros((0, *context.frames[0]))
         return self.masks
@@ -119,9 +122,25 @@ class Tracker:
             )
 
     def _play(
-        self, context: ImageContext, objects: ImagePrompts, memory: Float[Tensor, "N 1 h w"] | None = None
+        self,
+        context: ImageContext,
+        objects: ImagePrompts,
+        pixels: Tensor | None,
+        memory: Float[Tensor, "N 1 h w"] | None = None,
     ) -> tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N H W"]]:
-        """Return the masks of the objects, each decoded alone: as memory of the next frame, and at the frame's size."""
+        """Return the masks of the objects, each decoded alone: as memory of the next frame, and at the frame's size.
+
+        While zooming in, the memory of the next frame is made from the masks at the frame's size.
+        """
+        if pixels is not None and self.network.architecture.zoom_side:
+            player = RoundPlayer(self.network, context, pixels)
+            prepared = [self.network.prepare(prompts, context.frames[0]) for prompts in objects]
+            before = [None] * len(prepared) if memory is None else list(self.masks)
+            played = [
+                player.play(prompts) if logits is None else player.follow(prompts, logits)
+                for prompts, logits in zip(prepared, before, strict=True)
+            ]
+            return context.mask_features.new_zeros((len(played), 1, 1, 1)), torch.stack([p.logits for p in played])
         views = context.repeat(0, len(objects))
         masks = play_round(self.network, views, [[prompts] for prompts in objects], memory).masks
         return masks, context.restore(masks[:, 0], mode="bilinear")
@@ -156,8 +175,13 @@ class Tracker:
         given = as_mask(Region.union(parts).positive, size)
         return torch.where(given.to(found.device), SURE, -SURE).to(found)
 
-    def _click(self, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
-        return [center_click(mask)] if self.click and bool(mask.any()) else []
+    def _follow(self, region: EncodedRegion, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
+        """Return the prompts of an object in a frame: its region in the first one, and the click on its last mask.
+
+        A network that was not trained for regions gets one only where there is no click.
+        """
+        click: list[Prompt] = [center_click(mask)] if self.click and bool(mask.any()) else []
+        return [region, *click] if not click or "region" in self.network.architecture.answers else click
 
 
 def _append(rows: Float[Tensor, "N h w"], more: Float[Tensor, "M h w"]) -> Float[Tensor, "NM h w"]:

@@ -121,19 +121,29 @@ class RoundPlayer:
         """
         if before is None:
             first = self._play(prompts, self.whole, None, None)
-            window = self._window(first, prompts)
-            return first if window is None else self._play_in(window, prompts, first)
-        window = self._window(before, prompts)
-        if _fits(before.window, window, prompts):
+            window = self._window(first.logits, prompts)
+            return first if window is None else self._play_in(window, prompts, first.logits)
+        if _fits(before.window, self._window(before.logits, prompts), prompts):
             return self._play(prompts, before.context, before.window, before.result.masks)
-        if window is None:
-            return self._play(prompts, self.whole, None, _memory(before.logits, self.whole))
-        return self._play_in(window, prompts, before)
+        return self.follow(prompts, before.logits)
 
-    def _play_in(self, window: Window, prompts: Sequence[Prompt], before: PlayedRound) -> PlayedRound:
+    @torch.no_grad()
+    def follow(self, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
+        """Return the result of a round whose memory is a mask in another frame of the same video.
+
+        Args:
+            prompts: prompts of the object in this frame, prepared.
+            logits: mask logits of the object in the other frame.
+        """
+        window = self._window(logits, prompts)
+        if window is None:
+            return self._play(prompts, self.whole, None, _memory(logits, self.whole))
+        return self._play_in(window, prompts, logits)
+
+    def _play_in(self, window: Window, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
         assert self.pixels is not None
         context = self._encode(self.pixels, window)
-        return self._play(prompts, context, window, _memory(before.logits[window.slices], context))
+        return self._play(prompts, context, window, _memory(logits[window.slices], context))
 
     def _play(
         self, prompts: Sequence[Prompt], context: ImageContext, window: Window | None, memory: Tensor | None
@@ -142,12 +152,12 @@ class RoundPlayer:
         result = play_round(self.network, context, [[moved]], memory, self.draws)
         return PlayedRound(result, context, window, self.frame)
 
-    def _window(self, before: PlayedRound, prompts: Sequence[Prompt]) -> Window | None:
+    def _window(self, logits: Float[Tensor, "H W"], prompts: Sequence[Prompt]) -> Window | None:
         """Return the window around an object; None if there is no mask or the window would hardly enlarge it."""
         zoom_side = self.network.architecture.zoom_side
         if not zoom_side or self.pixels is None:
             return None
-        box = _box(prompts, before.logits > 0)
+        box = _box(prompts, logits > 0)
         if box is None:
             return None
         side = max(round(MARGIN * max(box.height, box.width)), LEAST_SIDE)

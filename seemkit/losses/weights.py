@@ -60,6 +60,6 @@ class LossWeights:
 
     @property
     def answers(self) -> tuple[Request, ...]:
-        """The requests that training with these weights teaches a network to answer."""
+        """The requests that training with these weights teaches a network to answer, apart from regions."""
         groups: dict[Request, GroupWeights] = {"visual": self.visual, "text": self.phrases, "automatic": self.objects}
         return tuple(request for request, weights in groups.items() if not weights.off)

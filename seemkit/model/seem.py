@@ -44,6 +44,7 @@ from seemkit.nn.tokens import (
 )
 from seemkit.prompts.encoder import OtherImages, PromptContext
 from seemkit.prompts.groups import EncodedGroup
+from seemkit.prompts.prepared import PromptTokens
 from seemkit.prompts.registry import installed
 from seemkit.prompts.sampler import ImagePrompts, VisualSampler
 from seemkit.prompts.values import Prompt
@@ -265,7 +266,11 @@ class SEEM(nn.Module):
     @property
     def other_images(self) -> OtherImages:
         """Functions that encode and describe other images, for prompts that refer to them."""
-        return OtherImages(lambda image: self.encode_image([image]), self.sampler.describe)
+        return OtherImages(lambda image: self.encode_image([image]), self._describe)
+
+    def _describe(self, prompts: Sequence[Prompt], image: ImageContext) -> PromptTokens:
+        check_answers(self.architecture, "region")
+        return self.sampler.describe(prompts, image)
 
     @property
     def device(self) -> torch.device:

@@ -66,8 +66,8 @@ class Architecture:
         zoom_side: length of the longer side of the window around an object in which inference predicts it again
             (`seemkit.interactive.zoom`); 0 switches this off, as in the reference.
         multiple: height and width of images are padded to a multiple of this.
-        answers: what the network was trained to answer: ``visual`` prompts, ``text`` prompts, and ``automatic``, which
-            is segmentation without a prompt. Training sets it by its losses; other requests are refused.
+        answers: what the network answers: ``visual`` prompts, a ``region`` of another image, ``text`` prompts, and
+            ``automatic``, which is segmentation without a prompt. Training sets it; other requests are refused.
         prompts: constructor arguments of prompt kinds, by name. The named kinds must be installed; a kind that has
             weights takes part only if it is named.
     """
@@ -105,7 +105,7 @@ class Architecture:
     image_side: int | None = None
     zoom_side: int = 0
     multiple: int = 32
-    answers: tuple[Request, ...] = ("visual", "text", "automatic")
+    answers: tuple[Request, ...] = ("visual", "text", "automatic", "region")
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +143,7 @@ def current_names(values: dict[str, Any]) -> dict[str, Any]:
 
 WANTS: dict[Request, str] = {
     "visual": "visual prompts",
+    "region": "regions of other images",
     "text": "text prompts",
     "automatic": "segmentation without a prompt",
 }

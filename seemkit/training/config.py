@@ -58,7 +58,8 @@ class Sampling:
         rounds: maximum number of click rounds before the step; drawn uniformly from 0 to this.
         stuff: whether stuff is visually prompted too, not only things.
         referred: probability that a visually prompted object is described by a region of another image instead; see
-            `seemkit.training.referred_regions`.
+            `seemkit.training.referred_regions`. None for the reference's way: such regions are not trained, and the
+            network answers them nevertheless. After training with 0, it refuses them.
         user: simulated user who gives the first prompts.
     """
 
@@ -67,7 +68,7 @@ class Sampling:
     name_classes: bool = True
     rounds: int = 5
     stuff: bool = False
-    referred: float = 0.0
+    referred: float | None = None
     user: SimulatedUser = field(default_factory=SimulatedUser)
 
 

@@ -34,7 +34,7 @@ from seemkit.training.config import Alignment, Optimization, Sampling, build_opt
 from seemkit.training.referred_regions import refer
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
-from seemkit.types import Batch, Size, Vocabulary
+from seemkit.types import Batch, Request, Size, Vocabulary
 
 Encoded = dict[str, list[tuple[ImageContext, Batch]]]
 """Under ``encoded``, the encoded images of a batch in parts, each with its part of the batch; empty if the batch is."""
@@ -81,7 +81,9 @@ class SeemModule(lightning.LightningModule):
             architecture = found.architecture
         drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
         architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
-        architecture = replace(architecture, answers=self.loss_weights.answers)
+        region: list[Request] = ["region"] if sampling.referred != 0 else []
+        answers = (*loss_weights.answers, *region)
+        architecture = replace(architecture, answers=answers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)

@@ -75,8 +75,8 @@ def test_class_vectors_follow_averaged_weights(scenes: Path, tmp_path: Path) -> 
 
 def test_the_losses_decide_what_a_network_answers() -> None:
     off = GroupWeights(0.0, 0.0, 0.0)
-    assert SeemModule(TINY).network.architecture.answers == ("visual", "text", "automatic")
-    module = SeemModule(TINY, loss_weights=LossWeights(objects=off, phrases=off))
+    assert SeemModule(TINY).network.architecture.answers == ("visual", "text", "automatic", "region")
+    module = SeemModule(TINY, sampling=Sampling(referred=0.0), loss_weights=LossWeights(objects=off, phrases=off))
     assert module.network.architecture.answers == ("visual",)
     assert module.sampling.phrases == 0
 

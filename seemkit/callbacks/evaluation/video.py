@@ -17,7 +17,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.prompts.registry import installed
 from seemkit.training.module import SeemModule
-from seemkit.types import Batch, Target
+from seemkit.types import Batch
 
 
 class VideoEvaluation(Evaluation):
@@ -62,10 +62,10 @@ class VideoEvaluation(Evaluation):
             self._finish()
             self._sequence = sequence
             with about(target.name):
-                self._begin(module, context, target)
+                self._begin(module, context, batch)
         else:
             with about(target.name):
-                masks = self._tracker.step(context)
+                masks = self._tracker.step(context, batch.images[0])
                 check_finite(masks)
             found = torch.zeros_like(target.masks)
             found[self._given] = object_masks(object_ids(masks), len(masks)).to(found.device)
@@ -76,11 +76,13 @@ class VideoEvaluation(Evaluation):
         self._finish()
         return self._quality.compute()
 
-    def _begin(self, module: SeemModule, context: ImageContext, target: Target) -> None:
+    def _begin(self, module: SeemModule, context: ImageContext, batch: Batch) -> None:
+        target = batch.targets[0]
         self._given = target.masks.flatten(1).any(dim=1)
         rows = self._given.nonzero()[:, 0].tolist()
         self._tracker = Tracker(module.network, click=self.click)
-        self._tracker.add(context, [first_prompts(module, self.prompt, target, row) for row in rows])
+        objects = [first_prompts(module, self.prompt, target, row) for row in rows]
+        self._tracker.add(context, objects, batch.images[0])
         check_finite(self._tracker.masks)
 
     def _finish(self) -> None:

@@ -105,7 +105,7 @@ class Tracker:
         self._check(context)
         if self._regions:
             found = object_masks(object_ids(self.masks), len(self.masks))
-            prompts = [self._follow(region, mask) for region, mask in zip(self._regions, found, strict=True)]
+            prompts = [[region, *self._click(mask)] for region, mask in zip(self._regions, found, strict=True)]
             self._memory, self.masks = self._play(context, prompts, pixels, self._memory)
         else:
             self.masks = context.mask_features.new_zeros((0, *context.frames[0]))
@@ -175,13 +175,8 @@ class Tracker:
         given = as_mask(Region.union(parts).positive, size)
         return torch.where(given.to(found.device), SURE, -SURE).to(found)
 
-    def _follow(self, region: EncodedRegion, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
-        """Return the prompts of an object in a frame: its region in the first one, and the click on its last mask.
-
-        A network that was not trained for regions gets one only where there is no click.
-        """
-        click: list[Prompt] = [center_click(mask)] if self.click and bool(mask.any()) else []
-        return [region, *click] if not click or "region" in self.network.architecture.answers else click
+    def _click(self, mask: Bool[Tensor, "H W"]) -> list[Prompt]:
+        return [center_click(mask)] if self.click and bool(mask.any()) else []
 
 
 def _append(rows: Float[Tensor, "N h w"], more: Float[Tensor, "M h w"]) -> Float[Tensor, "NM h w"]:

@@ -43,7 +43,7 @@ def seconds_of_segment(network: SEEM, folder: Path, batch: int) -> float:
     """Return the seconds of the whole command without loading the network."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        segment_folder(folder, lambda: network, SegmentOptions(["text=a red thing"]), Path(out), batch)
+        segment_folder(folder, lambda _: network, SegmentOptions(["text=a red thing"]), Path(out), batch)
         return time.perf_counter() - start
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seemkit._version import __version__
 from seemkit.cli import data, models
@@ -15,16 +13,12 @@ from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
 from seemkit.errors import InputError
 
-if TYPE_CHECKING:
-    from seemkit.model.seem import SEEM
-
 TRAINING_VERBS = {
     "fit": "train, then test; options: seemkit fit --help",
     "validate": "evaluate on the validation split",
     "test": "evaluate on the test split and print the table of results",
     "predict": "segment a data set without prompts and write the maps",
 }
-DEFAULT_MODEL = "scenes-tiny"
 BAD_INPUT = 2
 
 
@@ -126,8 +120,8 @@ def _add_track(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
-        help="name that seemkit models lists, folder of weights, official .pt file, ORGANIZATION/NAME (%(default)s)",
+        help="name that seemkit models lists, folder of weights, official .pt file, or ORGANIZATION/NAME (default: "
+        "photos-tiny for prompts that mark pixels, otherwise scenes-tiny)",
     )
     parser.add_argument("--variant", help="published model of an official file, for example focal-t-v1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
@@ -219,6 +213,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> int:
     from seemkit.cli import segment, segment_folder
+    from seemkit.cli.model import loader
 
     classes = None if options.classes is None else options.classes.split(",")
     asked = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed)
@@ -226,28 +221,22 @@ def _segment(options: argparse.Namespace) -> int:
     if options.image.is_dir():
         with progress_line() as progress:
             lines, left_out = segment_folder.segment_folder(
-                options.image, _model(options), asked, options.out, options.batch, progress
+                options.image, loader(options), asked, options.out, options.batch, progress
             )
     else:
-        lines = segment.segment_file(options.image, _model(options), asked, options.out)
+        lines = segment.segment_file(options.image, loader(options), asked, options.out)
     print("\n".join(lines))  # noqa: T201
     return FOUND_PROBLEMS if left_out else 0
 
 
 def _track(options: argparse.Namespace) -> None:
     from seemkit.cli import track
+    from seemkit.cli.model import loader
 
     asked = track.TrackOptions(_words(options), options.prompts, options.at, options.overlay)
     with progress_line() as progress:
-        lines = track.track_video(options.source, _model(options), asked, options.out, progress)
+        lines = track.track_video(options.source, loader(options), asked, options.out, progress)
     print("\n".join(lines))  # noqa: T201
-
-
-def _model(options: argparse.Namespace) -> Callable[[], SEEM]:
-    """Return a function that loads the requested model."""
-    from seemkit.model.seem import SEEM
-
-    return partial(SEEM.from_pretrained, options.model, options.variant, device=options.device, dtype=options.dtype)
 
 
 def _words(options: argparse.Namespace) -> list[str]:

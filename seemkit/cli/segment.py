@@ -6,7 +6,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.errors import InputError
 from seemkit.inference.drawing import draw_prompts, overlay, to_pil
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.io.image import read_image
-from seemkit.model.seem import SEEM
 from seemkit.prompts.registry import prompt_to_json
 from seemkit.prompts.values import Prompt
 
@@ -64,12 +64,12 @@ class Result(NamedTuple):
     found: list[tuple[str | None, Prediction]]
 
 
-def segment_file(image: Path, load: Callable[[], SEEM], options: SegmentOptions, out: Path) -> list[str]:
+def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) -> list[str]:
     """Segment an image and write masks, overlay and ``result.json``; return one line for each mask, and the folder.
 
     Args:
         image: image file.
-        load: returns the network; called after image and prompts are read.
+        load: returns the network for the prompts; called after image and prompts are read.
         options: prompts and settings; without prompts, everything is segmented.
         out: output folder. The results of an earlier call are replaced once the new ones are complete.
 
@@ -79,7 +79,7 @@ def segment_file(image: Path, load: Callable[[], SEEM], options: SegmentOptions,
     check(options)
     pixels = read_image(image, upright=True)
     objects = named_prompts(options.words, options.file)
-    session = Session(load(), pixels, options.seed, options.classes)
+    session = Session(load(objects), pixels, options.seed, options.classes)
     result = find(session, image, pixels, objects, options.threshold)
     write(out, result)
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.cli.segment import SegmentOptions, check, find, write
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
 from seemkit.io.image import image_files
 from seemkit.io.user_image import load_image
-from seemkit.model.seem import SEEM
 
 
 class LoadedImage(NamedTuple):
@@ -29,7 +29,7 @@ class LoadedImage(NamedTuple):
 
 def segment_folder(
     folder: Path,
-    load: Callable[[], SEEM],
+    load: Load,
     options: SegmentOptions,
     out: Path,
     batch: int,
@@ -42,7 +42,7 @@ def segment_folder(
 
     Args:
         folder: folder of image files; its subfolders are not read.
-        load: returns the network; called after the prompts are read.
+        load: returns the network for the prompts; called after these are read.
         options: prompts and settings for every image.
         out: output folder.
         batch: largest number of consecutive images of the same size to encode together, at least 1.
@@ -56,7 +56,7 @@ def segment_folder(
     if batch < 1:
         raise InputError(f"--batch {batch}: expected at least 1")
     paths, objects = image_files(folder), named_prompts(options.words, options.file)
-    network = load()
+    network = load(objects)
     bad: list[str] = []
     segments = 0
     with _helper() as reader, _helper() as writer:
@@ -66,7 +66,7 @@ def segment_folder(
                 context = network.encode_image([picture.pixels for picture in group])
             for index, (path, pixels) in enumerate(group):
                 progress(f"{folder}: {path.name}")
-                session = Session.of(network, context.repeat(index, 1), options.seed, options.classes)
+                session = Session.of(network, context.repeat(index, 1), options.seed, options.classes, pixels)
                 try:
                     result = find(session, path, pixels, objects, options.threshold)
                 except InputError as error:

@@ -15,6 +15,7 @@ from jaxtyping import Int
 from PIL import Image
 from torch import Tensor
 
+from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.errors import InputError
 from seemkit.inference.drawing import color, overlay
@@ -22,7 +23,6 @@ from seemkit.inference.tracker import Tracker
 from seemkit.io.atomic import replacing
 from seemkit.io.frames import Frame, Frames
 from seemkit.io.video import writing_video
-from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.object_ids import object_ids, object_masks
 from seemkit.prompts.values import Prompt
@@ -51,7 +51,7 @@ class TrackOptions:
 
 
 def track_video(
-    source: Path, load: Callable[[], SEEM], options: TrackOptions, out: Path, progress: Callable[[str], None]
+    source: Path, load: Load, options: TrackOptions, out: Path, progress: Callable[[str], None]
 ) -> list[str]:
     """Follow objects through a video; return one line for each object, and the folder of results.
 
@@ -76,7 +76,7 @@ def track_video(
     folder = out / frames.name
     film = out / f"{frames.name}.mp4" if options.overlay else None
     _check(objects, options.at, [path for path in (folder, film) if path is not None])
-    tracker, stream = Tracker(load()), iter(frames)
+    tracker, stream = Tracker(load(objects)), iter(frames)
     before, first = _begin(tracker, stream, objects, options.at)
     with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
         folder.mkdir(parents=True, exist_ok=True)

@@ -57,10 +57,25 @@ class Session:
         self._begin(network, context, seed, classes, pixels if zoom else None)
 
     @classmethod
-    def of(cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None) -> Self:
-        """Return a session with an encoded image, in which it does not zoom in."""
+    def of(
+        cls,
+        network: SEEM,
+        context: ImageContext,
+        seed: int = 0,
+        classes: Classes = None,
+        pixels: Tensor | None = None,
+    ) -> Self:
+        """Return a session with an encoded image.
+
+        Args:
+            network: the network.
+            context: the encoded image.
+            seed: see `Session`.
+            classes: see `Session`.
+            pixels: the image, uint8 [3, H, W], to zoom in on small objects; None to never zoom in.
+        """
         session = cls.__new__(cls)
-        session._begin(network, context, seed, classes)
+        session._begin(network, context, seed, classes, pixels)
         return session
 
     def _begin(

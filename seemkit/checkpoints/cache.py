@@ -18,9 +18,10 @@ import torch
 from seemkit.checkpoints.catalog import PUBLISHED, REPOSITORY, SHIPPED, PublishedModel, sha256
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.checkpoints.format import WEIGHTS, ClassVectors, fill, write_model
-from seemkit.checkpoints.official import architecture_of, read_checkpoint, rename
+from seemkit.checkpoints.official import architecture_of, rename
 from seemkit.errors import InputError
 from seemkit.io.atomic import replacing_folder
+from seemkit.io.tensor_file import read_tensors
 from seemkit.nn.language import BACKGROUND, LanguageTower, imagenet_templates
 
 CACHE: Final = "SEEMKIT_CACHE"
@@ -151,7 +152,7 @@ def _convert(model: PublishedModel, checkpoint: Path, folder: Path) -> None:
     from rich.progress import track
 
     architecture = architecture_of(model.variant)
-    tensors = rename(read_checkpoint(checkpoint), architecture)
+    tensors = rename(read_tensors(checkpoint), architecture)
     tower = LanguageTower.of(architecture)
     prefix = "language."
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -19,13 +19,15 @@ from seemkit.checkpoints.format import (
     read_classes,
     read_weights,
 )
-from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
+from seemkit.checkpoints.official import architecture_of, guess_variant, rename
 from seemkit.checkpoints.variants import FILES, OFFICIAL
 from seemkit.errors import InputError
+from seemkit.io.tensor_file import SAFETENSORS, read_tensors
 from seemkit.nn.architecture import Architecture
 from seemkit.types import Vocabulary
 
-CHECKPOINTS = (".pt", ".pth")
+CHECKPOINTS = (".pt", ".pth", SAFETENSORS)
+"""Suffixes of files under official names."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def from_official(path: Path, variant: str | None = None) -> Pretrained:
     Raises:
         InputError: the file cannot be read, the variant is unknown, or no variant fits the file.
     """
-    tensors = read_checkpoint(path)
+    tensors = read_tensors(path)
     architecture = architecture_of(variant or published_variant(path) or guess_variant(tensors, str(path)))
     return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture), None, str(path))
 

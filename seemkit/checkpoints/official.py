@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from seemkit.checkpoints.official_names import UNUSED, own_name
@@ -28,35 +24,6 @@ _WIDTHS = {
     ("samvit", 768): "samvit-b",
     ("samvit", 1024): "samvit-l",
 }
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Return the state dict of an official ``.pt`` file, without executing code in the file.
-
-    Raises:
-        InputError: the file is missing or damaged, holds objects other than tensors, or is not a state dict.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: not a file of plain tensors, so it is not opened: {_first_line(error)}") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged or not a checkpoint: {_first_line(error)}") from error
-    for key in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise InputError(f"{path}: holds no state dict; found: {type(content).__name__}")
-    wrong = next((name for name, value in content.items() if not isinstance(value, Tensor)), None)
-    if wrong is not None:
-        raise InputError(f"{path}: key {wrong!r} is not a tensor")
-    return dict(content)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def guess_variant(tensors: Mapping[str, Tensor], source: str) -> str:

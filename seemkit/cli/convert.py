@@ -9,8 +9,9 @@ import torch
 from seemkit.checkpoints.catalog import published_variant
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.checkpoints.format import fill
-from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
+from seemkit.checkpoints.official import architecture_of, guess_variant, rename
 from seemkit.errors import InputError
+from seemkit.io.tensor_file import read_tensors
 from seemkit.model.seem import SEEM
 
 SEEM_ONLY = ("queries.memory_", "sampler.")
@@ -30,7 +31,7 @@ def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
     Raises:
         InputError: the file is unreadable or holds another model, so nothing is written; or `out` cannot be written.
     """
-    tensors = read_checkpoint(path)
+    tensors = read_tensors(path)
     by_sum = published_variant(path)
     name = variant or by_sum or guess_variant(tensors, str(path))
     architecture = architecture_of(name)
@@ -48,7 +49,7 @@ def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:
     Weights that X-Decoder lacks are initialized at random with a fixed seed, and listed. Arguments and errors are those
     of `convert_official`.
     """
-    tensors = read_checkpoint(path)
+    tensors = read_tensors(path)
     name = variant or guess_variant(tensors, str(path))
     architecture = architecture_of(name)
     with torch.random.fork_rng(devices=[]):

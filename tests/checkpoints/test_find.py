@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import huggingface_hub
 import pytest
+import safetensors.torch
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -84,3 +85,11 @@ def test_an_unpublished_variant(hub):
     with pytest.raises(InputError, match="no file of variant 'davit-d3-v1' is published"):
         find("xdecoder/SEEM", "davit-d3-v1")
     assert hub == []
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_safetensors_with_official_names(monkeypatch, tmp_path, prefix):
+    monkeypatch.setitem(variants.VARIANTS, "focal-t-v1", SMALL)
+    tensors = {prefix + name: tensor for name, tensor in state_dict(SMALL).items()}
+    safetensors.torch.save_file(tensors, tmp_path / "seem.safetensors")
+    assert SEEM.from_pretrained(tmp_path / "seem.safetensors", "focal-t-v1").architecture == SMALL

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 import yaml
 
 from seemkit.checkpoints.format import fill
-from seemkit.checkpoints.official import architecture_of, guess_variant, read_checkpoint, rename
+from seemkit.checkpoints.official import architecture_of, guess_variant, rename
 from seemkit.checkpoints.variants import VARIANTS
 from seemkit.errors import InputError
 from seemkit.model.seem import SEEM
@@ -57,48 +56,6 @@ def test_single_names(official, own):
 def test_float64_becomes_float32():
     tensors = {name: value.double() for name, value in state_dict(SMALL).items()}
     assert {value.dtype for value in rename(tensors, SMALL).values()} == {torch.float32}
-
-
-@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "under model"])
-def test_reading(tmp_path, wrapped):
-    tensors = {"a.weight": torch.ones(2)}
-    torch.save({"model": tensors} if wrapped else tensors, tmp_path / "x.pt")
-    assert torch.equal(read_checkpoint(tmp_path / "x.pt")["a.weight"], torch.ones(2))
-
-
-class Harmful:
-    def __reduce__(self):
-        return (Path.touch, (Path("harm"),))
-
-
-def save_truncated(path: Path) -> None:
-    torch.save({"a": torch.ones(100)}, path)
-    path.write_bytes(path.read_bytes()[:-60])
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (save_truncated, "damaged"),
-        (lambda path: path.write_bytes(b"no checkpoint"), "not a file of plain tensors|damaged"),
-        (lambda path: path.write_bytes(b""), "damaged"),
-        (lambda path: path.write_bytes(pickle.dumps(Harmful())), "not a file of plain tensors"),
-        (lambda path: torch.save({"a": Harmful()}, path), "not a file of plain tensors"),
-        (lambda path: torch.save([torch.ones(1)], path), "no state dict"),
-        (lambda path: torch.save({}, path), "no state dict"),
-        (lambda path: torch.save({"a": torch.ones(1), "epoch": 3}, path), "'epoch' is not a tensor"),
-        (lambda path: None, "no such file"),
-    ],
-    ids=["truncated", "text", "empty", "code", "code in a zip", "list", "empty dict", "number", "absent"],
-)
-def test_bad_files(tmp_path, monkeypatch, write, message):
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "bad.pt")
-    with pytest.raises(InputError, match=message) as error:
-        read_checkpoint(tmp_path / "bad.pt")
-    assert str(error.value).startswith(f"{tmp_path / 'bad.pt'}: ")
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize(

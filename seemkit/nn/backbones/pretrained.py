@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from seemkit.errors import InputError
+from seemkit.io.tensor_file import read_tensors
 
-SAFETENSORS = ".safetensors"
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which trainers keep the weights in a ``.pth`` file."""
 COUNTER = "num_batches_tracked"
 """Count of a batch norm, which the output does not depend on and some files omit."""
 SHOWN = 3
@@ -38,30 +32,6 @@ def load_backbone_weights(body: nn.Module, path: Path) -> None:
     """
     own = body.state_dict()
     body.load_state_dict({**own, **match_tensors(own, read_tensors(path), str(path))})
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a ``.pth`` or safetensors file, in the order of the file.
-
-    Raises:
-        InputError: the file is missing, or holds anything but tensors by name.
-    """
-    if not path.is_file():
-        raise InputError(f"backbone_weights: {path}: no such file")
-    try:
-        content = (
-            safetensors.torch.load_file(path)
-            if path.suffix == SAFETENSORS
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise InputError(f"backbone_weights: {path}: not a readable file of weights") from error
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InputError(f"backbone_weights: {path}: holds no tensors by name; expected the state dict of a backbone")
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
 
 
 def match_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

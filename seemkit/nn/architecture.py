@@ -154,6 +154,6 @@ def check_answers(architecture: Architecture, request: Request) -> None:
     if request not in architecture.answers:
         able = " and ".join(WANTS[answer] for answer in architecture.answers)
         raise InputError(
-            f"{WANTS[request]}: this model only answers {able}; use another model, for example a published SEEM "
-            "(docs/models) for photographs or scenes-tiny for drawings"
+            f"{WANTS[request]}: this model only answers {able}; use another model, such as seem-focal-t-v1 for "
+            "photographs or scenes-tiny for drawings"
         )

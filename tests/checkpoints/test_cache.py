@@ -160,7 +160,7 @@ def test_names(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     assert main(["models", "path", "scenes-tiny"]) == 0
     assert (Path(capsys.readouterr().out.strip()) / "model.safetensors").is_file()
     assert main(["models", "download", "seem-focal-x"]) == 2
-    assert "no such model; names: scenes-tiny" in capsys.readouterr().err
+    assert "no such model; names: photos-tiny, scenes-tiny" in capsys.readouterr().err
     assert main(["models", "remove", "scenes-tiny"]) == 2
     assert main(["models", "path", NAME]) == 2
     assert "run seemkit models download seem-focal-t-v1" in capsys.readouterr().err

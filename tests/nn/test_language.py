@@ -187,7 +187,7 @@ NAMES, TEMPLATES = ("star", "tree-merged"), ("{}.", "a photo of {}.")
 def test_class_vectors_are_computed_once(tower, monkeypatch):
     with torch.no_grad():
         first = tower.embed_classes(NAMES, TEMPLATES)
-        monkeypatch.setattr(tower, "_embed_class", None)
+        monkeypatch.setattr(tower, "embed_class", None)
         assert tower.embed_classes(NAMES, TEMPLATES) is first
 
 

@@ -42,7 +42,7 @@ class Tracker:
     Memory use does not grow with the number of frames: the tracker keeps a few tokens per object and its last mask.
 
     Mean J of "scenes-tiny" on generated clips of 16 frames, objects given by masks (`benchmarks/tracking.py`): 0.799
-    with the click and 0.313 without if things move, 0.641 and 0.241 if the camera moves. Two alternatives were worse,
+    with the click and 0.314 without if things move, 0.641 and 0.253 if the camera moves. Two alternatives were worse,
     with earlier weights on 8 clips of each type: decoding all objects together, with shared memory slots, lost 0.01 to
     0.04; clicking pixels of a mask that other objects own lost 0.03 to 0.10.
 

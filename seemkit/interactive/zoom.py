@@ -35,6 +35,8 @@ GROWTH = 1.1
 """A window is replaced when a new one would be this much larger."""
 SLACK = 1.6
 """A window is replaced when it is this much larger than a new one would be."""
+REACH = 0.1
+"""A window is too small if the mask covers more than this share of one of its edges."""
 LEAST_SIDE = 48
 """Shortest side of a window in pixels."""
 OUTSIDE = -10.0
@@ -141,9 +143,17 @@ class RoundPlayer:
         return self._play_in(window, prompts, logits)
 
     def _play_in(self, window: Window, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
+        """Return the result in a window, or in a larger one if the window cuts the mask off."""
         assert self.pixels is not None
         context = self._encode(self.pixels, window)
-        return self._play(prompts, context, window, _memory(logits[window.slices], context))
+        played = self._play(prompts, context, window, _memory(logits[window.slices], context))
+        if not _cut_off(played):
+            return played
+        larger = self._window(played.logits, prompts)
+        if larger is None:
+            return self._play(prompts, self.whole, None, _memory(logits, self.whole))
+        grown = max(larger.height, larger.width) > max(window.height, window.width)
+        return self._play_in(larger, prompts, logits) if grown else played
 
     def _play(
         self, prompts: Sequence[Prompt], context: ImageContext, window: Window | None, memory: Tensor | None
@@ -195,6 +205,20 @@ def _fits(used: Window | None, wanted: Window | None, prompts: Sequence[Prompt])
         return False
     used_side, wanted_side = (max(window.height, window.width) for window in (used, wanted))
     return wanted_side <= GROWTH * used_side and used_side <= SLACK * wanted_side
+
+
+def _cut_off(played: PlayedRound) -> bool:
+    """Return whether a mask reaches far along an edge of its window that is not an edge of the image."""
+    window, frame = played.window, played.frame
+    assert window is not None
+    mask = played.logits[window.slices] > 0
+    edges = (
+        (mask[0], window.top > 0),
+        (mask[-1], window.top + window.height < frame.height),
+        (mask[:, 0], window.left > 0),
+        (mask[:, -1], window.left + window.width < frame.width),
+    )
+    return any(inside and float(edge.float().mean()) > REACH for edge, inside in edges)
 
 
 def _memory(logits: Float[Tensor, "H W"], context: ImageContext) -> Float[Tensor, "1 1 h w"]:

@@ -8,6 +8,7 @@ import torch
 from seemkit import Box, Mask, Point, RegionOf, Session, Text
 from seemkit.errors import InputError
 from seemkit.inference.tracker import Tracker
+from seemkit.interactive import zoom
 from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.zoom import OUTSIDE, PlayedRound, RoundPlayer, Window
 from seemkit.model.seem import SEEM
@@ -42,6 +43,9 @@ def player(zooming: SEEM) -> RoundPlayer:
 
 def play(player: RoundPlayer, *prompts, before: PlayedRound | None = None) -> PlayedRound:
     return player.play(player.network.prepare(prompts, player.frame), before)
+
+
+box = zoom._box
 
 
 def center(mask: torch.Tensor) -> tuple[float, float]:
@@ -94,6 +98,31 @@ def test_a_window_serves_until_it_no_longer_fits(player: RoundPlayer, monkeypatc
     fourth = play(player, SMALL, LARGE, before=third)
     assert fourth.window is None
     assert iou(fourth, LARGE) > 0.7
+
+
+def test_a_window_that_cuts_the_mask_off_grows(player: RoundPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first mask, in the whole image, is only a part of the object."""
+    refine = zoom.play_round
+    calls = []
+
+    def small_at_first(network, context, prompts, memory=None, draws=None):
+        result = refine(network, context, prompts, memory, draws)
+        calls.append(context)
+        if len(calls) > 1:
+            return result
+        place = [slice(None), slice(None), slice(13, 16), slice(21, 25)]  # of 24 x 40 cells
+        masks = torch.full_like(result.masks, -5.0)
+        masks[tuple(place)] = 5.0
+        return result._replace(masks=masks)
+
+    monkeypatch.setattr(zoom, "play_round", small_at_first)
+    wide = Box(150, 100, 310, 190)
+    drawn = player.network.prepare([wide], player.frame)
+    monkeypatch.setattr(zoom, "_box", lambda prompts, mask=None: box(prompts[:0], mask))
+    played = player.play(drawn)
+    assert len(calls) > 2
+    assert played.window is None or played.window.width >= 160
+    assert iou(played, wide) > 0.5
 
 
 def test_windows_stay_in_the_image(player: RoundPlayer) -> None:

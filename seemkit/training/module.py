@@ -79,11 +79,7 @@ class SeemModule(lightning.LightningModule):
             if found is None:
                 raise InputError("model: has no architecture; give model.architecture, or model.weights, which has one")
             architecture = found.architecture
-        drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
-        architecture = replace(architecture, prompts={**architecture.prompts, **drawn})
-        region: list[Request] = ["region"] if sampling.referred != 0 else []
-        answers = (*loss_weights.answers, *region)
-        architecture = replace(architecture, answers=answers)
+        architecture = trained_architecture(architecture, sampling, loss_weights)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
@@ -279,3 +275,10 @@ class SeemModule(lightning.LightningModule):
             return 0.0
         touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
         return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
+
+
+def trained_architecture(architecture: Architecture, sampling: Sampling, loss_weights: LossWeights) -> Architecture:
+    """Return the architecture with the prompt kinds that training draws and the requests that it teaches to answer."""
+    drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
+    region: list[Request] = ["region"] if sampling.referred != 0 else []
+    return replace(architecture, prompts={**architecture.prompts, **drawn}, answers=(*loss_weights.answers, *region))

@@ -65,7 +65,7 @@ class Window:
 
 @dataclass(frozen=True)
 class PlayedRound:
-    """The result of one round of one object.
+    """The result of one round of one object. It keeps its encoded view, so that the next round can use it.
 
     Attributes:
         result: the network's result in the view.
@@ -131,11 +131,11 @@ class RoundPlayer:
 
     @torch.no_grad()
     def follow(self, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
-        """Return the result of a round whose memory is a mask in another frame of the same video.
+        """Return the result of a round whose memory is any mask, for example that of the previous frame of a video.
 
         Args:
-            prompts: prompts of the object in this frame, prepared.
-            logits: mask logits of the object in the other frame.
+            prompts: all prompts of the object, prepared for the frame.
+            logits: mask logits of the object at the size of the frame; they also decide the window.
         """
         window = self._window(logits, prompts)
         if window is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-WHAT = "models with a name: list, download, path, remove"
-
 
 def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
     models = verbs.add_parser(
-        "models", help=WHAT, description="Without a further word: lists the shipped and the published models."
+        "models",
+        help="list the models that have a name; download, locate or remove one",
+        description="Without a further word: lists the shipped and the published models.",
     )
     models.set_defaults(run=_list)
     actions = models.add_subparsers(metavar="WHAT")

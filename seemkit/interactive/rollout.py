@@ -34,8 +34,8 @@ class Rollout:
         draws: values for the random choices in all rounds; see `Draws`.
         rule: function that returns the next click.
         ignored: for each image the pixels that are neither object nor background, bool [H, W].
-        players: for each image, what plays the rounds of each object alone and zooms in; None plays all objects of
-            all images together, in the whole images.
+        players: for each image, what plays the rounds of each object alone and zooms in; empty to play all objects
+            of all images together, in the whole images.
 
     Attributes:
         prompts: all prompts so far.

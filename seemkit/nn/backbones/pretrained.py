@@ -31,7 +31,11 @@ def load_backbone_weights(body: nn.Module, path: Path) -> None:
             differences.
     """
     own = body.state_dict()
-    body.load_state_dict({**own, **match_tensors(own, read_tensors(path), str(path))})
+    try:
+        given = read_tensors(path)
+    except InputError as error:
+        raise InputError(f"backbone_weights: {error}") from error
+    body.load_state_dict({**own, **match_tensors(own, given, str(path))})
 
 
 def match_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

@@ -56,6 +56,11 @@ def test_the_first_differences_are_listed() -> None:
         match_tensors(own, given, "w.pth")
 
 
+def test_the_field_is_named_if_the_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^backbone_weights: .*nothing\.pth: no such file"):
+        load_backbone_weights(body(0), tmp_path / "nothing.pth")
+
+
 def test_an_own_backbone_has_no_weights_of_timm() -> None:
     with pytest.raises(InputError, match="backbone_weights: timm has no weights of resnet"):
         Backbone("resnet", RESNET, weights=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
 from seemkit.callbacks.evaluation.base import encoded, like_a_step, seem
 from seemkit.errors import InputError
-from seemkit.io.atomic import replacing
+from seemkit.io.atomic import replacing, write_json
+from seemkit.io.panoptic_png import encode_ids
 from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.training.module import SeemModule
@@ -59,8 +58,7 @@ class PanopticWriter(Callback):
         """Write the JSON with the segments of all maps."""
         name = "panoptic.json" if trainer.world_size == 1 else f"panoptic.{trainer.global_rank}.json"
         content = {"annotations": self._annotations, "categories": _categories(seem(pl_module).vocabulary)}
-        with replacing(_folder(trainer) / name) as path:
-            path.write_text(json.dumps(content) + "\n")
+        write_json(_folder(trainer) / name, content)
 
     def _write(self, trainer: Trainer, module: SeemModule, context: ImageContext, images: Batch) -> None:
         """Write the maps of images of one size."""
@@ -77,7 +75,7 @@ class PanopticWriter(Callback):
             name = _png_name(target.name, {annotation["file_name"] for annotation in self._annotations})
             (_folder(trainer) / name).parent.mkdir(parents=True, exist_ok=True)
             with replacing(_folder(trainer) / name) as path:
-                _encode(found).save(path, format="PNG")
+                Image.fromarray(encode_ids(found.ids.cpu().numpy())).save(path, format="PNG")
             self._annotations.append(_record(target.name, name, found))
 
 
@@ -96,11 +94,6 @@ def _png_name(image: str, taken: Collection[str]) -> str:
 
 def _folder(trainer: Trainer) -> Path:
     return Path(trainer.default_root_dir) / "predictions"
-
-
-def _encode(found: Panoptic) -> Image.Image:
-    ids = found.ids.cpu().numpy()
-    return Image.fromarray(np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8))
 
 
 def _record(image: str, png: str, found: Panoptic) -> dict[str, Any]:

@@ -85,7 +85,14 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--out",
         type=Path,
         required=True,
-        help="folder for overlay.png, masks and result.json; one subfolder per image of a folder",
+        help="folder for the results; masks, overlay.png and result.json go to one subfolder per image of a folder",
+    )
+    segment.add_argument(
+        "--format",
+        action="append",
+        metavar="FORMAT",
+        help="what to write: masks (with overlay.png and result.json; the default), coco-instances, coco-panoptic, "
+        "labelme, yolo, label-studio or palette; can be repeated",
     )
     segment.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images of a folder to encode together (default: %(default)s)"
@@ -214,9 +221,11 @@ def _convert(options: argparse.Namespace) -> None:
 def _segment(options: argparse.Namespace) -> int:
     from seemkit.cli import segment, segment_folder
     from seemkit.cli.model import loader
+    from seemkit.cli.results import MASKS
 
     classes = None if options.classes is None else options.classes.split(",")
-    asked = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed)
+    formats = options.format or [MASKS]
+    asked = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed, formats)
     left_out = 0
     if options.image.is_dir():
         with progress_line() as progress:

@@ -1,29 +1,20 @@
-"""``seemkit segment``: segment one image file; write masks, an overlay and a JSON file of results."""
+"""``seemkit segment``: segment one image file."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
 from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
+from seemkit.cli.results import MASKS, Output, Result, check_formats
 from seemkit.errors import InputError
-from seemkit.inference.drawing import draw_prompts, overlay, to_pil
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.io.image import read_image
-from seemkit.prompts.registry import prompt_to_json
 from seemkit.prompts.values import Prompt
 
 
@@ -37,6 +28,7 @@ class SegmentOptions:
         classes: class names for labels; None for those of the model.
         threshold: lowest class score of a segment, 0 to 1; used only without prompts.
         seed: random seed of the session.
+        formats: what to write, see `seemkit.cli.results`.
     """
 
     words: Sequence[str] = ()
@@ -44,28 +36,11 @@ class SegmentOptions:
     classes: Sequence[str] | None = None
     threshold: float = 0.5
     seed: int = 0
-
-
-class Result(NamedTuple):
-    """The predictions for an image.
-
-    Attributes:
-        image: image file.
-        pixels: the image, uint8 [3, H, W].
-        session: session that made the predictions.
-        prompts: prompts of each object by its name; empty if everything was segmented.
-        found: predictions, each with the name of its object; the name is None if everything was segmented.
-    """
-
-    image: Path
-    pixels: Tensor
-    session: Session
-    prompts: Mapping[str, tuple[Prompt, ...]]
-    found: list[tuple[str | None, Prediction]]
+    formats: Sequence[str] = (MASKS,)
 
 
 def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) -> list[str]:
-    """Segment an image and write masks, overlay and ``result.json``; return one line for each mask, and the folder.
+    """Segment an image and write the results; return one line for each mask, and the folder.
 
     Args:
         image: image file.
@@ -81,7 +56,9 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
     objects = named_prompts(options.words, options.file)
     session = Session(load(objects), pixels, options.seed, options.classes)
     result = find(session, image, pixels, objects, options.threshold)
-    write(out, result)
+    output = Output(out, options.formats)
+    output.add(result)
+    output.finish()
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
     if not lines:
         lines = [f"nothing found: no segment has a class score above {options.threshold:g} (--threshold)"]
@@ -89,7 +66,8 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
 
 
 def check(options: SegmentOptions) -> None:
-    """Raise InputError unless the threshold is a probability."""
+    """Raise InputError unless the threshold is a probability and the formats are known."""
+    check_formats(options.formats)
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold {options.threshold:g}: expected a probability, 0 to 1")
 
@@ -110,61 +88,6 @@ def find(
     return Result(image, pixels, session, objects, found)
 
 
-def write(out: Path, result: Result) -> None:
-    """Write the masks, the overlay and ``result.json`` to a temporary folder in `out`, then move the complete files.
-
-    Raises:
-        InputError: `out` cannot be written.
-    """
-    said = {name: [prompt_to_json(prompt) for prompt in prompts] for name, prompts in result.prompts.items()}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".segment-") as folder:
-            rows = []
-            for index, (name, prediction) in enumerate(result.found):
-                file = f"mask_{index:02d}.png"
-                Image.fromarray(prediction.mask.numpy().astype(np.uint8) * 255).save(Path(folder) / file)
-                rows.append({**({} if name is None else {"name": name}), **_record(file, prediction)})
-            to_pil(_picture(result)).save(Path(folder) / "overlay.png")
-            content = {"image": str(result.image), "prompts": said, "objects": rows}
-            (Path(folder) / "result.json").write_text(json.dumps(content, indent=2) + "\n")
-            for stale in _earlier_masks(out):
-                stale.unlink(missing_ok=True)
-            for path in sorted(Path(folder).iterdir()):
-                shutil.move(path, out / path.name)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
-
-
-def _picture(result: Result) -> Tensor:
-    """Return the image with the masks and the marks of the prompts drawn in, uint8 [3, H, W]."""
-    session, found = result.session, [prediction.mask for _, prediction in result.found]
-    masks = torch.stack(found) if found else torch.zeros((0, *session.size), dtype=torch.bool)
-    prompts = itertools.chain.from_iterable(result.prompts.values())
-    return draw_prompts(overlay(result.pixels, masks), prompts, session.network.sampler)
-
-
 def _line(name: str | None, prediction: Prediction) -> str:
     said = f"{prediction.label}  score {prediction.score:.3f}  {prediction.area} pixels"
     return f"{'' if name is None else f'{name}: '}{said if prediction.area else f'{prediction.label}: no pixels found'}"
-
-
-def _earlier_masks(out: Path) -> list[Path]:
-    """Return the masks that the ``result.json`` in `out` names, the only files to remove; none without such a file."""
-    try:
-        records = json.loads((out / "result.json").read_text(encoding="utf-8"))["objects"]
-        return [out / Path(record["mask"]).name for record in records]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
-def _record(file: str, prediction: Prediction) -> dict[str, Any]:
-    left, top, right, bottom = prediction.box or (0, 0, 0, 0)
-    return {
-        "label": prediction.label,
-        "score": round(prediction.score, 6),
-        "area": prediction.area,
-        "bbox": [float(left), float(top), float(right - left), float(bottom - top)],
-        "segmentation": prediction.rle,
-        "mask": file,
-    }

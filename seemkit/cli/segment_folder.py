@@ -13,7 +13,8 @@ from torch import Tensor
 
 from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.segment import SegmentOptions, check, find, write
+from seemkit.cli.results import Output
+from seemkit.cli.segment import SegmentOptions, check, find
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
 from seemkit.io.image import image_files
@@ -37,7 +38,7 @@ def segment_folder(
 ) -> tuple[list[str], int]:
     """Segment all images of a folder; return the lines of a summary and the number of skipped images.
 
-    The results for ``NAME.jpg`` are written to ``OUT/NAME``, as `seemkit.cli.segment.segment_file` writes them. An
+    The masks of ``NAME.jpg`` are written to ``OUT/NAME``, other formats to one place for all images. An
     image that cannot be read or that a prompt does not fit is skipped and named in the summary.
 
     Args:
@@ -57,6 +58,7 @@ def segment_folder(
         raise InputError(f"--batch {batch}: expected at least 1")
     paths, objects = image_files(folder), named_prompts(options.words, options.file)
     network = load(objects)
+    output = Output(out, options.formats)
     bad: list[str] = []
     segments = 0
     with _helper() as reader, _helper() as writer:
@@ -73,11 +75,12 @@ def segment_folder(
                     bad.append(f"{path}: {error}")
                     continue
                 segments += len(result.found)
-                written.append(writer.submit(write, out / path.stem, result))
+                written.append(writer.submit(output.add, result, path.stem))
             while len(written) > 2 * batch:
                 written.popleft().result()
         for last in written:
             last.result()
+    output.finish()
     done = f"{len(paths) - len(bad)} of {len(paths)} images, {segments} masks, written to {out}"
     return [*(f"skipped: {line}" for line in bad), done], len(bad)
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from seemkit.interactive.clicker import center_click
 from seemkit.ops.region import as_mask
 from seemkit.prompts.encoder import RegionPromptEncoder
 from seemkit.prompts.sampler import VisualSampler
@@ -102,6 +103,27 @@ def outlines(image: Tensor, regions: Sequence[tuple[Tensor, bool]]) -> Tensor:
         tint = torch.tensor(POSITIVE if positive else NEGATIVE, dtype=torch.uint8)[:, None, None]
         image = torch.where(_edge(mask), tint, image)
     return image
+
+
+def captions(image: Tensor, named: Sequence[tuple[Tensor, str]]) -> Tensor:
+    """Return the image with a text in a box in the middle of each mask, at the pixel that is farthest from its border.
+
+    Args:
+        image: uint8 [3, H, W].
+        named: for each mask, bool [H, W], its text; masks without pixels are skipped.
+    """
+    picture = to_pil(image)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(size=max(9.0, min(image.shape[1:]) / 36))
+    for mask, text in named:
+        if not bool(mask.any()):
+            continue
+        middle = center_click(mask)
+        left, top, right, bottom = draw.textbbox((middle.x, middle.y), text, font=font, anchor="mm")
+        aside = min(0.0, picture.width - 2 - right) - min(0.0, left - 2)
+        draw.rectangle((left + aside - 2, top - 2, right + aside + 2, bottom + 2), fill=EDGE)
+        draw.text((middle.x + aside, middle.y), text, fill=(20, 20, 20), font=font, anchor="mm")
+    return from_pil(picture)
 
 
 def captioned_grid(rows: Sequence[Sequence[tuple[Tensor, str]]], cell: int = 256) -> Image.Image:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from pathlib import Path
+from typing import Any
 
-import contourpy
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from seemkit.errors import InputError
+from seemkit.io.atomic import replacing
+from seemkit.ops.outline import Ring, parts
 from seemkit.ops.rle import encode_mask
-
-Ring: TypeAlias = NDArray[np.float64]
-"""Points (x, y) of a closed line, [n, 2]."""
+from seemkit.types import Size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,11 @@ class Prediction:
         return f"Prediction({self.label!r}, score {self.score:.3f}, {self.area} pixels of {width} x {height})"
 
     @property
+    def size(self) -> Size:
+        """Height and width of the mask."""
+        return Size(*self.mask.shape)
+
+    @property
     def area(self) -> int:
         """Number of pixels of the mask."""
         return int(self.mask.sum())
@@ -59,21 +66,44 @@ class Prediction:
     def polygon(self) -> list[Ring]:
         """Outlines of the mask's parts, largest first, each (x, y) [n, 2] without repeating the first point.
 
-        The outlines run along the edges of the pixels, with cut corners. Holes are omitted; `rle` includes them.
+        The outlines run along the edges of the pixels, with cut corners. Holes are omitted; `rle` includes them, and so
+        does `seemkit.ops.outline.parts`.
         """
-        padded = np.pad(self.mask.numpy().astype(np.float64), 1)
-        generator = contourpy.contour_generator(z=padded, fill_type=contourpy.FillType.OuterOffset)
-        lines, offsets = cast(tuple[list[Ring], list[NDArray[np.uint32]]], generator.filled(0.5, 2.0))
-        rings = [_corners(line[: offset[1] - 1] - 0.5) for line, offset in zip(lines, offsets, strict=True)]
-        return sorted(rings, key=lambda ring: -_area(ring))
+        return [part.outer for part in parts(self.mask)]
 
+    def numpy(self) -> NDArray[np.bool_]:
+        """Return the mask as an array, bool [H, W]."""
+        return self.mask.numpy()
 
-def _corners(ring: Ring) -> Ring:
-    """Return the ring without the points that are on a straight line between their neighbors."""
-    into, out = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    return ring[into[:, 0] * out[:, 1] != into[:, 1] * out[:, 0]]
+    def pil(self) -> Image.Image:
+        """Return the mask as a Pillow image of mode L: 255 inside, 0 outside."""
+        return Image.fromarray(self.numpy().astype(np.uint8) * 255)
 
+    def save(self, path: str | Path) -> None:
+        """Write the mask as an image file, usually a PNG: 255 inside, 0 outside.
 
-def _area(ring: Ring) -> float:
-    x, y = ring.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+        Raises:
+            InputError: the file cannot be written, or its suffix is not that of an image format.
+        """
+        file = Path(path)
+        form = Image.registered_extensions().get(file.suffix.lower())
+        if form is None:
+            raise InputError(f"{file}: is not named as an image; use a name such as {file.stem}.png")
+        try:
+            with replacing(file) as temporary:
+                self.pil().save(temporary, format=form)
+        except OSError as error:
+            raise InputError(f"{file}: cannot write there: {error.strerror or error}") from error
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> dict[str, Any]:
+        """Return the prediction as an annotation in COCO's instances format, with a ``score``; its mask is exact."""
+        left, top, right, bottom = self.box or (0, 0, 0, 0)
+        return {
+            "image_id": image_id,
+            "category_id": category_id,
+            "segmentation": self.rle,
+            "area": self.area,
+            "bbox": [float(left), float(top), float(right - left), float(bottom - top)],
+            "iscrowd": 0,
+            "score": round(self.score, 6),
+        }

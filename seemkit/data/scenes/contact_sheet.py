@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from seemkit.data.scenes.vocabulary import CLASSES, STUFF
-from seemkit.data.scenes.writer import decode_ids
 from seemkit.errors import InputError
+from seemkit.io.panoptic_png import decode_ids
 
 _CELL: Final = 192
 _GAP: Final = 8

@@ -19,6 +19,7 @@ from scipy import ndimage
 from seemkit.data.scenes.scene import Scene, make_scene
 from seemkit.data.scenes.vocabulary import CATEGORY_IDS, STUFF
 from seemkit.errors import InputError
+from seemkit.io.panoptic_png import encode_ids
 
 Record: TypeAlias = dict[str, Any]
 
@@ -185,16 +186,6 @@ def _write_chunk(chunk: _Chunk) -> tuple[list[Record], list[Record]]:
 def file_name(index: int) -> str:
     """Return the file name of an image and of its map, for example ``"000012.png"``."""
     return f"{index:06d}.png"
-
-
-def encode_ids(ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return segment ids [H, W] as an RGB image [H, W, 3] with id = R + 256 G + 65536 B (COCO panoptic)."""
-    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
-
-
-def decode_ids(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the segment ids [H, W] that an RGB image [H, W, 3] encodes (COCO panoptic)."""
-    return picture.astype(np.int64) @ np.array([1, 256, 65536])
 
 
 def _save(path: Path, pixels: NDArray[np.uint8]) -> None:

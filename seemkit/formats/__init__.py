@@ -1,0 +1,1 @@
+"""Results in the file formats that other programs read, and as the objects of other libraries."""

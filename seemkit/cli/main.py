@@ -99,9 +99,14 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     _add_model(segment)
     _add_prompts(segment)
+    segment.add_argument(
+        "--all",
+        action="store_true",
+        help="find every object that the prompts mean: all that a text fits, or all like the one that is marked",
+    )
     segment.add_argument("--classes", help="class names for labels, separated by commas")
     segment.add_argument(
-        "--threshold", type=float, default=0.5, help="lowest class score, without prompts (%(default)s)"
+        "--threshold", type=float, default=0.5, help="lowest score, without prompts or with --all (%(default)s)"
     )
     segment.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     segment.set_defaults(run=_segment)
@@ -225,15 +230,18 @@ def _segment(options: argparse.Namespace) -> int:
 
     classes = None if options.classes is None else options.classes.split(",")
     formats = options.format or [MASKS]
-    asked = segment.SegmentOptions(_words(options), options.prompts, classes, options.threshold, options.seed, formats)
+    asked = segment.SegmentOptions(
+        _words(options), options.prompts, classes, options.threshold, options.seed, formats, options.all
+    )
+    load = loader(options, options.all)
     left_out = 0
     if options.image.is_dir():
         with progress_line() as progress:
             lines, left_out = segment_folder.segment_folder(
-                options.image, loader(options), asked, options.out, options.batch, progress
+                options.image, load, asked, options.out, options.batch, progress
             )
     else:
-        lines = segment.segment_file(options.image, loader(options), asked, options.out)
+        lines = segment.segment_file(options.image, load, asked, options.out)
     print("\n".join(lines))  # noqa: T201
     return FOUND_PROBLEMS if left_out else 0
 

@@ -19,18 +19,19 @@ CLICKS, EVERYTHING = "photos-tiny", "scenes-tiny"
 """The shipped model for prompts that mark pixels, and the one for all others."""
 
 
-def loader(options: argparse.Namespace) -> Load:
+def loader(options: argparse.Namespace, every: bool = False) -> Load:
     """Return a function that loads the model for a command's prompts.
 
     Args:
-        options: the command's model, variant, device and dtype. If the model is None, `default_model` is used, and
+        options: the command's model, variant, device and dtype. If the model is None, a shipped model is used, and
             standard error says so.
+        every: whether the prompts mean every object like the one that they mark.
     """
 
     def load(objects: Objects) -> SEEM:
         source = options.model
         if source is None:
-            source = default_model(objects)
+            source = EVERYTHING if every else default_model(objects)
             print(f"seemkit: model {source}; --model takes another (seemkit models)", file=sys.stderr)  # noqa: T201
         return SEEM.from_pretrained(source, options.variant, device=options.device, dtype=options.dtype)
 

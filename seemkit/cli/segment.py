@@ -26,9 +26,10 @@ class SegmentOptions:
         words: ``"kind=value"`` for each prompt; all of them describe one object.
         file: JSON file with the prompts of named objects, see `seemkit.cli.prompts_file`.
         classes: class names for labels; None for those of the model.
-        threshold: lowest class score of a segment, 0 to 1; used only without prompts.
+        threshold: lowest score of a segment, 0 to 1; used only without prompts, or with `every`.
         seed: random seed of the session.
         formats: what to write, see `seemkit.cli.results`.
+        every: whether to find every object that the prompts mean, see `Session.find_all`, instead of one.
     """
 
     words: Sequence[str] = ()
@@ -37,6 +38,7 @@ class SegmentOptions:
     threshold: float = 0.5
     seed: int = 0
     formats: Sequence[str] = (MASKS,)
+    every: bool = False
 
 
 def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) -> list[str]:
@@ -55,36 +57,46 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
     pixels = read_image(image, upright=True)
     objects = named_prompts(options.words, options.file)
     session = Session(load(objects), pixels, options.seed, options.classes)
-    result = find(session, image, pixels, objects, options.threshold)
+    result = find(session, image, pixels, objects, options)
     output = Output(out, options.formats)
     output.add(result)
     output.finish()
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
     if not lines:
-        lines = [f"nothing found: no segment has a class score above {options.threshold:g} (--threshold)"]
+        lines = [f"nothing found: no segment has a score above {options.threshold:g} (--threshold)"]
     return [*lines, f"written to {out}"]
 
 
 def check(options: SegmentOptions) -> None:
-    """Raise InputError unless the threshold is a probability and the formats are known."""
+    """Raise InputError unless the options are valid."""
     check_formats(options.formats)
+    if options.every and not (options.words or options.file):
+        raise InputError("--all: needs a prompt, for example --text star")
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold {options.threshold:g}: expected a probability, 0 to 1")
 
 
 def find(
-    session: Session, image: Path, pixels: Tensor, objects: Mapping[str, tuple[Prompt, ...]], threshold: float
+    session: Session, image: Path, pixels: Tensor, objects: Mapping[str, tuple[Prompt, ...]], options: SegmentOptions
 ) -> Result:
     """Return the predictions of a new session for the objects, or for all segments without objects.
 
     Raises:
         InputError: a prompt is outside the image, or all prompts of an object are negative.
     """
-    for name, prompts in objects.items():
-        session.add(*prompts, name=name)
-    found: list[tuple[str | None, Prediction]] = [*session.predict_all().items()]
+    found: list[tuple[str | None, Prediction]]
     if not objects:
-        found = [(None, segment) for segment in session.panoptic(threshold=threshold)]
+        found = [(None, segment) for segment in session.panoptic(threshold=options.threshold)]
+    elif options.every:
+        found = [
+            (name, one)
+            for name, prompts in objects.items()
+            for one in session.find_all(*prompts, threshold=options.threshold)
+        ]
+    else:
+        for name, prompts in objects.items():
+            session.add(*prompts, name=name)
+        found = [*session.predict_all().items()]
     return Result(image, pixels, session, objects, found)
 
 

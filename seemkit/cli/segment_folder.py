@@ -70,7 +70,7 @@ def segment_folder(
                 progress(f"{folder}: {path.name}")
                 session = Session.of(network, context.repeat(index, 1), options.seed, options.classes, pixels)
                 try:
-                    result = find(session, path, pixels, objects, options.threshold)
+                    result = find(session, path, pixels, objects, options)
                 except InputError as error:
                     bad.append(f"{path}: {error}")
                     continue

@@ -7,12 +7,13 @@ from functools import cached_property
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seemkit.inference.concept import Concept
 from seemkit.inference.prediction import Prediction
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY
-from seemkit.postprocess.instance import instances
+from seemkit.postprocess.instance import distinct, instances
 from seemkit.postprocess.panoptic import panoptic_parts
 from seemkit.postprocess.semantic import semantic_map
 from seemkit.types import Vocabulary
@@ -58,6 +59,16 @@ class AutomaticSegmenter:
                 found.masks[:kept].cpu(), logits, found.labels[:kept].tolist(), found.scores.tolist(), strict=False
             )
         ]
+
+    def alike(self, concept: Concept, vocabulary: Vocabulary, threshold: float) -> list[Prediction]:
+        """Return every object that the concept means, best first; see `Session.find_all`."""
+        scores = concept.scores(self.network, self._found, vocabulary)
+        likely = (scores >= threshold).nonzero()[:, 0]
+        logits = self._enlarge(self._masks[likely])
+        masks = logits > 0
+        scores = scores[likely] * (logits.sigmoid() * masks).sum(dim=(1, 2)) / masks.sum(dim=(1, 2)).clamp(min=1)
+        rows = [row for row in distinct(masks, scores) if float(scores[row]) >= threshold]
+        return [Prediction(masks[row].cpu(), logits[row].cpu(), concept.label, float(scores[row])) for row in rows]
 
     def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
         """Return the class index of each pixel; see `Session.semantic`."""

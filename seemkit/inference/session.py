@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seemkit.errors import InputError
 from seemkit.inference.automatic import AutomaticSegmenter
+from seemkit.inference.class_names import Classes, resolve
+from seemkit.inference.concept import Concept, take_apart
 from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
@@ -24,9 +26,6 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import cosine_similarity
 from seemkit.prompts.values import Mask, Prompt
 from seemkit.types import Size, Vocabulary
-
-Classes = Vocabulary | Sequence[str] | None
-"""Class names for labels, any words. In a plain list, all are things. None means the session's own."""
 
 
 class Session:
@@ -59,12 +58,7 @@ class Session:
 
     @classmethod
     def of(
-        cls,
-        network: SEEM,
-        context: ImageContext,
-        seed: int = 0,
-        classes: Classes = None,
-        pixels: Tensor | None = None,
+        cls, network: SEEM, context: ImageContext, seed: int = 0, classes: Classes = None, pixels: Tensor | None = None
     ) -> Self:
         """Return a session with an encoded image; it zooms in only if `pixels`, uint8 [3, H, W], are given."""
         session = cls.__new__(cls)
@@ -79,7 +73,7 @@ class Session:
         self.context = context
         self.vocabulary = network.vocabulary
         if classes is not None:
-            self.vocabulary = self._vocabulary(classes)
+            self.vocabulary = resolve(classes, self.vocabulary)
         draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
         self._player = RoundPlayer(network, context, pixels, draws)
         self._history = History()
@@ -188,6 +182,32 @@ class Session:
         return self._automatic.instances(self._all_of(classes), threshold)
 
     @torch.inference_mode()
+    def find_all(self, *prompts: Prompt, classes: Classes = None, threshold: float = 0.5) -> list[Prediction]:
+        """Return every object of the image that the prompts mean, best first, without duplicates.
+
+        A text means the objects that it fits better than any class name. Other prompts, such as a click or a region of
+        another image, show an example: they mean the objects with the same probabilities of the classes. With both, an
+        object must fit both. The score includes the mean probability inside the mask. The session is left unchanged.
+
+        Args:
+            prompts: prompts of any kinds, at most one of them a text.
+            classes: class names to compare with.
+            threshold: lowest score, 0..1.
+
+        Raises:
+            InputError: a prompt is not valid, none is given, several are texts, all that show an example are negative,
+                or neither the call nor the session has class names.
+        """
+        asked, vocabulary = take_apart(prompts), self._all_of(classes)
+        prepared = self._prepare(asked.examples)
+        if not asked.examples:
+            return self._automatic.alike(Concept(str(asked.text), asked.text, None), vocabulary, threshold)
+        played = self._play(Round(asked.examples, prepared))
+        label = asked.text or self._prediction(played, asked.examples).label
+        concept = Concept(label, asked.text, played.class_embedding)
+        return self._automatic.alike(concept, vocabulary, threshold)
+
+    @torch.inference_mode()
     def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:
         """Return for every pixel the index of its class in the list of names.
 
@@ -205,7 +225,7 @@ class Session:
         """
         prompts = (Mask(mask),)
         played = self._play(Round(prompts, self._prepare(prompts)))
-        return self._name(_class_embedding(played), self._vocabulary(classes))
+        return self._name(played.class_embedding, resolve(classes, self.vocabulary))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
         """Yield the rounds of a simulated user who wants the mask `truth` and clicks on the deepest error.
@@ -244,7 +264,7 @@ class Session:
 
     @torch.inference_mode()
     def _prediction(self, played: PlayedRound, prompts: Sequence[Prompt]) -> Prediction:
-        logits, embedding = played.logits, _class_embedding(played)
+        logits, embedding = played.logits, played.class_embedding
         mask = logits > 0
         sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
         labels = [self.network.sampler.encoder(prompt).label(prompt) for prompt in prompts]
@@ -268,25 +288,7 @@ class Session:
             InputError: the network was not trained for that, or there are no class names.
         """
         check_answers(self.network.architecture, "automatic")
-        return self._vocabulary(classes)
-
-    def _vocabulary(self, classes: Classes) -> Vocabulary:
-        if isinstance(classes, Vocabulary):
-            return classes
-        if classes is not None:
-            names = tuple(classes)
-            if isinstance(classes, str) or not names or not all(isinstance(n, str) and n.strip() for n in names):
-                raise InputError(f"classes: {classes!r}; expected a list of names, none of them empty")
-            names = tuple(dict.fromkeys(name.strip() for name in names))  # a repeated name halves its probability
-            return Vocabulary(names, (True,) * len(names))
-        if self.vocabulary is None:
-            raise InputError("classes: the model has no class names; give a list, for example ['cat', 'dog']")
-        return self.vocabulary
-
-
-def _class_embedding(played: PlayedRound) -> Float[Tensor, " C"]:
-    """Return the class embedding of the selected query."""
-    return played.result.selected.queries.classes[0, 0]
+        return resolve(classes, self.vocabulary)
 
 
 def _check_arguments(network: object, seed: object) -> None:

@@ -79,6 +79,11 @@ class PlayedRound:
     window: Window | None
     frame: Size
 
+    @property
+    def class_embedding(self) -> Float[Tensor, " C"]:
+        """Class embedding of the selected query."""
+        return self.result.selected.queries.classes[0, 0]
+
     @cached_property
     def logits(self) -> Float[Tensor, "H W"]:
         """Mask logits at the size of the image; `OUTSIDE` where the view does not reach."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seemkit.postprocess.resize import Enlarge, as_they_are
@@ -45,3 +45,17 @@ def instances(
     quality = (logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
     scores, order = (scores * quality[row]).sort(descending=True, stable=True)
     return Instances(masks[row[order]], labels[order], scores, queries[order])
+
+
+def distinct(masks: Bool[Tensor, "N H W"], scores: Float[Tensor, " N"]) -> list[int]:
+    """Return the rows of the masks that are no duplicates, best first.
+
+    A mask is a duplicate if its IoU with a better one is at least 0.5. Empty masks are dropped.
+    """
+    kept: list[int] = []
+    for row in scores.argsort(descending=True, stable=True).tolist():
+        shared = (masks[kept] & masks[row]).flatten(1).sum(dim=1)
+        total = (masks[kept] | masks[row]).flatten(1).sum(dim=1)
+        if bool(masks[row].any()) and not bool((2 * shared >= total).any()):
+            kept.append(row)
+    return kept

@@ -223,7 +223,7 @@ def test_an_earlier_result_is_replaced_and_nothing_else(weights: Path, photo: Pa
 def test_nothing_found_is_said(weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["segment", str(photo), "--model", str(weights), "--out", str(tmp_path / "out"), "--threshold", "1"]
     assert main(words) == 0
-    assert "nothing found: no segment has a class score above 1 (--threshold)" in capsys.readouterr().out
+    assert "nothing found: no segment has a score above 1 (--threshold)" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "result.json").read_text())["objects"] == []
 
 

@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from torch import Tensor
 
 from seemkit.cli.main import main
-from seemkit.data import CocoInstancesSource, CocoPanopticSource
+from seemkit.data import CocoInstancesSource
 from seemkit.data.prepare.conversion.convert import convert
 from seemkit.errors import InputError
 from seemkit.formats.base import SegmentedImage

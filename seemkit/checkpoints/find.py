@@ -95,7 +95,7 @@ def from_official(path: Path, variant: str | None = None) -> Pretrained:
     """
     tensors = read_tensors(path)
     architecture = architecture_of(variant or published_variant(path) or guess_variant(tensors, str(path)))
-    return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture), None, str(path))
+    return Pretrained(architecture, COCO_PANOPTIC, rename(tensors, architecture, str(path)), None, str(path))
 
 
 def _from_hub(repository: str, variant: str | None) -> Pretrained:

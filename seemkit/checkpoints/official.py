@@ -16,6 +16,7 @@ _BACKBONE_MARKS = {
     "davit": "backbone.convs.0.proj.weight",
     "samvit": "backbone.pos_embed",
 }
+QUERIES = "sem_seg_head.predictor.query_feat.weight"
 _WIDTHS = {
     ("focal", 96): "focal-t",
     ("focal", 192): "focal-l",
@@ -57,12 +58,22 @@ def architecture_of(variant: str) -> Architecture:
     return VARIANTS[variant]
 
 
-def rename(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+def rename(tensors: Mapping[str, Tensor], architecture: Architecture, source: str = "checkpoint") -> dict[str, Tensor]:
     """Return the tensors under seemkit's names, in float32.
 
     Linear layers that are 1 x 1 convolutions in seemkit get that shape. Names that are not official ones stay, so that
     a check against a network finds them.
+
+    Raises:
+        InputError: the checkpoint has another number of object queries than the architecture, as most of X-Decoder's
+            Focal-L files do.
     """
+    given = tensors.get(QUERIES)
+    if given is not None and len(given) != architecture.queries:
+        raise InputError(
+            f"{source}: has {len(given)} object queries, and the model {architecture.queries}; the Focal-L file of "
+            "X-Decoder that fits SEEM is xdecoder_focall_last_oq101.pt"
+        )
     found = {}
     for official, tensor in tensors.items():
         if official in UNUSED:

@@ -36,7 +36,7 @@ def convert_official(path: Path, out: Path, variant: str | None) -> list[str]:
     name = variant or by_sum or guess_variant(tensors, str(path))
     architecture = architecture_of(name)
     network = SEEM(architecture, COCO_PANOPTIC)
-    renamed = rename(tensors, architecture)
+    renamed = rename(tensors, architecture, str(path))
     if not any(own.startswith(SEEM_ONLY) for own in renamed):
         raise InputError(f"{path}: an X-Decoder checkpoint, without visual prompts; use `seemkit convert xdecoder`")
     fill(network, renamed, str(path))
@@ -56,7 +56,7 @@ def convert_xdecoder(path: Path, out: Path, variant: str | None) -> list[str]:
         torch.manual_seed(0)
         network = SEEM(architecture, COCO_PANOPTIC)
     shared = {key: value for key, value in tensors.items() if not any(word in key for word in XDECODER_ONLY)}
-    renamed = rename(shared, architecture)
+    renamed = rename(shared, architecture, str(path))
     fresh = {k: v for k, v in network.state_dict().items() if k.startswith(SEEM_ONLY) and k not in renamed}
     fill(network, renamed | fresh, str(path))
     dropped = sorted(tensors.keys() - shared.keys())

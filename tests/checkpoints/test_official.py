@@ -53,6 +53,13 @@ def test_single_names(official, own):
     assert torch.equal(rename(tensors, SMALL)[own], tensors[official])
 
 
+def test_another_number_of_queries_names_the_file_to_take():
+    tensors = state_dict(SMALL)
+    tensors["sem_seg_head.predictor.query_feat.weight"] = torch.zeros(201, SMALL.embed_dim)
+    with pytest.raises(InputError, match=r"x\.pt: has 201 object queries.*xdecoder_focall_last_oq101\.pt"):
+        rename(tensors, SMALL, "x.pt")
+
+
 def test_float64_becomes_float32():
     tensors = {name: value.double() for name, value in state_dict(SMALL).items()}
     assert {value.dtype for value in rename(tensors, SMALL).values()} == {torch.float32}

@@ -83,8 +83,8 @@ def test_xdecoder_is_no_seem(xdecoder, tmp_path, capsys):
         (lambda t: t.pop("sem_seg_head.predictor.class_embed"), "missing: decoder.heads.class_projection"),
         (lambda t: t.update({"backbone.extra": torch.ones(1)}), "unknown: backbone.extra"),
         (
-            lambda t: t.update({"sem_seg_head.predictor.query_feat.weight": torch.ones(7, 32)}),
-            "of another shape: queries.value.weight",
+            lambda t: t.update({"sem_seg_head.predictor.spatial_embed.weight": torch.ones(7, 32)}),
+            "of another shape: queries.memory_position.weight",
         ),
     ],
     ids=["missing", "unknown", "shape"],

@@ -115,7 +115,7 @@ def test_wrong_calls_say_what_to_do(network, session):
         with pytest.raises(InputError, match=message):
             session.find_all(*prompts)
     clicks = Session(SEEM.from_pretrained("photos-tiny"), torch.zeros(3, 64, 64, dtype=torch.uint8))
-    with pytest.raises(InputError, match="photos-tiny|without a prompt|scenes-tiny"):
+    with pytest.raises(InputError, match=r"scenes-tiny"):
         clicks.find_all(Text("star"))
 
 

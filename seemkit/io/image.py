@@ -12,17 +12,36 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.storage import StoredFile
 from seemkit.types import Size
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Suffixes of image files, in lower case."""
+SUFFIXES = frozenset({
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+"""Suffixes of image files, in lower case. Pillow knows more, but also those of documents and films."""
+CAMERA_SUFFIXES = frozenset({
+    ".arw", ".cr2", ".cr3", ".dng", ".heic", ".heif", ".nef", ".orf", ".raf", ".rw2",
+})  # fmt: skip
+"""Suffixes of photographs that Pillow does not read."""
 MIN_SIDE = 32
 """The smallest height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
+
+_ORIENTATION, _UPRIGHT = 0x0112, 1
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image of each EXIF orientation upright."""
 
 # raised by Pillow's decoders on truncated or damaged files
 _DECODING_ERRORS = (
@@ -48,7 +67,7 @@ def read_image(path: str | StoredFile, upright: bool = False) -> Tensor:
     """
     image = open_image(path)
     if upright:
-        image = ImageOps.exif_transpose(image)
+        image = turn_upright(image)
     if min(image.size) < MIN_SIDE:
         raise InputError(
             f"{path}: is {image.width} by {image.height} pixels; an image needs at least {MIN_SIDE} on each side"
@@ -65,6 +84,21 @@ def open_image(path: str | StoredFile) -> Image.Image:
     with _opened(path) as image:
         image.load()
         return image
+
+
+def turn_upright(image: Image.Image) -> Image.Image:
+    """Return the image turned by its EXIF orientation; the image itself without one, or if it cannot be read."""
+    turn = _TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1, which is upright, without one or if it cannot be read."""
+    try:
+        found = image.getexif().get(_ORIENTATION, _UPRIGHT)
+    except _DECODING_ERRORS:
+        return _UPRIGHT
+    return found if found in _TURNS else _UPRIGHT
 
 
 def header_size(path: str | Path) -> Size:
@@ -108,6 +142,9 @@ def _opened(path: str | StoredFile) -> Iterator[Image.Image]:
     except _DECODING_ERRORS as error:
         # omit Pillow's text for an unknown format: for a member of a shard it names an object in memory
         unknown = isinstance(error, UnidentifiedImageError)
+        suffix = Path(path if isinstance(path, (str, Path)) else path.name).suffix
+        if unknown and suffix.lower() in CAMERA_SUFFIXES:
+            raise InputError(f"{path}: {suffix[1:]} files are not read; save it as JPEG or PNG") from error
         reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file") from error
 
@@ -147,13 +184,16 @@ def _scale_16_bits(image: Image.Image, path: str | StoredFile) -> Image.Image:
 def image_files(folder: Path) -> list[Path]:
     """Return the image files in a folder, without subfolders, sorted by name with numbers by value.
 
-    Hidden files and files without an image suffix are skipped.
+    Hidden files and files without an image suffix are skipped. Photographs that cannot be read, such as HEIC, are
+    included, so that reading them says so, but not beside an image of the same name.
 
     Raises:
         InputError: the folder has no image, or two images differ only in their suffix.
     """
-    known = Image.registered_extensions()
-    files = [path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith(".")]
+    files = [path for path in visible(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    names = {path.stem for path in files}
+    unread = [path for path in visible(folder.iterdir()) if path.suffix.lower() in CAMERA_SUFFIXES]
+    files += [path for path in unread if path.stem not in names]
     if not files:
         raise InputError(f"{folder}: holds no image; add one or choose another folder")
     stems: dict[str, Path] = {}

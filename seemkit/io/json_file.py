@@ -33,7 +33,7 @@ def load_json(path: Path) -> object:
     with reading(path):
         content = path.read_bytes()
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{path}: is not valid JSON ({error}); write the file again") from error
 

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from seemkit.errors import InputError
-from seemkit.io.image import MIN_SIDE, read_image, to_rgb
+from seemkit.io.image import MIN_SIDE, read_image, to_rgb, turn_upright
 
 UserImage: TypeAlias = str | Path | Image.Image | NDArray[Any] | Tensor
 """An image file, a Pillow image, or an array or tensor.
@@ -40,7 +40,7 @@ def load_image(image: UserImage) -> Tensor:
             raise InputError(f"{image}: addresses are not opened; download the image, and give the file")
         return read_image(str(image), upright=True)
     if isinstance(image, Image.Image):
-        pixels = np.array(to_rgb(ImageOps.exif_transpose(image), "image"))
+        pixels = np.array(to_rgb(turn_upright(image), "image"))
         return _checked(torch.from_numpy(pixels).permute(2, 0, 1))
     if isinstance(image, np.ndarray):
         try:

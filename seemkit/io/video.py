@@ -58,7 +58,7 @@ def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[
         size: size of the frames.
     """
     right, bottom = size.width % 2, size.height % 2
-    with av.open(path, "w", format="mp4") as container:
+    with av.open(_address(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.pix_fmt = "yuv420p"
         stream.width, stream.height = size.width + right, size.height + bottom
@@ -76,7 +76,7 @@ def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     """Yield the open video file; raise InputError if opening or decoding it fails."""
     try:
-        with av.open(path) as container:
+        with av.open(_address(path)) as container:
             if not container.streams.video:
                 raise InputError(f"{path}: holds no video; give a video file or a folder of frames")
             yield container
@@ -84,3 +84,8 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
         raise InputError(f"{path}: no such file or folder; check the path") from error
     except av.FFmpegError as error:
         raise InputError(f"{path}: cannot be read as a video ({error.strerror}); replace the file") from error
+
+
+def _address(path: Path) -> str:
+    """Return the name by which FFmpeg opens a file, which would take the part before a colon for a protocol."""
+    return f"file:{path}"

@@ -10,6 +10,7 @@ from seemkit.data.coco.base import CocoImages
 from seemkit.data.coco.instances import CocoInstances
 from seemkit.data.coco.panoptic import CocoPanoptic
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 
 DATASETS: Final[dict[str, Callable[..., CocoImages[Any]]]] = {"panoptic": CocoPanoptic, "instances": CocoInstances}
 """Dataset of each layout; its JSON is ``annotations/<layout>_<split>.json``. If a split has several, the first wins."""
@@ -41,7 +42,7 @@ def find_splits(folder: Path) -> list[tuple[str, str]]:
         InputError: the folder has no split.
     """
     found = []
-    for path in sorted((folder / "annotations").glob("*.json")):
+    for path in visible((folder / "annotations").glob("*.json")):
         kind, _, split = path.stem.partition("_")
         if kind in DATASETS and split:
             found.append((kind, split))

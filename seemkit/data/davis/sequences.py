@@ -15,6 +15,7 @@ from torch import Tensor
 
 from seemkit.data.coco.base import check_folders
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.image import check_equal_size, header_size, open_image
 from seemkit.io.text_file import read_lines
 
@@ -159,8 +160,8 @@ def _pairs(images: Path, annotations: Path) -> tuple[tuple[Path, ...], tuple[Pat
     Raises:
         InputError: a frame has no PNG, or a PNG has no frame.
     """
-    stems = {path.stem for path in images.glob("*.jpg")}
-    drawn = {path.stem for path in annotations.glob("*.png")}
+    stems = {path.stem for path in visible(images.glob("*.jpg"))}
+    drawn = {path.stem for path in visible(annotations.glob("*.png"))}
     if bare := stems - drawn:
         raise InputError(f"{annotations / min(bare)}.png: no such file, but {min(bare)}.jpg exists; add it")
     if lost := drawn - stems:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seemkit.data.interactive.layout import Layout, ObjectMap, Pair, check_headers, require_folders, things
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.image import SUFFIXES, read_image
 
 OBJECT = things("object")
@@ -38,7 +39,7 @@ def _find(image_folder: str, mask_folder: str, root: Path) -> list[Pair]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     """Return the image files of a folder by their stems, sorted by file name."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in visible(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             if path.stem in found:
                 raise InputError(f"{path}: has the same name as {found[path.stem].name}; keep one of the two")

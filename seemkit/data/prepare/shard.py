@@ -12,6 +12,7 @@ from seemkit.data.coco.splits import DATASETS, find_splits
 from seemkit.data.shards.index import FOLDER, Place, Shard, ShardIndex, index_path
 from seemkit.errors import InputError
 from seemkit.io.atomic import check_free, replacing_folder
+from seemkit.io.folder import visible
 from seemkit.io.read_errors import reading
 from seemkit.io.storage import StoredFile
 from seemkit.io.table import aligned
@@ -87,7 +88,7 @@ def _samples(source: Path, split: str, kinds: Sequence[str]) -> list[Sample]:
 def _copy_annotations(source: Path, out: Path, left_out: set[str]) -> None:
     """Copy the JSONs, except those of the splits in `left_out`."""
     (out / "annotations").mkdir(parents=True)
-    for path in sorted((source / "annotations").glob("*.json")):
+    for path in visible((source / "annotations").glob("*.json")):
         if path.stem.partition("_")[2] not in left_out:
             with reading(path):
                 content = path.read_bytes()

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from seemkit.errors import InputError
-from seemkit.io.image import SUFFIXES, open_image
+from seemkit.io.folder import visible
+from seemkit.io.image import SUFFIXES, open_image, turn_upright
 from seemkit.io.text_file import read_entries
 from seemkit.types import Size
 
@@ -21,8 +22,6 @@ Segmentation: TypeAlias = list[list[float]] | dict[str, Any]
 
 NO_CLASSES = ("__ignore__", "_background_")
 """Names in class lists, for example of labelme, that are not classes."""
-_ORIENTATION = 0x0112
-_UPRIGHT = 1
 _QUALITY = 95
 
 
@@ -83,15 +82,15 @@ def stored_image(path: Path) -> tuple[Size, Callable[[Path], object]]:
         InputError: the file is missing or damaged.
     """
     image = open_image(path)
-    if image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
+    upright = turn_upright(image)
+    if upright is image:
         return Size(image.height, image.width), partial(shutil.copyfile, path)
-    upright = ImageOps.exif_transpose(image)
     return Size(upright.height, upright.width), partial(_save_upright, path)
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return all image files in a folder and its subfolders, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    """Return all image files in a folder and its subfolders, sorted, without hidden ones."""
+    return [path for path in visible(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
 def read_names(path: Path) -> tuple[str, ...]:
@@ -116,4 +115,4 @@ def check_names(names: list[str], where: str) -> tuple[str, ...]:
 def _save_upright(path: Path, target: Path) -> None:
     with Image.open(path) as image:
         form = image.format
-        ImageOps.exif_transpose(image).save(target, format=form, quality=_QUALITY)
+        turn_upright(image).save(target, format=form, quality=_QUALITY)

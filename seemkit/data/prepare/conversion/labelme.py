@@ -26,6 +26,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
 )
 from seemkit.data.prepare.conversion.geometry import circle, polygon, union
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.json_file import field, read_json
 from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
@@ -48,7 +49,7 @@ def read(folder: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Fo
             than when it was labeled, a label is not in `names`, or a shape is invalid. The message names file and
             field.
     """
-    files = sorted(folder.rglob("*.json"))
+    files = visible(folder.rglob("*.json"))
     if not files:
         raise InputError(f"{folder}: holds no .json; give the folder that labelme saved into")
     return ForeignFolder(names, _pictures(folder, files, names, notes))

@@ -27,6 +27,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
     stored_image,
 )
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.image import check_equal_size
 from seemkit.io.text_file import read_entries
 from seemkit.ops.rle import encode_mask
@@ -79,7 +80,7 @@ def _members(folder: Path) -> Iterator[tuple[str | None, str]]:
         for stem in read_entries(path):
             yield (split if "val" in given else None), stem
     if not given:
-        stems = sorted(path.stem for path in (folder / OBJECTS).glob("*.png"))
+        stems = [path.stem for path in visible((folder / OBJECTS).glob("*.png"))]
         if not stems:
             raise InputError(f"{folder / OBJECTS}: holds no .png; add the PNGs of the objects")
         yield from ((None, stem) for stem in stems)

@@ -20,6 +20,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
 )
 from seemkit.data.prepare.conversion.geometry import polygon
 from seemkit.errors import InputError
+from seemkit.io.folder import visible
 from seemkit.io.text_file import read_entries, read_lines
 from seemkit.types import Size
 
@@ -53,7 +54,7 @@ def read(source: Path, names: tuple[str, ...] | None, notes: Counter[str]) -> Fo
 def _yaml_path(source: Path) -> Path:
     if source.is_file():
         return source
-    found = sorted([*source.glob("*.yaml"), *source.glob("*.yml")])
+    found = visible([*source.glob("*.yaml"), *source.glob("*.yml")])
     if (source / "data.yaml") in found:
         return source / "data.yaml"
     if len(found) != 1:
@@ -63,7 +64,8 @@ def _yaml_path(source: Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load("\n".join(read_lines(path)))
+        # every value stays as it is written: a class may be called "no" or "01"
+        content = yaml.load("\n".join(read_lines(path)), Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct it") from error
     if not isinstance(content, dict):
@@ -76,9 +78,11 @@ def _read_names(content: dict[str, Any], path: Path) -> dict[int, str]:
     names = content.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
+    if not isinstance(names, dict) or not all(str(index).isdecimal() for index in names):
         raise InputError(f"{path}: 'names' must be a list of class names or a map from index to name; correct it")
-    return dict(zip(names, check_names([str(name) for name in names.values()], f"{path}: 'names'"), strict=True))
+    return dict(
+        zip(map(int, names), check_names([str(name) for name in names.values()], f"{path}: 'names'"), strict=True)
+    )
 
 
 def _pictures(

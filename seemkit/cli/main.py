@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 means success, 1 that a check found problems or images were skipped, 2 bad input (one line on standard error).
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character must not end the work
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -40,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 signals.note({signals.StopRequest.REQUEUE})
             from seemkit.cli import train
 
-            train.run(words)
+            train.run(train.configs_first(words))
+        elif (
+            words and words[0].startswith("--config") and (verb := next((w for w in words if w in TRAINING_VERBS), ""))
+        ):
+            raise InputError(f"write the verb first: seemkit {verb} {words[0]} ...")
         else:
             parser = _parser()
             options, further = parser.parse_known_args(words)

@@ -22,9 +22,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seemkit.checkpoints.format import PACKAGES, require
+from seemkit.cli import early_checks
 from seemkit.cli.earlier_names import current_names
+from seemkit.cli.parser_messages import explained
 from seemkit.cluster import lost_rank
-from seemkit.cluster.lightning_adapter import ParseOnly, is_first_process
+from seemkit.cluster.lightning_adapter import ParseOnly, is_first_process, option_names
 from seemkit.cluster.requeue import Requeue, Stopped, requeue, slurm_job
 from seemkit.cluster.signals import StopRequest
 from seemkit.errors import InputError
@@ -51,6 +53,7 @@ _CONFIG = "seemkit"
 set_loader(_CONFIG, lambda text: current_names(get_loader("yaml")(text)), exceptions=(yaml.YAMLError,))
 PARSER: dict[str, Any] = {
     "exit_on_error": False,
+    "allow_abbrev": False,  # a misspelled option must not pass for another one
     "parser_mode": _CONFIG,
     **dict.fromkeys(LightningCLI.subcommands(), _VERB),
 }
@@ -93,7 +96,7 @@ class SeemCLI(LightningCLI):
             super().parse_arguments(parser, args)
             self._resolve()
         except (ArgumentError, OmegaConfBaseException) as error:
-            raise InputError(_one_line(str(error))) from error
+            raise InputError(explained(_one_line(str(error)), option_names(self))) from error
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
         checkpoint = self.settings.get("ckpt_path")
@@ -110,9 +113,10 @@ class SeemCLI(LightningCLI):
         """Build trainer, module and data module.
 
         Raises:
-            InputError: a setting is out of its range.
+            InputError: a setting is out of its range, data is missing, or a frozen part would stay random.
         """
         try:
+            early_checks.check(self.settings, str(self.config.subcommand))
             super().instantiate_classes()
         except ValueError as error:
             if isinstance(error.__cause__, InputError):  # jsonargparse adds what else it tried
@@ -169,6 +173,22 @@ def run(arguments: Sequence[str]) -> None:
             f"{fault}; see the last lines of its log. Resume from the last checkpoint with --ckpt_path last. "
             f"({_one_line(str(error))[:200]})"
         ) from error
+
+
+def configs_first(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with every ``--config FILE`` right after the verb.
+
+    The parser reads them in order, so a configuration would otherwise replace the options in front of it.
+    """
+    configs: list[str] = []
+    others: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        if word == "--config":
+            configs += [word, *([value] if (value := next(rest, None)) is not None else [])]
+        else:
+            (configs if word.startswith("--config=") else others).append(word)
+    return [*words[:1], *configs, *others]
 
 
 def read(arguments: Sequence[str]) -> Namespace:
@@ -249,9 +269,9 @@ def _check_checkpoint(path: Path) -> None:
 
 
 def _one_line(message: str) -> str:
-    """Return the message in one line of at most 600 characters."""
+    """Return the message in one line of at most 2000 characters."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return " ".join(lines)[:600]
+    return " ".join(lines)[:2000]
 
 
 def _is_news(record: logging.LogRecord) -> bool:

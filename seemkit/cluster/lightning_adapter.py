@@ -16,6 +16,7 @@ from torch.distributed import distributed_c10d
 if TYPE_CHECKING:
     from lightning import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.cli import LightningCLI
 
 
 def is_first_process() -> bool:
@@ -101,3 +102,9 @@ class ParseOnly:
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run nothing."""
+
+
+def option_names(command_line: LightningCLI) -> list[str]:
+    """Return the options of all verbs of a command line, each once."""
+    parsers = command_line._subcommand_parsers.values()
+    return list(dict.fromkeys(option for parser in parsers for option in parser._option_string_actions))

@@ -14,11 +14,14 @@ from typing import Self
 import numpy as np
 import torch
 from jaxtyping import Bool
-from PIL import Image
 from torch import Tensor
 
 from seemkit.errors import InputError
+from seemkit.io.image import open_image, turn_upright
 from seemkit.prompts.checks import check_mask, check_numbers, check_sign
+
+JPEG_WHITE, OPAQUE = 128, 128
+"""Lowest gray level of a marked pixel in a JPEG, and lowest alpha of a pixel that is not transparent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,20 @@ class Mask(Prompt):
 
     @classmethod
     def read(cls, path: str | Path, *, positive: bool = True) -> Self:
-        """Return the mask of all pixels of an image file that are not black.
+        """Return the mask of all pixels of an image file that are neither black nor transparent.
+
+        The EXIF orientation is applied, as to photographs. In a JPEG, whose black is not exactly black, the pixels in
+        the brighter half of the range count.
 
         Raises:
-            InputError: the file is not a readable image, or all its pixels are black.
+            InputError: the file is not a readable image, or no pixel counts.
         """
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("L"))
-        except OSError as error:
-            raise InputError(f"mask {path}: not a readable image: {error}") from error
+        image = open_image(str(path))
+        least = JPEG_WHITE if image.format == "JPEG" else 1
+        image = turn_upright(image)
+        pixels = np.asarray(image.convert("L")) >= least
+        if image.has_transparency_data:
+            pixels = pixels & (np.asarray(image.convert("RGBA"))[..., 3] >= OPAQUE)
         if not pixels.any():
             raise InputError(f"mask {path}: all pixels are black; make the pixels of the region white")
-        return cls(torch.from_numpy(pixels > 0), positive)
+        return cls(torch.from_numpy(pixels), positive)

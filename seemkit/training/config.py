@@ -34,6 +34,9 @@ class Optimization:
         schedule: ``steps`` divides the learning rate by 10 at 88.9 % and 96.3 % of the run; ``cosine`` lowers it to
             1 %.
         warmup: number of steps in which the learning rate rises linearly.
+
+    Raises:
+        InputError: a number is out of its range.
     """
 
     learning_rate: float = 1e-4
@@ -43,6 +46,13 @@ class Optimization:
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["steps", "cosine"] = "steps"
     warmup: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("learning_rate", self.learning_rate), *self.factors.items()):
+            if not 0 < value < float("inf"):
+                raise InputError(f"optimization: {name} is {value:g}; use a number above 0")
+        if not (self.weight_decay >= 0 and self.warmup >= 0 and all(0 <= beta < 1 for beta in self.betas)):
+            raise InputError("optimization: weight_decay and warmup must be at least 0, and betas from 0 to below 1")
 
 
 @dataclass(frozen=True)

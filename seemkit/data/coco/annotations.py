@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from seemkit.errors import InputError
 from seemkit.io.json_file import field, read_json
 from seemkit.types import Phrase, Segment, Vocabulary
+
+ImageId: TypeAlias = int | str
+"""Id of an image in a JSON: a number, or the image's name, as in ADE20K."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class ImageAnnotation:
         segments: segments in the order of the JSON.
     """
 
-    image_id: int
+    image_id: ImageId
     image_name: str
     segments: tuple[Segment, ...]
 
@@ -49,33 +52,33 @@ def read_panoptic_json(path: Path) -> tuple[Vocabulary, list[PanopticAnnotation]
     """
     content = read_json(path)
     vocabulary, label_of = read_categories(content, path)
-    by_image: dict[int, tuple[tuple[Segment, ...], str]] = {}
+    by_image: dict[ImageId, tuple[tuple[Segment, ...], str]] = {}
     for index, record in enumerate(field(content, "annotations", list, str(path))):
         where = f"{path}: annotations[{index}]"
-        image_id = field(record, "image_id", int, where)
+        image_id = read_image_id(record, "image_id", where)
         if image_id in by_image:
             raise InputError(f"{where}: image_id {image_id} is annotated twice; keep one annotation per image")
         by_image[image_id] = _read_segments(record, label_of, where), field(record, "file_name", str, where)
 
-    annotations: dict[int, PanopticAnnotation] = {}
-    for index, record in enumerate(field(content, "images", list, str(path))):
+    annotations: dict[ImageId, PanopticAnnotation] = {}
+    for index, record in enumerate(read_images(content, path)):
         where = f"{path}: images[{index}]"
-        image_id = field(record, "id", int, where)
+        image_id = read_image_id(record, "id", where)
         if image_id in annotations:
             raise InputError(f"{where}: id {image_id} occurs twice; give each image its own id")
         if image_id not in by_image:
             raise InputError(f"{where}: id {image_id} has no entry in 'annotations'; add one or drop the image")
-        name = field(record, "file_name", str, where)
-        wide = record.get("width", 0) > record.get("height", 0)
+        name = read_file_name(record, where)
+        wide = (_side(record, "width", where) or 0) > (_side(record, "height", where) or 0)
         annotations[image_id] = PanopticAnnotation(image_id, name, *by_image[image_id], wide)
     if unknown := by_image.keys() - annotations.keys():
-        raise InputError(f"{path}: annotations: image_id {min(unknown)} is not in 'images'; add it there")
+        raise InputError(f"{path}: annotations: image_id {min(unknown, key=str)} is not in 'images'; add it there")
     return vocabulary, list(annotations.values())
 
 
 def read_refs_json(
     path: Path, annotations: Sequence[ImageAnnotation], json_path: Path
-) -> dict[int, tuple[Phrase, ...]]:
+) -> dict[ImageId, tuple[Phrase, ...]]:
     """Return the phrases by image id, one per sentence; images without phrases are omitted.
 
     Args:
@@ -91,10 +94,10 @@ def read_refs_json(
         annotation.image_id: {segment.id: position for position, segment in enumerate(annotation.segments)}
         for annotation in annotations
     }
-    phrases: dict[int, list[Phrase]] = {}
+    phrases: dict[ImageId, list[Phrase]] = {}
     for index, ref in enumerate(field(read_json(path), "refs", list, str(path))):
         where = f"{path}: refs[{index}]"
-        image_id, segment_id = field(ref, "image_id", int, where), field(ref, "ann_id", int, where)
+        image_id, segment_id = read_image_id(ref, "image_id", where), field(ref, "ann_id", int, where)
         if image_id not in position_of:
             raise InputError(f"{where}: image_id {image_id} is not in {json_path.name}; correct it")
         if segment_id not in position_of[image_id]:
@@ -111,13 +114,17 @@ def read_categories(
 ) -> tuple[Vocabulary, dict[int, int]]:
     """Return the vocabulary and the label of each category id.
 
+    Categories of one name are one class. Exports of Roboflow, for example, have a root category, which can be named as
+    the only class.
+
     Args:
         content: content of the file.
         path: the file, for messages.
         thing_by_default: whether a category without 'isthing' is a thing; if False, it is an error.
 
     Raises:
-        InputError: a key is missing or has the wrong type, or an id is repeated; the message names file and field.
+        InputError: there is no category, a key is missing or has the wrong type, an id is repeated, or a name is that
+            of a thing and of stuff; the message names file and field.
     """
     categories: dict[int, tuple[str, bool]] = {}
     for index, record in enumerate(field(content, "categories", list, str(path))):
@@ -127,9 +134,45 @@ def read_categories(
             raise InputError(f"{where}: id {category_id} occurs twice; give each category its own id")
         thing = (thing_by_default and "isthing" not in record) or bool(field(record, "isthing", int, where))
         categories[category_id] = field(record, "name", str, where), thing
-    ids = sorted(categories)
-    vocabulary = Vocabulary(tuple(categories[i][0] for i in ids), tuple(categories[i][1] for i in ids))
-    return vocabulary, {category_id: label for label, category_id in enumerate(ids)}
+    if not categories:
+        raise InputError(f"{path}: 'categories' is empty; add the classes")
+    things: dict[str, bool] = {}
+    for category_id in sorted(categories):
+        name, thing = categories[category_id]
+        if things.setdefault(name, thing) != thing:
+            raise InputError(f"{path}: categories: {name!r} is a thing and stuff; rename one, or make 'isthing' equal")
+    place = {name: label for label, name in enumerate(things)}
+    labels = {category_id: place[name] for category_id, (name, _) in categories.items()}
+    return Vocabulary(tuple(things), tuple(things.values())), labels
+
+
+def read_images(content: dict[str, Any], path: Path) -> list[Any]:
+    """Return the records of 'images'; raise InputError if there are none."""
+    records = field(content, "images", list, str(path))
+    if not records:
+        raise InputError(f"{path}: 'images' is empty; add the images")
+    return records
+
+
+def read_image_id(record: object, key: str, where: str) -> ImageId:
+    """Return the image id in a field of a record; raise InputError unless it is a number or a text."""
+    value = field(record, key, object, where)
+    if not isinstance(value, int | str):
+        raise InputError(f"{where}: '{key}' is a {type(value).__name__}; it must be a number or a text")
+    return value
+
+
+def read_file_name(record: object, where: str) -> str:
+    """Return the file name of an image, with "/" between folders, also if the file was written on Windows."""
+    return field(record, "file_name", str, where).replace("\\", "/")
+
+
+def _side(record: dict[str, Any], key: str, where: str) -> int | None:
+    """Return a side of an image, or None if the record does not give it; raise InputError unless it is a number."""
+    value = record.get(key)
+    if value is not None and not isinstance(value, int):
+        raise InputError(f"{where}: '{key}' is a {type(value).__name__}; it must be a number of pixels")
+    return value
 
 
 def _read_segments(annotation: dict[str, Any], label_of: dict[int, int], where: str) -> tuple[Segment, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from seemkit.data.coco.annotations import ImageAnnotation
+from seemkit.data.coco.annotations import ImageAnnotation, ImageId
 from seemkit.data.loading.samplers import SampleKey, generator_of
 from seemkit.data.loading.transforms import Sample, Transform
 from seemkit.data.shards.files import ShardFolder
@@ -42,7 +42,7 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         json_path: Path,
         vocabulary: Vocabulary,
         annotations: Sequence[A],
-        phrases: Mapping[int, tuple[Phrase, ...]],
+        phrases: Mapping[ImageId, tuple[Phrase, ...]],
         transform: Transform | None,
         seed: int,
     ) -> None:
@@ -122,6 +122,19 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
         if not file.is_file():
             advice = "add it" if isinstance(file, Path) else "run seemkit data shard again on a folder that has it"
             raise InputError(f"{file}: no such file, but {self.json_path} lists it; {advice}")
+
+
+def nothing_to_train_on(crowds: int) -> str:
+    """Return the fault of data without a segment that is no crowd, for messages."""
+    what = f"all {crowds} segments are crowds ('iscrowd': 1)" if crowds else "there is no segment"
+    return f"{what}, so there is nothing to train on; annotate single objects"
+
+
+def check_trainable(datasets: Sequence[CocoImages[Any]]) -> None:
+    """Raise InputError unless some dataset has a segment that is no crowd."""
+    segments = [s for dataset in datasets for annotation in dataset.annotations for s in annotation.segments]
+    if all(segment.crowd for segment in segments):
+        raise InputError(f"{datasets[0].json_path}: {nothing_to_train_on(len(segments))}")
 
 
 def check_folders(*folders: StoredFolder) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from seemkit.data.coco.annotations import ImageId, read_image_id
 from seemkit.data.coco.refs_file import read_sentences
 from seemkit.data.coco.segmentation import Shape, decode_shape, read_shape
 from seemkit.errors import InputError
@@ -40,7 +41,7 @@ class Grounding:
     one annotation per object. Ids can repeat: the file joins several datasets, and an object can be in several of them.
     """
 
-    def __init__(self, path: str | Path, image_ids: Collection[int]) -> None:
+    def __init__(self, path: str | Path, image_ids: Collection[ImageId]) -> None:
         """Read and check the file; masks stay encoded.
 
         Args:
@@ -52,13 +53,13 @@ class Grounding:
                 these images; the message names file and field.
         """
         self.path = Path(path)
-        self._objects: dict[int, list[ReferredObject]] = {}
+        self._objects: dict[ImageId, list[ReferredObject]] = {}
         content = read_json(self.path)
         images = field(content, "images", list, str(path))
-        listed = {field(image, "id", int, f"{path}: images[{i}]") for i, image in enumerate(images)}
+        listed = {read_image_id(image, "id", f"{path}: images[{i}]") for i, image in enumerate(images)}
         for index, record in enumerate(field(content, "annotations", list, str(path))):
             where = f"{path}: annotations[{index}]"
-            object_id, image_id = field(record, "id", int, where), field(record, "image_id", int, where)
+            object_id, image_id = field(record, "id", int, where), read_image_id(record, "image_id", where)
             if image_id not in listed:
                 raise InputError(f"{where}: image_id {image_id} is not in 'images'; add it there")
             referred = ReferredObject(object_id, read_shape(record, where), read_sentences(record, where))
@@ -67,7 +68,7 @@ class Grounding:
         if not self._objects:
             raise InputError(f"{path}: no annotation belongs to an image of the split; check the file name")
 
-    def phrases(self, image_id: int, target: Target) -> tuple[Phrase, ...]:
+    def phrases(self, image_id: ImageId, target: Target) -> tuple[Phrase, ...]:
         """Return one phrase per sentence of each object that matches a segment of the target.
 
         An object matches the segment, crowds excluded, with the highest IoU of masks. If this IoU is below 0.5, the

@@ -62,7 +62,7 @@ class CocoInstances(CocoImages[InstancesAnnotation]):
         json_path = annotations / f"instances_{split}.json"
         images, _ = open_split(Path(root), split)
         check_folders(Path(root), images, annotations)
-        vocabulary, found = read_instances_json(json_path)
+        vocabulary, found = read_instances_json(json_path, allow_empty=skip_empty)
         refs_path = annotations / f"refs_{split}.json"
         refs = read_refs_json(refs_path, found, json_path) if phrases and refs_path.is_file() else {}
         super().__init__(images, json_path, vocabulary, found, refs, transform, seed)

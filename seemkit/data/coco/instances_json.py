@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seemkit.data.coco.annotations import ImageAnnotation, read_attributes, read_categories
+from seemkit.data.coco.annotations import (
+    ImageAnnotation,
+    ImageId,
+    read_attributes,
+    read_categories,
+    read_file_name,
+    read_image_id,
+    read_images,
+)
 from seemkit.data.coco.segmentation import Shape, read_shape
 from seemkit.errors import InputError
 from seemkit.io.json_file import field, read_json
@@ -33,10 +41,15 @@ class InstancesAnnotation(ImageAnnotation):
         return self.size.width > self.size.height
 
 
-def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotation]]:
+def read_instances_json(path: Path, allow_empty: bool = False) -> tuple[Vocabulary, list[InstancesAnnotation]]:
     """Return the vocabulary (categories by ascending id) and one annotation per image, in the order of the images.
 
-    A category is a thing unless it has ``"isthing": 0``. Images without objects are kept.
+    A category is a thing unless it has ``"isthing": 0``, and an object is a crowd only if it has ``"iscrowd": 1``.
+    Images without objects are kept.
+
+    Args:
+        path: the file.
+        allow_empty: whether a segmentation can be an empty list, which is an object without pixels.
 
     Raises:
         InputError: a key is missing or has the wrong type, a category or image is unknown, an id is repeated, or a
@@ -46,11 +59,11 @@ def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotatio
     content = read_json(path)
     vocabulary, label_of = read_categories(content, path, thing_by_default=True)
     images = _read_images(content, path)
-    found: dict[int, list[tuple[Segment, Shape, float | None]]] = {image_id: [] for image_id in images}
+    found: dict[ImageId, list[tuple[Segment, Shape, float | None]]] = {image_id: [] for image_id in images}
     seen: set[int] = set()
     for index, record in enumerate(field(content, "annotations", list, str(path))):
         where = f"{path}: annotations[{index}]"
-        image_id, segment, shape = _read_object(record, label_of, where)
+        image_id, segment, shape = _read_object(record, label_of, allow_empty, where)
         area = record.get("area")
         if area is not None and not isinstance(area, (int, float)):
             raise InputError(f"{where}: 'area' is a {type(area).__name__}; it must be a number of pixels")
@@ -68,24 +81,26 @@ def read_instances_json(path: Path) -> tuple[Vocabulary, list[InstancesAnnotatio
     return vocabulary, annotations
 
 
-def _read_images(content: dict[str, Any], path: Path) -> dict[int, tuple[str, Size]]:
+def _read_images(content: dict[str, Any], path: Path) -> dict[ImageId, tuple[str, Size]]:
     """Return file name and size by image id."""
-    images: dict[int, tuple[str, Size]] = {}
-    for index, record in enumerate(field(content, "images", list, str(path))):
+    images: dict[ImageId, tuple[str, Size]] = {}
+    for index, record in enumerate(read_images(content, path)):
         where = f"{path}: images[{index}]"
-        image_id = field(record, "id", int, where)
+        image_id = read_image_id(record, "id", where)
         if image_id in images:
             raise InputError(f"{where}: id {image_id} occurs twice; give each image its own id")
         size = Size(field(record, "height", int, where), field(record, "width", int, where))
-        images[image_id] = field(record, "file_name", str, where), size
+        images[image_id] = read_file_name(record, where), size
     return images
 
 
-def _read_object(record: dict[str, Any], label_of: dict[int, int], where: str) -> tuple[int, Segment, Shape]:
+def _read_object(
+    record: dict[str, Any], label_of: dict[int, int], allow_empty: bool, where: str
+) -> tuple[ImageId, Segment, Shape]:
     """Return image id, segment and shape of one annotation."""
     annotation_id, category_id = field(record, "id", int, where), field(record, "category_id", int, where)
     if category_id not in label_of:
         raise InputError(f"{where}: category_id {category_id} is not in 'categories'; add it there")
-    crowd, attributes = bool(field(record, "iscrowd", int, where)), read_attributes(record, where)
-    segment = Segment(annotation_id, label_of[category_id], crowd, attributes=attributes)
-    return field(record, "image_id", int, where), segment, read_shape(record, where)
+    crowd = "iscrowd" in record and bool(field(record, "iscrowd", int, where))
+    segment = Segment(annotation_id, label_of[category_id], crowd, attributes=read_attributes(record, where))
+    return read_image_id(record, "image_id", where), segment, read_shape(record, where, allow_empty)

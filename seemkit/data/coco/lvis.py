@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou, masks_to_boxes
 
-from seemkit.data.coco.annotations import ImageAnnotation
+from seemkit.data.coco.annotations import ImageAnnotation, ImageId, read_image_id
 from seemkit.data.coco.segmentation import Polygons, decode_shape, read_shape
 from seemkit.errors import InputError
 from seemkit.io.json_file import field, read_json
@@ -48,10 +48,10 @@ class Lvis:
         self.path, self.choice = Path(path), choice
         content = read_json(self.path)
         known = self._read_images(content, {annotation.image_id: annotation.image_name for annotation in annotations})
-        self._objects: dict[int, list[Polygons]] = {}
+        self._objects: dict[ImageId, list[Polygons]] = {}
         for index, record in enumerate(field(content, "annotations", list, str(path))):
             where = f"{path}: annotations[{index}]"
-            image_id = field(record, "image_id", int, where)
+            image_id = read_image_id(record, "image_id", where)
             if image_id not in known:
                 continue
             shape = read_shape(record, where)
@@ -61,7 +61,7 @@ class Lvis:
         if not self._objects:
             raise InputError(f"{path}: no annotation belongs to an image of the split; check the file name")
 
-    def masks(self, image_id: int, target: Target, vocabulary: Vocabulary) -> Tensor:
+    def masks(self, image_id: ImageId, target: Target, vocabulary: Vocabulary) -> Tensor:
         """Return the target's masks bool [N, H, W], with the mask of each thing that an LVIS object matches replaced.
 
         An object matches if the IoU of its box and the thing's box is above 0.7 and it covers a pixel. Crowds keep
@@ -94,12 +94,12 @@ class Lvis:
         order = overlap.argsort(descending=True, stable=True) if self.choice == "best" else torch.arange(len(overlap))
         return order[overlap[order] > LEAST_IOU].tolist()
 
-    def _read_images(self, content: dict[str, Any], name_of: dict[int, str]) -> set[int]:
+    def _read_images(self, content: dict[str, Any], name_of: dict[ImageId, str]) -> set[ImageId]:
         """Return the ids of the file's images that are in `name_of`, with their names checked."""
-        known: set[int] = set()
+        known: set[ImageId] = set()
         for index, image in enumerate(field(content, "images", list, str(self.path))):
             where = f"{self.path}: images[{index}]"
-            image_id, url = field(image, "id", int, where), field(image, "coco_url", str, where)
+            image_id, url = read_image_id(image, "id", where), field(image, "coco_url", str, where)
             if image_id not in name_of:
                 continue
             if url.rpartition("/")[2] != Path(name_of[image_id]).name:

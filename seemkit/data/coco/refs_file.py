@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seemkit.data.coco.annotations import ImageId, read_image_id
 from seemkit.errors import InputError
 from seemkit.io.json_file import field, load_json
 from seemkit.io.plain_pickle import load_plain_pickle
@@ -22,7 +23,7 @@ class Ref:
         sentences: raw sentences, in the order of the file.
     """
 
-    image_id: int
+    image_id: ImageId
     annotation_id: int
     split: str
     sentences: tuple[str, ...]
@@ -63,7 +64,7 @@ def read_sentences(record: dict[str, Any], where: str) -> tuple[str, ...]:
 def _read_ref(record: dict[str, Any], where: str) -> Ref:
     """Return the checked ref of a record."""
     return Ref(
-        image_id=field(record, "image_id", int, where),
+        image_id=read_image_id(record, "image_id", where),
         annotation_id=field(record, "ann_id", int, where),
         split=field(record, "split", str, where),
         sentences=read_sentences(record, where),

@@ -25,24 +25,29 @@ class Polygons:
     """A union of polygons.
 
     Attributes:
-        outlines: one float64 [P, 2] per polygon, P >= 3 points (x, y) in pixels.
+        outlines: one float64 [P, 2] per polygon, P >= 3 points (x, y) in pixels; none for an object without pixels.
     """
 
     outlines: tuple[NDArray[np.float64], ...]
 
     @classmethod
-    def of(cls, content: list[Any], where: str) -> Self:
+    def of(cls, content: list[Any], where: str, allow_empty: bool = False) -> Self:
         """Return the polygons of a JSON list of lists x1, y1, x2, y2, ….
 
         Raises:
-            InputError: the list is empty, or an entry is not such a list.
+            InputError: the list is empty, unless that is allowed, or an entry is not such a list.
         """
-        if not content:
-            raise InputError(f"{where}: 'segmentation' has no polygon; draw one or remove the annotation")
+        if not content and not allow_empty:
+            raise InputError(
+                f"{where}: 'segmentation' has no polygon; draw one, remove the annotation, or set skip_empty of the "
+                "source"
+            )
         return cls(tuple(_outline(points, f"{where}: segmentation[{i}]") for i, points in enumerate(content)))
 
     def decode(self, size: Size) -> Tensor:
         """Return the mask bool [H, W] in an image of this size."""
+        if not self.outlines:
+            return torch.zeros(tuple(size), dtype=torch.bool)
         parts = coco_mask.frPyObjects([outline.ravel().tolist() for outline in self.outlines], *size)
         return torch.from_numpy(coco_mask.decode(coco_mask.merge(parts)).astype(np.bool_))
 
@@ -100,7 +105,7 @@ class Runs:
 Shape = Polygons | Runs
 
 
-def read_shape(annotation: dict[str, Any], where: str) -> Shape:
+def read_shape(annotation: dict[str, Any], where: str, allow_empty: bool = False) -> Shape:
     """Return the shape in the field 'segmentation' of an annotation.
 
     Raises:
@@ -108,7 +113,7 @@ def read_shape(annotation: dict[str, Any], where: str) -> Shape:
     """
     content = field(annotation, "segmentation", object, where)
     if isinstance(content, list):
-        return Polygons.of(content, where)
+        return Polygons.of(content, where, allow_empty)
     if isinstance(content, dict):
         return Runs.of(content, where)
     raise InputError(f"{where}: 'segmentation' is a {type(content).__name__}; it must be polygons or run lengths")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,3 +51,18 @@ def find_splits(folder: Path) -> list[tuple[str, str]]:
         raise InputError(f"{folder / 'annotations'}: holds no {wanted}; give the folder that holds annotations/")
     order = ("train", "val", "test")
     return sorted(found, key=lambda item: next((i for i, name in enumerate(order) if item[1].startswith(name)), 3))
+
+
+def check_splits(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Raise InputError unless a folder has the wanted splits; the message names those that it has.
+
+    Args:
+        folder: folder that contains ``annotations/``.
+        wanted: name of each split, by the setting that gives it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; set data.root")
+    for setting, split in wanted.items():
+        if layout_of(folder, split) is None:
+            found = ", ".join(dict.fromkeys(name for _, name in find_splits(folder)))
+            raise InputError(f"{folder}: has no split {split!r}, but {found}; set data.{setting} to one of these")

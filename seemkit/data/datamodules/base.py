@@ -54,6 +54,13 @@ class EvaluationDataModule(LightningDataModule):
         if self.only_tests and stage != "test":
             raise InputError(f"data: {type(self).__name__} is for tests only; run seemkit test")
 
+    def check_folders(self, stage: str) -> None:
+        """Raise InputError if a folder of this stage is missing; called before the network is built.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict".
+        """
+
     def evaluation_loader(
         self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None
     ) -> DataLoader[Sample]:

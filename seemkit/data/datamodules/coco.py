@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from seemkit.data.coco.base import CocoImages
-from seemkit.data.coco.splits import layout_of, open_split
+from seemkit.data.coco.base import CocoImages, check_trainable
+from seemkit.data.coco.splits import check_splits, layout_of, open_split
 from seemkit.data.datamodules.base import EvaluationDataModule
 from seemkit.data.datamodules.sources import CocoSource, Source
 from seemkit.data.image_list import ImageFiles
@@ -107,6 +107,16 @@ class CocoDataModule(EvaluationDataModule):
         self._datasets: dict[str, CocoImages[Any]] = {}
         self._train: Mixture | None = None
 
+    def check_folders(self, stage: str) -> None:
+        """Raise InputError unless the folder has the splits of this stage; the message names the splits that it has."""
+        splits = {"fit": ("val_split", "test_split"), "validate": ("val_split",)}.get(stage, ("test_split",))
+        if stage == "predict" and self.predict_images is not None:
+            return
+        wanted = {name: getattr(self, name) for name in splits}
+        if stage == "fit" and self.sources == (CocoSource(str(self.root), self.train_split),):
+            wanted["train_split"] = self.train_split
+        check_splits(self.root, wanted)
+
     @property
     def vocabulary(self) -> Vocabulary:
         """Classes that all splits of the folder share; with several sources, the classes of all sources.
@@ -130,6 +140,7 @@ class CocoDataModule(EvaluationDataModule):
         without regard to shards (see `mixed_order`).
         """
         mixture = self._training()
+        check_trainable(mixture.datasets)
         rank, world = rank_and_world()
         arrange = None if self.jitter else partial(group_batches, wide=mixture.wide, batch=self.batch_size)
         sampler = SeededSampler(

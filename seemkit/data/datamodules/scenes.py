@@ -59,6 +59,9 @@ class ScenesDataModule(CocoDataModule):
             predict_images=predict_images,
         )
 
+    def check_folders(self, stage: str) -> None:
+        """Do nothing: the folder is made when it is needed."""
+
     def prepare_data(self) -> None:
         """Write the scenes unless the folder already holds them."""
         write_scenes(self.root, self.images, seed=self.seed)

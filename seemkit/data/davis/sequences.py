@@ -149,7 +149,8 @@ def _sequence(root: Path, name: str, *, single: bool) -> DavisSequence:
     ids = values[values != VOID]
     has_void = not single or bool(ids.any())
     if not (ids if has_void else values).any():
-        raise InputError(f"{annotations[0]}: shows no object; the first frame must show the objects")
+        hint = "; DAVIS 2016 has 255 for its object, so set data.year to 2016" if not single and values.any() else ""
+        raise InputError(f"{annotations[0]}: shows no object; the first frame must show the objects{hint}")
     objects = 1 if single else int(ids.max())
     return DavisSequence(name, images, annotations, objects, single, has_void)
 

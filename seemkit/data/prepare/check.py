@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from seemkit.data.coco.base import CocoImages
+from seemkit.data.coco.base import CocoImages, nothing_to_train_on
 from seemkit.data.coco.splits import DATASETS, find_splits
 from seemkit.errors import InputError
 from seemkit.io.table import aligned
@@ -62,6 +62,11 @@ class _Tally:
         self.segments += self._by_class(target.labels)
         self.images += self._by_class(target.labels.unique())
         self.area.index_add_(0, target.labels, areas)
+
+    @property
+    def trained(self) -> int:
+        """Number of segments that training can use: all but crowds."""
+        return int(self.segments.sum()) - self.crowd
 
     def _by_class(self, labels: Tensor) -> Tensor:
         return torch.bincount(labels, minlength=len(self.vocabulary))
@@ -124,7 +129,10 @@ def check(folder: Path, progress: Callable[[str], object] = lambda _: None) -> t
         first, vocabulary = vocabularies.setdefault(kind, (name, dataset.vocabulary))
         if dataset.vocabulary != vocabulary:
             problems.add(f"{folder / 'annotations' / name}: 'categories' differ from those of {first}; make them equal")
-        lines += _tally(dataset, split, problems, progress).lines()
+        tally = _tally(dataset, split, problems, progress)
+        if tally.sizes and not tally.trained:
+            problems.add(f"{folder / 'annotations' / name}: {nothing_to_train_on(tally.crowd)}")
+        lines += tally.lines()
     return [*lines, *problems.lines()], problems.count
 
 

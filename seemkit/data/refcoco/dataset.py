@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from seemkit.data.coco.annotations import ImageId
 from seemkit.data.coco.base import CocoImages, check_folders
 from seemkit.data.coco.instances import check_pixels, decode_masks
 from seemkit.data.coco.instances_json import InstancesAnnotation, read_instances_json
@@ -65,7 +66,7 @@ class RefCoco(CocoImages[InstancesAnnotation]):
             raise InputError(f"{refs_path}: has no ref of split '{split}'; use one of: {known}")
         vocabulary, annotations = read_instances_json(folder / "instances.json")
         annotations, positions = _referred(annotations, chosen, refs_path)
-        phrases: dict[int, tuple[Phrase, ...]] = {}
+        phrases: dict[ImageId, tuple[Phrase, ...]] = {}
         for ref in chosen:
             texts = ref.sentences[:1] if first_sentence else ref.sentences
             told = tuple(Phrase(text, positions[ref.annotation_id], (split,)) for text in texts)
@@ -97,7 +98,7 @@ def _referred(
     annotations: list[InstancesAnnotation], refs: list[Ref], refs_path: Path
 ) -> tuple[list[InstancesAnnotation], dict[int, int]]:
     """Return the annotations with only the referred objects, and the position of each annotation id."""
-    meant: dict[int, set[int]] = {}
+    meant: dict[ImageId, set[int]] = {}
     for ref in refs:
         meant.setdefault(ref.image_id, set()).add(ref.annotation_id)
     kept: list[InstancesAnnotation] = []

@@ -86,7 +86,6 @@ def test_transform_depends_on_the_key(folder: Path) -> None:
         (lambda c: c["categories"][0].pop("id"), r"categories\[0\]: has no 'id'"),
         (lambda c: c["images"][1].pop("height"), r"images\[1\]: has no 'height'"),
         (lambda c: c["images"][1].update(id=100), r"images\[1\]: id 100 occurs twice"),
-        (lambda c: c["annotations"][1].pop("iscrowd"), r"annotations\[1\]: has no 'iscrowd'"),
         (lambda c: c["annotations"][1].pop("segmentation"), r"annotations\[1\]: has no 'segmentation'"),
         (lambda c: c["annotations"][1].update(id=12), r"annotations\[1\]: id 12 occurs twice"),
         (lambda c: c["annotations"][1].update(category_id=1), r"annotations\[1\]: category_id 1 is not in"),

@@ -27,6 +27,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
 from seemkit.data.prepare.conversion.geometry import circle, polygon, union
 from seemkit.errors import InputError
 from seemkit.io.folder import visible
+from seemkit.io.image import open_image
 from seemkit.io.json_file import field, read_json
 from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
@@ -61,9 +62,11 @@ def _pictures(
     used = set()
     for path in files:
         content = read_json(path)
+        if "shapes" not in content and "annotations" in content:
+            raise InputError(f"{path}: is a file of COCO, not of labelme; COCO's layouts need no conversion")
         name = field(content, "imagePath", str, str(path)).replace("\\", "/")
         image = _image_path(path, name)
-        if image is None:
+        if image is None or (content.get("imageData") is not None and not _readable(image)):
             size, save = _embedded_image(content, name, path)
         else:
             size, save = stored_image(image)
@@ -80,6 +83,14 @@ def _image_path(path: Path, name: str) -> Path | None:
     """Return the image file of a JSON, or None if it does not exist."""
     places = (path.parent / name, path.parent / Path(name).name)
     return next((place for place in places if place.is_file()), None)
+
+
+def _readable(image: Path) -> bool:
+    try:
+        open_image(image)
+    except InputError:
+        return False
+    return True
 
 
 def _embedded_image(content: dict[str, Any], name: str, path: Path) -> tuple[Size, Callable[[Path], object]]:

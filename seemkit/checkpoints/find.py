@@ -74,7 +74,7 @@ def find(source: str | Path, variant: str | None = None) -> Pretrained:
         architecture, vocabulary = read_architecture(path)
         tensors, classes = read_weights(path), read_classes(path)
         return Pretrained(architecture, vocabulary, tensors, classes, str(path / WEIGHTS))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) and not path.parent.is_dir():  # a folder here: a local name
         return _from_hub(str(source), variant)
     raise InputError(
         f"{source}: no such folder or file, not the name of a model ({', '.join((*SHIPPED, *PUBLISHED))}) and not a "

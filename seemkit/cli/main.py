@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_convert(verbs)
     _add_slurm(verbs)
     _add_plugins(verbs)
+    doctor = verbs.add_parser("doctor", help="print versions, devices and models, and what is wrong, for bug reports")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -291,6 +293,15 @@ def _plugins(_: argparse.Namespace) -> None:
     rows = [("kind", "group", "package", "version")]
     rows += [(name, kind.encoder.group.name, kind.package, kind.version) for name, kind in installed().kinds.items()]
     print("\n".join(aligned(rows)))  # noqa: T201
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from seemkit.cli import doctor
+
+    lines, faults = doctor.examine()
+    said = [f"wrong: {fault}" for fault in faults] or ["nothing wrong was found"]
+    print("\n".join([*lines, *said]))  # noqa: T201
+    return FOUND_PROBLEMS if faults else 0
 
 
 def _new_plugin(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import ClassVectors, build_filled, write_model
+from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
 from seemkit.model.parts import (
     build_click_field,
@@ -61,6 +62,11 @@ class SEEM(nn.Module):
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
         super().__init__()
+        if not isinstance(architecture, Architecture):
+            raise InputError(
+                f"SEEM({architecture!r}): builds a network from an architecture; for a model by name or folder, call "
+                f"SEEM.from_pretrained({architecture!r})"
+            )
         a = replace(architecture, backbone_weights=None)  # the weights are now the network's own
         self.architecture = a
         self.vocabulary = vocabulary
@@ -83,6 +89,14 @@ class SEEM(nn.Module):
         self.decoder = build_decoder(a, self.mask_dim)
         self.click_field = build_click_field(a, self.queries.copies)
         self.refiner = build_mask_refiner(a, self.mask_dim, self.backbone.strides[0])
+
+    def forward(self, *_: object, **__: object) -> NoReturn:
+        """Raise InputError: a network is asked through a session.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("model(...): a model is asked through a session: Session(model, image).predict(Point(x, y))")
 
     @classmethod
     def from_pretrained(

@@ -18,5 +18,6 @@ class Progress(RichProgressBar):
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """Return the metrics next to the bar."""
-        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+        """Return the metrics next to the bar, without those that the data has nothing for."""
+        found = super().get_metrics(trainer, pl_module)
+        return {name: value for name, value in found.items() if name != "v_num" and value == value}  # noqa: PLR0124 (NaN)

@@ -31,8 +31,9 @@ class Architecture:
             which becomes a simple pyramid; or five of strides 2 to 32, for mask features at stride 2 (``fpn`` only).
         fine_masks: the map of stride 2 only adds detail to the mask features, which is cheaper; off in the reference.
         backbone_norm_eps: epsilon of the backbone's layer norms; None keeps timm's.
-        backbone_weights: pretrained weights with which training starts: true for timm's own, which are downloaded, or
-            a ``.pth`` or ``.safetensors`` file (`seemkit.nn.backbones.pretrained`). Saved models omit it.
+        backbone_weights: pretrained weights with which training starts: true for timm's own, which are downloaded; a
+            ``.pth`` or ``.safetensors`` file (`seemkit.nn.backbones.pretrained`), for example a run's
+            ``model.safetensors``; or the name of a shipped model, whose backbone is taken. Saved models omit it.
         fold_batch_norms: the backbone has no batch norms: those of `backbone_weights` are merged into the convolutions
             before them. This fixes their statistics in training and makes the backbone quicker.
         pixel_mean: mean that is subtracted from the pixels, for red, green and blue, 0..255.

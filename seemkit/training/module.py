@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
+from seemkit.checkpoints.catalog import SHIPPED
 from seemkit.checkpoints.find import find
-from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
+from seemkit.checkpoints.format import PACKAGES, WEIGHTS, check_fit, fill, packages
 from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.cluster.lightning_adapter import batch_counts, restore_loader_place, rewind_loaders, set_logged_step
 from seemkit.errors import InputError
@@ -79,7 +80,7 @@ class SeemModule(lightning.LightningModule):
             if found is None:
                 raise InputError("model: has no architecture; give model.architecture, or model.weights, which has one")
             architecture = found.architecture
-        architecture = trained_architecture(architecture, sampling, loss_weights)
+        architecture = with_shipped_backbone(trained_architecture(architecture, sampling, loss_weights))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
@@ -275,6 +276,14 @@ class SeemModule(lightning.LightningModule):
             return 0.0
         touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
         return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
+
+
+def with_shipped_backbone(architecture: Architecture) -> Architecture:
+    """Return the architecture with the file of the backbone's weights, if these are given as a shipped model's name."""
+    name = architecture.backbone_weights
+    if not isinstance(name, str) or name not in SHIPPED:
+        return architecture
+    return replace(architecture, backbone_weights=str(SHIPPED[name].folder / WEIGHTS))
 
 
 def trained_architecture(architecture: Architecture, sampling: Sampling, loss_weights: LossWeights) -> Architecture:

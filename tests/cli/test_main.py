@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from seemkit import SEEM
 from seemkit.cli.main import main
+from seemkit.data.scenes.scene import make_scene
 
 NOT_THERE = {"kind": "point", "x": 3, "y": 3, "positive": False}
 
@@ -75,6 +76,18 @@ def test_segment_writes_overlay_masks_and_json(weights: Path, photo: Path, tmp_p
     assert record["label"] == "the red star"
     assert 0 <= record["score"] <= 1
     assert sorted(path.name for path in out.iterdir()) == ["mask_00.png", "overlay.png", "result.json"]
+
+
+def test_segment_all_finds_every_object_that_is_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = make_scene(0, "test", 23)  # three mugs and a triangle
+    Image.fromarray(scene.image).save(tmp_path / "scene.png")
+    words = ["segment", str(tmp_path / "scene.png"), "--text", "mug", "--out", str(tmp_path / "out")]
+    assert main([*words, "--all"]) == 0
+    objects = json.loads((tmp_path / "out" / "result.json").read_text())["objects"]
+    assert len(objects) > 1
+    assert {record["label"] for record in objects} == {"mug"}
+    assert main([*words[:2], *words[4:], "--all"]) == 2
+    assert "--all: needs a prompt, for example --text star" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--point", "30,40"], ["--text", "a star"], []])

@@ -4,6 +4,7 @@ import torch
 
 from seemkit.inference.drawing import (
     captioned_grid,
+    captions,
     color,
     draw_prompts,
     from_pil,
@@ -15,6 +16,21 @@ from seemkit.inference.drawing import (
 from seemkit.prompts.values import Mask, Point, Text
 from seemkit.types import Panoptic, Segment
 from tests.networks import picture
+
+
+def test_captions_are_inside_the_image_and_on_their_masks():
+    image = torch.full((3, 120, 200), 90, dtype=torch.uint8)
+    masks = torch.zeros(3, 120, 200, dtype=torch.bool)
+    masks[0, 20:80, 40:110], masks[1, 90:110, 185:200] = True, True
+    found = captions(image, [(masks[0], "cup 0.93"), (masks[1], "a long name 0.50"), (masks[2], "nothing")])
+    changed = (found != image).any(dim=0)
+    boxes = [changed[:85], changed[85:]]
+    for box in boxes:
+        columns = box.any(dim=0).nonzero()[:, 0]
+        assert columns.min() > 0
+        assert columns.max() < 200
+    middle = boxes[0].nonzero().float().mean(dim=0)
+    assert (middle - torch.tensor([50.0, 75.0])).abs().max() < 8
 
 
 def test_overlay_tints_inside_and_outlines():

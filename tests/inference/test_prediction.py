@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools import mask as coco_mask
 
+from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.ops.rle import decode_mask
 
@@ -54,3 +56,23 @@ def test_nothing_and_everything(mask):
     assert (nothing.area, nothing.box, nothing.polygon) == (0, None, [])
     assert everything.box == (0, 0, 50, 40)
     assert len(everything.polygon) == 1
+
+
+def test_the_mask_in_other_forms(mask, tmp_path):
+    found = prediction(mask)
+    assert np.array_equal(found.numpy(), mask.numpy())
+    assert found.pil().mode == "L"
+    assert np.array_equal(np.array(found.pil()) == 255, mask.numpy())
+    found.save(tmp_path / "mask.png")
+    assert np.array_equal(np.array(Image.open(tmp_path / "mask.png")) == 255, mask.numpy())
+    record = found.to_coco(image_id=3, category_id=2)
+    assert (record["image_id"], record["category_id"], record["area"]) == (3, 2, found.area)
+    assert record["bbox"] == [3, 2, 43, 29]
+    assert torch.equal(decode_mask(record["segmentation"]), mask)
+
+
+def test_a_mask_that_cannot_be_saved_leaves_nothing(mask, tmp_path):
+    for path, said in (("mask.txt", "is not named as an image"), ("absent/mask.png", "cannot write there")):
+        with pytest.raises(InputError, match=said):
+            prediction(mask).save(tmp_path / path)
+    assert not list(tmp_path.iterdir())

@@ -93,6 +93,18 @@ def test_pretrained_weights_of_the_backbone_are_only_a_start(tmp_path: Path) -> 
     assert SEEM.from_pretrained(tmp_path / "model").architecture.backbone_weights is None
 
 
+def test_the_backbone_of_a_shipped_model_or_of_a_run(tmp_path: Path) -> None:
+    shipped = SEEM.from_pretrained("scenes-tiny")
+    options = shipped.architecture.backbone_options
+    small = replace(TINY, backbone="resnet", backbone_options=options, backbone_levels=(1, 2, 3, 4))
+    module = SeemModule(replace(small, backbone_weights="scenes-tiny"))
+    module.network.save(tmp_path / "run")
+    again = SeemModule(replace(small, backbone_weights=str(tmp_path / "run" / "model.safetensors")), seed=1)
+    for name, tensor in shipped.backbone.named_parameters():
+        assert torch.equal(module.network.backbone.state_dict()[name], tensor)
+        assert torch.equal(again.network.backbone.state_dict()[name], tensor)
+
+
 def test_a_visual_network_with_a_refiner_learns(scenes: Path, tmp_path: Path) -> None:
     """Object queries take no part, refined masks have losses, and frozen modules inside a part stay as they are."""
     off = GroupWeights(0.0, 0.0, 0.0)

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lightning import Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL.Image import Resampling
@@ -112,6 +113,10 @@ def _data(trainer: Trainer) -> str:
 
 
 def _weights(trainer: Trainer) -> str:
+    """Return which weights were tested: a checkpoint, those of the end of this run, or those that it started from."""
+    if trainer.ckpt_path is None and trainer.global_step:
+        averaged = any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        return f"the last of this run, after step {trainer.global_step}{', running average' if averaged else ''}"
     found = trainer.ckpt_path or seem(trainer.lightning_module).weights
     return "untrained" if found is None else str(found)
 

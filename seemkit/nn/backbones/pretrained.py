@@ -13,6 +13,8 @@ from seemkit.io.tensor_file import read_tensors
 
 COUNTER = "num_batches_tracked"
 """Count of a batch norm, which the output does not depend on and some files omit."""
+OWN = "backbone.body."
+"""Prefix of the names of a backbone's tensors in a network of seemkit."""
 SHOWN = 3
 
 
@@ -20,7 +22,8 @@ def load_backbone_weights(body: nn.Module, path: Path) -> None:
     """Load the weights in a file into a backbone.
 
     Tensors are matched by name if the file has all names of the backbone, otherwise by position if all shapes are equal
-    in this order. What the file has beyond the backbone, such as a classifier, is ignored.
+    in this order. What the file has beyond the backbone, such as a classifier, is ignored. Of a file that seemkit
+    wrote, only the backbone is read.
 
     Args:
         body: backbone with its batch norms.
@@ -32,10 +35,16 @@ def load_backbone_weights(body: nn.Module, path: Path) -> None:
     """
     own = body.state_dict()
     try:
-        given = read_tensors(path)
+        given = own_backbone(read_tensors(path))
     except InputError as error:
         raise InputError(f"backbone_weights: {error}") from error
     body.load_state_dict({**own, **match_tensors(own, given, str(path))})
+
+
+def own_backbone(given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the tensors of the backbone in a network of seemkit, under the backbone's names; else all tensors."""
+    found = {name.removeprefix(OWN): tensor for name, tensor in given.items() if name.startswith(OWN)}
+    return found or given
 
 
 def match_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

@@ -6,7 +6,8 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,56 +52,55 @@ def check_formats(formats: Sequence[str]) -> None:
             raise InputError(f"--format {name}: unknown; use one of {', '.join((MASKS, *FORMATS))}")
 
 
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Raise InputError, which names the folder, if a file in it cannot be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
+
+
 class Output:
-    """Writes the results of one or more images in the chosen formats.
+    """Writes the results of one or more images in the chosen formats; see `writing`.
 
     Args:
         out: output folder, which is made if it is missing.
         formats: `MASKS` and names of `FORMATS`.
 
     Raises:
-        InputError: `out` cannot be written.
+        OSError: `out` cannot be written.
     """
 
     def __init__(self, out: Path, formats: Sequence[str]) -> None:
         self._out = out
         self._masks = MASKS in formats
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            self._writers = [FORMATS[name](out) for name in dict.fromkeys(formats) if name != MASKS]
-        except OSError as error:
-            raise self._refused(error) from error
+        out.mkdir(parents=True, exist_ok=True)
+        self._writers = [FORMATS[name](out) for name in dict.fromkeys(formats) if name != MASKS]
 
-    def add(self, result: Result, subfolder: str = "") -> None:
-        """Write the results of an image; masks, overlay and JSON go to a subfolder.
+    def add(self, result: Result, subfolder: str = "") -> int:
+        """Write the results of an image, and return their number; masks, overlay and JSON go to a subfolder.
 
         Raises:
-            InputError: a file cannot be written.
+            OSError: a file cannot be written.
+            InputError: the results do not fit a format.
         """
         session, found = result.session, [one for _, one in result.found]
         segmented = SegmentedImage(result.image, session.size, found, session.vocabulary)
-        try:
-            if self._masks:
-                _write_masks(self._out / subfolder, result)
-            for writer in self._writers:
-                writer.add(segmented)
-        except OSError as error:
-            raise self._refused(error) from error
+        if self._masks:
+            _write_masks(self._out / subfolder, result)
+        for writer in self._writers:
+            writer.add(segmented)
+        return len(found)
 
     def finish(self) -> None:
         """Write the files that belong to all images.
 
         Raises:
-            InputError: a file cannot be written.
+            OSError: a file cannot be written.
         """
-        try:
-            for writer in self._writers:
-                writer.finish()
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> InputError:
-        return InputError(f"--out {self._out}: cannot write there: {error.strerror or error}")
+        for writer in self._writers:
+            writer.finish()
 
 
 def _write_masks(out: Path, result: Result) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import MASKS, Output, Result, check_formats
+from seemkit.cli.results import MASKS, Output, Result, check_formats, writing
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
@@ -58,9 +58,10 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
     objects = named_prompts(options.words, options.file)
     session = Session(load(objects), pixels, options.seed, options.classes)
     result = find(session, image, pixels, objects, options)
-    output = Output(out, options.formats)
-    output.add(result)
-    output.finish()
+    with writing(out):
+        output = Output(out, options.formats)
+        output.add(result)
+        output.finish()
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
     if not lines:
         lines = [f"nothing found: no segment has a score above {options.threshold:g} (--threshold)"]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seemkit.cli.model import Load
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import Output
+from seemkit.cli.results import Output, writing
 from seemkit.cli.segment import SegmentOptions, check, find
 from seemkit.errors import InputError
 from seemkit.inference.session import Session
@@ -38,8 +38,8 @@ def segment_folder(
 ) -> tuple[list[str], int]:
     """Segment all images of a folder; return the lines of a summary and the number of skipped images.
 
-    The masks of ``NAME.jpg`` are written to ``OUT/NAME``, other formats to one place for all images. An
-    image that cannot be read or that a prompt does not fit is skipped and named in the summary.
+    The masks of ``NAME.jpg`` are written to ``OUT/NAME``, other formats to one place for all images. An image that
+    cannot be read, that a prompt does not fit, or whose results do not fit a format is skipped and named at the end.
 
     Args:
         folder: folder of image files; its subfolders are not read.
@@ -58,11 +58,11 @@ def segment_folder(
         raise InputError(f"--batch {batch}: expected at least 1")
     paths, objects = image_files(folder), named_prompts(options.words, options.file)
     network = load(objects)
-    output = Output(out, options.formats)
     bad: list[str] = []
-    segments = 0
-    with _helper() as reader, _helper() as writer:
-        written: deque[Future[None]] = deque()
+    masks = 0
+    with writing(out), _helper() as reader, _helper() as writer:
+        output = Output(out, options.formats)
+        written: deque[Future[int]] = deque()
         for group in _of_one_size(_read_ahead(paths, reader, 2 * batch, bad), batch):
             with torch.inference_mode():
                 context = network.encode_image([picture.pixels for picture in group])
@@ -74,15 +74,22 @@ def segment_folder(
                 except InputError as error:
                     bad.append(f"{path}: {error}")
                     continue
-                segments += len(result.found)
                 written.append(writer.submit(output.add, result, path.stem))
             while len(written) > 2 * batch:
-                written.popleft().result()
-        for last in written:
-            last.result()
-    output.finish()
-    done = f"{len(paths) - len(bad)} of {len(paths)} images, {segments} masks, written to {out}"
+                masks += _count(written.popleft(), bad)
+        masks += sum(_count(last, bad) for last in written)
+        output.finish()
+    done = f"{len(paths) - len(bad)} of {len(paths)} images, {masks} masks, written to {out}"
     return [*(f"skipped: {line}" for line in bad), done], len(bad)
+
+
+def _count(written: Future[int], bad: list[str]) -> int:
+    """Return the number of results that were written; append the error of results that do not fit a format to `bad`."""
+    try:
+        return written.result()
+    except InputError as error:
+        bad.append(str(error))
+        return 0
 
 
 def _helper() -> ThreadPoolExecutor:

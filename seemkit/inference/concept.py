@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -46,9 +47,8 @@ class Concept(NamedTuple):
         """
         scores = 1 - network.class_logits(found, network.embed_vocabulary(vocabulary))[0].softmax(dim=-1)[:, -1]
         if self.text is not None:
-            names = (self.text, *(name for name in vocabulary.names if name != self.text))
-            rivals = network.embed_vocabulary(Vocabulary(names, (True,) * len(names)))
-            scores = network.class_logits(found, rivals)[0].softmax(dim=-1)[:, 0]
+            vectors = _with_rivals(network, self.text, vocabulary)
+            scores = network.class_logits(found, vectors)[0].softmax(dim=-1)[:, 0]
         if self.example is not None:
             vectors, scale = network.embed_vocabulary(vocabulary)[:-1], network.language.scale
             shown = cosine_similarity(self.example[None], vectors, scale).softmax(dim=-1)
@@ -72,3 +72,15 @@ def take_apart(prompts: Sequence[Prompt]) -> Asked:
     if examples and not any(prompt.positive for prompt in examples):
         raise InputError("find_all: all prompts that show an example are negative; add one that is on an object")
     return Asked(texts[0] if texts else None, examples)
+
+
+def _with_rivals(network: SEEM, text: str, vocabulary: Vocabulary) -> Float[Tensor, "N C"]:
+    """Return the vector of a text, followed by those of the class names that compete with it and of the background.
+
+    The network keeps the vectors of the class names, and that of the text for the next image.
+    """
+    known = network.embed_vocabulary(vocabulary)
+    if text in vocabulary.names:
+        place = vocabulary.names.index(text)
+        return torch.cat((known[place : place + 1], known[:place], known[place + 1 :]))
+    return torch.cat((network.embed_vocabulary(Vocabulary((text,), (True,)))[:1], known))

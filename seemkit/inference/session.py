@@ -24,6 +24,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import check_answers
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import cosine_similarity
+from seemkit.prompts.prepared import example_of
 from seemkit.prompts.values import Mask, Prompt
 from seemkit.types import Size, Vocabulary
 
@@ -202,10 +203,11 @@ class Session:
         prepared = self._prepare(asked.examples)
         if not asked.examples:
             return self._automatic.alike(Concept(str(asked.text), asked.text, None), vocabulary, threshold)
-        played = self._play(Round(asked.examples, prepared))
-        label = asked.text or self._prediction(played, asked.examples).label
-        concept = Concept(label, asked.text, played.class_embedding)
-        return self._automatic.alike(concept, vocabulary, threshold)
+        example = example_of(prepared)
+        if example is None:
+            example = self._play(Round(asked.examples, prepared)).class_embedding
+        label = asked.text or self._name(example, vocabulary)[0][0]
+        return self._automatic.alike(Concept(label, asked.text, example), vocabulary, threshold)
 
     @torch.inference_mode()
     def semantic(self, classes: Classes = None) -> Int[Tensor, "H W"]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from seemkit.model.outputs import Draws
 from seemkit.model.query_selection import SelectedQueries
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.nn.heads import Embeddings
+from seemkit.nn.tokens import OBJECT_QUERY
 from seemkit.prompts.sampler import ImagePrompts
 
 
@@ -49,3 +52,24 @@ def play_round(
     decoded = network.decode(context, prompts, previous=memory, draws=draws)
     selected = network.select(decoded)
     return RoundResult(selected, network.masks(decoded, selected))
+
+
+@torch.no_grad()
+def play_example(network: SEEM, context: ImageContext, example: Float[Tensor, " C"]) -> RoundResult:
+    """Return the object query that is most like an example, as the result of a first round.
+
+    Args:
+        network: the network, in evaluation mode.
+        context: one encoded image.
+        example: class embedding of the example.
+    """
+    found = network.decode(context, objects=True).layers[-1][OBJECT_QUERY.name]
+    alike = F.cosine_similarity(example, found.classes[0], dim=-1)
+    if network.vocabulary is not None:
+        background = network.class_logits(found, network.embed_vocabulary(network.vocabulary))[0].softmax(dim=-1)[:, -1]
+        alike = alike * (1 - background)
+    best = alike.argmax()[None]
+    queries = Embeddings(*(part[:, best] for part in found))
+    owners = torch.zeros((1, 1), dtype=torch.int64, device=best.device)
+    selected = SelectedQueries(owners, best[None], queries, context)
+    return RoundResult(selected, selected.masks())

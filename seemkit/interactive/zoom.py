@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seemkit.interactive.rounds import RoundResult, play_round
+from seemkit.interactive.rounds import RoundResult, play_example, play_round
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.ops.region import Region
-from seemkit.prompts.prepared import DrawnRegion
+from seemkit.prompts.prepared import DrawnRegion, example_of
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
@@ -164,7 +164,11 @@ class RoundPlayer:
         self, prompts: Sequence[Prompt], context: ImageContext, window: Window | None, memory: Tensor | None
     ) -> PlayedRound:
         moved = prompts if window is None else [p for prompt in prompts if (p := _move(prompt, window)) is not None]
-        result = play_round(self.network, context, [[moved]], memory, self.draws)
+        example = example_of(prompts) if memory is None else None
+        if example is not None:
+            result = play_example(self.network, context, example)
+        else:
+            result = play_round(self.network, context, [[moved]], memory, self.draws)
         return PlayedRound(result, context, window, self.frame)
 
     def _window(self, logits: Float[Tensor, "H W"], prompts: Sequence[Prompt]) -> Window | None:

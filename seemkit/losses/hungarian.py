@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 UNMATCHED = -1
+WORST = 1e9
 
 
 @torch.no_grad()
 def assign(cost: Float[Tensor, "L Q n"]) -> Int[Tensor, "L n"]:
     """Return the query of each target at the lowest total cost, `UNMATCHED` for surplus targets.
 
-    Each of the L problems is solved separately.
+    Each of the L problems is solved separately. A cost that is not finite counts as very high.
     """
     layers, _, count = cost.shape
     found = torch.full((layers, count), UNMATCHED)
     for layer, table in enumerate(cost.float().cpu().numpy()):
-        queries, columns = linear_sum_assignment(table)
+        queries, columns = linear_sum_assignment(np.nan_to_num(table, nan=WORST, posinf=WORST, neginf=WORST))
         found[layer, columns] = torch.from_numpy(queries)
     return found.to(cost.device)
 

@@ -63,10 +63,8 @@ class SEEM(nn.Module):
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary | None = None) -> None:
         super().__init__()
         if not isinstance(architecture, Architecture):
-            raise InputError(
-                f"SEEM({architecture!r}): builds a network from an architecture; for a model by name or folder, call "
-                f"SEEM.from_pretrained({architecture!r})"
-            )
+            call = f"SEEM.from_pretrained({architecture!r})"
+            raise InputError(f"SEEM({architecture!r}): expected an architecture; for a model by name, call {call}")
         a = replace(architecture, backbone_weights=None)  # the weights are now the network's own
         self.architecture = a
         self.vocabulary = vocabulary
@@ -284,7 +282,11 @@ class SEEM(nn.Module):
 
     def _describe(self, prompts: Sequence[Prompt], image: ImageContext) -> PromptTokens:
         check_answers(self.architecture, "region")
-        return self.sampler.describe(prompts, image)
+        tokens = self.sampler.describe(prompts, image)
+        if self.architecture.referred_by == "features":
+            return tokens
+        decoded = self.decode(image, [[prompts]])
+        return replace(tokens, example=self.select(decoded).queries.classes[0, 0])
 
     @property
     def device(self) -> torch.device:

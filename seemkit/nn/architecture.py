@@ -51,6 +51,9 @@ class Architecture:
         table: visibility table. ``separate``: visual queries read visual prompts, text queries read texts, as in the
             reference. ``joint``: visual queries also read the texts of their own object. ``composed``: only object
             queries exist, and they read every prompt (the reference's demo).
+        referred_by: how a region of another image, alone, finds its object. ``features``: visual queries read the
+            features under the region, as in the reference. ``class``: the object query is selected whose class
+            embedding is nearest to that of the region in its own image.
         text_embed_dim: channels inside the text tower.
         text_layers: layers of the text tower.
         text_num_heads: attention heads of the text tower.
@@ -93,6 +96,7 @@ class Architecture:
     memory: int = 32
     visual_queries: int = 3
     table: Literal["separate", "joint", "composed"] = "separate"
+    referred_by: Literal["features", "class"] = "features"
     text_embed_dim: int = 512
     text_layers: int = 12
     text_num_heads: int = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,10 +21,12 @@ class PromptTokens:
             the positions.
         pooled: the vector that queries are compared with to select one. For a visual prompt [C_mask], compared with
             mask embeddings; for any other prompt [C_text], compared with class embeddings.
+        example: class embedding [C_text] of a region of another image, if the network finds its like by it.
     """
 
     values: list[Tensor]
     pooled: Tensor
+    example: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,3 +51,10 @@ class DrawnRegion(Prompt):
 
     region: Region
     size: Size
+
+
+def example_of(prompts: Sequence[Prompt]) -> Tensor | None:
+    """Return the class embedding of the region of another image that alone describes an object; otherwise None."""
+    if len(prompts) != 1 or not isinstance(prompts[0], EncodedRegion):
+        return None
+    return prompts[0].tokens.example

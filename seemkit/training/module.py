@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,8 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from seemkit.checkpoints.catalog import SHIPPED
 from seemkit.checkpoints.find import find
-from seemkit.checkpoints.format import PACKAGES, WEIGHTS, check_fit, fill, packages
+from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
 from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.cluster.lightning_adapter import batch_counts, restore_loader_place, rewind_loaders, set_logged_step
 from seemkit.errors import InputError
@@ -35,7 +35,8 @@ from seemkit.training.config import Alignment, Optimization, Sampling, build_opt
 from seemkit.training.referred_regions import refer
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
-from seemkit.types import Batch, Request, Size, Vocabulary
+from seemkit.training.trained_architecture import trained_architecture, with_shipped_backbone
+from seemkit.types import Batch, Size, Vocabulary
 
 Encoded = dict[str, list[tuple[ImageContext, Batch]]]
 """Under ``encoded``, the encoded images of a batch in parts, each with its part of the batch; empty if the batch is."""
@@ -260,10 +261,20 @@ class SeemModule(lightning.LightningModule):
         return self.network.decode(context, prompts, objects=objects, previous=rollout.memory, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
-        """Log the losses, averaged over processes."""
+        """Log the losses, averaged over processes.
+
+        Raises:
+            InputError: a loss is not finite; all processes raise it.
+        """
         values = torch.stack([loss.detach() for loss in found.values()])
         if self.trainer.world_size > 1:
             values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        if not bool(values.isfinite().all()):
+            name, value = next(pair for pair in zip(found, values.tolist(), strict=True) if not math.isfinite(pair[1]))
+            raise InputError(
+                f"step {self.global_step}: the loss {name} is {value}, so training has diverged; use a lower "
+                "model.optimization.learning_rate, more warmup, or a lower trainer.gradient_clip_val"
+            )
         self.log_dict({f"train/{name}": value for name, value in zip(found, values, strict=True)}, batch_size=images)
         self.log("train/loss", values.sum(), prog_bar=True, batch_size=images)
 
@@ -276,18 +287,3 @@ class SeemModule(lightning.LightningModule):
             return 0.0
         touched = (p for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor))
         return sum((p.sum() * 0 for p in touched), start=torch.zeros((), device=self.device))
-
-
-def with_shipped_backbone(architecture: Architecture) -> Architecture:
-    """Return the architecture with the file of the backbone's weights, if these are given as a shipped model's name."""
-    name = architecture.backbone_weights
-    if not isinstance(name, str) or name not in SHIPPED:
-        return architecture
-    return replace(architecture, backbone_weights=str(SHIPPED[name].folder / WEIGHTS))
-
-
-def trained_architecture(architecture: Architecture, sampling: Sampling, loss_weights: LossWeights) -> Architecture:
-    """Return the architecture with the prompt kinds that training draws and the requests that it teaches to answer."""
-    drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
-    region: list[Request] = ["region"] if sampling.referred != 0 else []
-    return replace(architecture, prompts={**architecture.prompts, **drawn}, answers=(*loss_weights.answers, *region))

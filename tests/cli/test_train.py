@@ -19,7 +19,10 @@ from seemkit.data.scenes import write_scenes
 FOLDER = Path(__file__).parents[2] / "configs"
 TINY = FOLDER / "seem_tiny.yaml"
 CONFIGS = [[path] for path in sorted(FOLDER.glob("*.yaml"))]
-OVERLAYS = [[TINY, path] for path in sorted((FOLDER / "overlays").glob("*.yaml"))]
+OVERLAYS = [
+    [FOLDER / "finetune.yaml" if path.name.startswith("finetune") else TINY, path]
+    for path in sorted((FOLDER / "overlays").glob("*.yaml"))
+]
 SMALL = {
     "model": {
         "architecture": {
@@ -215,3 +218,18 @@ def test_a_foreign_checkpoint_is_refused(scenes: Path, tmp_path: Path, capsys: p
     (tmp_path / "cut.ckpt").write_bytes((tmp_path / "other.ckpt").read_bytes()[:400])
     assert fit(tmp_path / "run", scenes, 2, "--ckpt_path", str(tmp_path / "cut.ckpt")) == 2
     assert "not a readable checkpoint" in capsys.readouterr().err
+
+
+def test_diverging_training_ends_in_one_line(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--model.optimization.learning_rate",
+        "1e9",
+        "--trainer.gradient_clip_val",
+        "null",
+        "--model.alignment.alone",
+        "0",
+    ]
+    assert fit(tmp_path / "run", scenes, 12, *words) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seemkit: ")]
+    assert len(lines) == 1
+    assert "so training has diverged; use a lower model.optimization.learning_rate" in lines[0]

@@ -12,6 +12,7 @@ from torch import Tensor
 from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
 from seemkit.data.coco.base import CocoImages
 from seemkit.errors import InputError
+from seemkit.interactive.zoom import RoundPlayer
 from seemkit.metrics.referring import ReferringIoU
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.prepared import EncodedRegion
@@ -52,12 +53,10 @@ class ReferredRegionEvaluation(Evaluation):
                 region = self._region(module, place, segments[row].appearance)
                 if region is None:
                     continue
-                decoded = module.network.decode(context.repeat(index, 1), [[[region]]])
-                masks = module.network.masks(decoded, module.network.select(decoded))
+                logits = RoundPlayer(module.network, context.repeat(index, 1)).play([region]).logits
                 with about(target.name):
-                    logits = context.restore(masks[0], index)
                     check_finite(logits)
-                self._iou.update(logits > 0, target.masks[row : row + 1])
+                self._iou.update(logits[None] > 0, target.masks[row : row + 1])
 
     def compute(self) -> Mapping[str, Tensor]:
         """Return ``region_ciou``, ``region_miou``, ``region_p50`` and so on."""
@@ -71,7 +70,7 @@ class ReferredRegionEvaluation(Evaluation):
                 if not segment.crowd and segment.appearance == wanted:
                     image, target = self._data[other]
                     view = module.network.encode_image([image.to(module.device)], [target.size])
-                    return EncodedRegion(module.network.sampler.describe([Mask(target.masks[row])], view))
+                    return EncodedRegion(module.network.other_images.describe([Mask(target.masks[row])], view))
         return None
 
 

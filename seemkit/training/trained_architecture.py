@@ -1,0 +1,27 @@
+"""What training makes of the architecture in a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seemkit.checkpoints.catalog import SHIPPED
+from seemkit.checkpoints.format import WEIGHTS
+from seemkit.losses.weights import LossWeights
+from seemkit.nn.architecture import Architecture
+from seemkit.training.config import Sampling
+from seemkit.types import Request
+
+
+def with_shipped_backbone(architecture: Architecture) -> Architecture:
+    """Return the architecture with the file of the backbone's weights, if these are given as a shipped model's name."""
+    name = architecture.backbone_weights
+    if not isinstance(name, str) or name not in SHIPPED:
+        return architecture
+    return replace(architecture, backbone_weights=str(SHIPPED[name].folder / WEIGHTS))
+
+
+def trained_architecture(architecture: Architecture, sampling: Sampling, loss_weights: LossWeights) -> Architecture:
+    """Return the architecture with the prompt kinds that training draws and the requests that it teaches to answer."""
+    drawn = {name: architecture.prompts.get(name, {}) for name in sampling.user.kinds}
+    region: list[Request] = ["region"] if sampling.referred != 0 else []
+    return replace(architecture, prompts={**architecture.prompts, **drawn}, answers=(*loss_weights.answers, *region))

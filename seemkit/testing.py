@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -61,7 +62,9 @@ def check_prompt_encoder(
 
     * Values are frozen, and equal after JSON and pickling.
     * Simulated prompts depend on the given generator alone and are valid; for an empty mask they are an empty list.
-    * Bad words and fields raise `InputError`, with a message of one line.
+    * Bad words and fields raise `InputError`, with a message of one line, and so does every number that is not finite.
+    * If values have a sign, a word with a leading minus is negative.
+    * Numbers in another order, such as the corners of a box swapped, are refused or work.
     * Regions are inside the image.
     * In a small random network, a prompt gives finite masks, alone and with other prompts. The network has the kind
       with its default options, so the kind must be installed.
@@ -81,7 +84,9 @@ def check_prompt_encoder(
     for prompt in examples:
         _check_value(encoder, prompt)
         encoder.check(prompt, SIZE)
+        _check_numbers(encoder, prompt)
     _check_words(encoder, words, bad_words)
+    _check_minus(encoder, words)
     _check_simulation(encoder)
     if isinstance(encoder, RegionPromptEncoder):
         for prompt in examples:
@@ -110,6 +115,66 @@ def _check_value(encoder: PromptEncoder[Any], prompt: Prompt) -> None:
     for name in written:
         _refusal(encoder.from_json, {**written, name: "nonsense"})
         _refusal(encoder.from_json, {**written, name: None})
+
+
+def _check_numbers(encoder: PromptEncoder[Any], prompt: Prompt) -> None:
+    written = json.loads(json.dumps(encoder.to_json(prompt)))
+    for path in _numbers(written):
+        for bad in (math.nan, math.inf, -math.inf):
+            assert _refusal(encoder.from_json, _replaced(written, path, bad)) is not None, (
+                f"from_json accepts {bad} for {'.'.join(map(str, path))}"
+            )
+    values = [_at(written, path) for path in _numbers(written)]
+    swapped = written
+    for path, value in zip(_numbers(written), reversed(values), strict=True):
+        swapped = _replaced(swapped, path, value)
+    try:
+        moved = encoder.from_json(swapped)
+        encoder.check(moved, SIZE)
+    except InputError:
+        return
+    if isinstance(encoder, RegionPromptEncoder):
+        _check_region(encoder.mark(moved, SIZE), SIZE)
+
+
+def _check_minus(encoder: PromptEncoder[Any], words: Sequence[str]) -> None:
+    if not (dataclasses.is_dataclass(encoder.accepts) and "positive" in encoder.accepts.__dataclass_fields__):
+        return
+    for word in words:
+        if word.startswith(("+", "-")):
+            continue
+        plain, minus = encoder.parse(word), encoder.parse(f"-{word}")
+        assert plain.positive, f"parse({word!r}) is negative"
+        assert not minus.positive, f"parse('-{word}') ignores the minus, which means that the object is not there"
+        assert same(dataclasses.replace(minus, positive=True), plain), f"parse('-{word}') is another prompt"
+
+
+Path = tuple[str | int, ...]
+"""Keys and indices that lead to a value in plain data."""
+
+
+def _numbers(values: object, path: Path = ()) -> list[Path]:
+    """Return the paths of all numbers in plain data."""
+    if isinstance(values, (int, float)) and not isinstance(values, bool):
+        return [path]
+    if isinstance(values, dict):
+        return [found for key, value in values.items() for found in _numbers(value, (*path, key))]
+    if isinstance(values, list):
+        return [found for index, value in enumerate(values) for found in _numbers(value, (*path, index))]
+    return []
+
+
+def _at(values: Any, path: Path) -> Any:  # noqa: ANN401 (plain data)
+    return _at(values[path[0]], path[1:]) if path else values
+
+
+def _replaced(values: Any, path: Path, new: object) -> Any:  # noqa: ANN401 (plain data)
+    """Return plain data with another value at a path."""
+    if not path:
+        return new
+    copy: Any = dict(values) if isinstance(values, dict) else list(values)
+    copy[path[0]] = _replaced(copy[path[0]], path[1:], new)
+    return copy
 
 
 def _check_words(encoder: PromptEncoder[Any], words: Sequence[str], bad_words: Sequence[str]) -> None:

@@ -15,6 +15,10 @@ class Progress(RichProgressBar):
     def __init__(self) -> None:
         super().__init__(refresh_rate=4)
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        """Return the text in front of the bar, without the number of epochs if only the steps are limited."""
+        return super()._get_train_description(current_epoch).removesuffix("/-2")
+
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:

@@ -21,6 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seemkit.callbacks.report.report import Report
 from seemkit.checkpoints.format import PACKAGES, require
 from seemkit.cli import early_checks
 from seemkit.cli.earlier_names import current_names
@@ -131,6 +132,11 @@ class SeemCLI(LightningCLI):
         if "${" in text:
             self.config[verb] = parser.parse_object(OmegaConf.to_container(OmegaConf.create(text), resolve=True))
 
+    def before_test(self) -> None:
+        """Leave the results to `Report`, if the run has one: its table has their names in words."""
+        if any(isinstance(callback, Report) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+            self.config_init["test"]["verbose"] = False
+
     def before_predict(self) -> None:
         """Drop predictions after `PanopticWriter` has written them, so that memory does not grow."""
         self.config_init["predict"]["return_predictions"] = False
@@ -214,7 +220,12 @@ def _start(command_line: type[Line], arguments: Sequence[str]) -> Line:
         LightningDataModule,
         subclass_mode_data=True,
         trainer_class=Trainer,
-        trainer_defaults={"use_distributed_sampler": False, "num_nodes": _nodes(), "callbacks": Requeue()},
+        trainer_defaults={
+            "use_distributed_sampler": False,
+            "num_nodes": _nodes(),
+            "callbacks": Requeue(),
+            "enable_model_summary": False,
+        },
         save_config_kwargs={"overwrite": True},
         seed_everything_default=0,
         parser_kwargs=PARSER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from seemkit._version import __version__
+from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.errors import InputError
 
 PACKAGES = (
@@ -18,6 +20,19 @@ LEAST_FREE = 4e9
 """Bytes of free disk space below which a published model may not fit into the cache."""
 
 Part = Callable[[list[str]], Iterator[tuple[str, str]]]
+
+
+def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    doctor = verbs.add_parser("doctor", help="print versions, devices and models, and what is wrong, for bug reports")
+    doctor.set_defaults(run=_run)
+
+
+def _run(_: argparse.Namespace) -> int:
+    lines, faults = examine()
+    said = [f"wrong: {fault}" for fault in faults] or ["nothing wrong was found"]
+    print("\n".join([*lines, *said]))  # noqa: T201
+    return FOUND_PROBLEMS if faults else 0
 
 
 def examine() -> tuple[list[str], list[str]]:

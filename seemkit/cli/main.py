@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seemkit._version import __version__
-from seemkit.cli import data, models
+from seemkit.cli import data, doctor, models
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
 from seemkit.errors import InputError
@@ -31,9 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character must not end the work
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    given = sys.argv[1:] if arguments is None else arguments
+    debug, words = "--debug" in given, [word for word in given if word != "--debug"]
     try:
         if words and words[0] in TRAINING_VERBS:
             if words[0] == "fit":
@@ -79,8 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_convert(verbs)
     _add_slurm(verbs)
     _add_plugins(verbs)
-    doctor = verbs.add_parser("doctor", help="print versions, devices and models, and what is wrong, for bug reports")
-    doctor.set_defaults(run=_doctor)
+    doctor.add_to(verbs)
     return parser
 
 
@@ -293,15 +291,6 @@ def _plugins(_: argparse.Namespace) -> None:
     rows = [("kind", "group", "package", "version")]
     rows += [(name, kind.encoder.group.name, kind.package, kind.version) for name, kind in installed().kinds.items()]
     print("\n".join(aligned(rows)))  # noqa: T201
-
-
-def _doctor(_: argparse.Namespace) -> int:
-    from seemkit.cli import doctor
-
-    lines, faults = doctor.examine()
-    said = [f"wrong: {fault}" for fault in faults] or ["nothing wrong was found"]
-    print("\n".join([*lines, *said]))  # noqa: T201
-    return FOUND_PROBLEMS if faults else 0
 
 
 def _new_plugin(options: argparse.Namespace) -> None:

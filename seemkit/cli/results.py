@@ -6,8 +6,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,17 +51,8 @@ def check_formats(formats: Sequence[str]) -> None:
             raise InputError(f"--format {name}: unknown; use one of {', '.join((MASKS, *FORMATS))}")
 
 
-@contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Raise InputError, which names the folder, if a file in it cannot be written in the block."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
-
-
 class Output:
-    """Writes the results of one or more images in the chosen formats; see `writing`.
+    """Writes the results of one or more images in the chosen formats; see `seemkit.cli.out_folder.writing`.
 
     Args:
         out: output folder, which is made if it is missing.

@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from seemkit.cli.model import Load
+from seemkit.cli.out_folder import writing
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import MASKS, Output, Result, check_formats, writing
+from seemkit.cli.results import MASKS, Output, Result, check_formats
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from seemkit.cli.model import Load
+from seemkit.cli.out_folder import writing
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import Output, writing
+from seemkit.cli.results import Output
 from seemkit.cli.segment import SegmentOptions, check, find
 from seemkit.errors import InputError
 from seemkit.inference.session import Session

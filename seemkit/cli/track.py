@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from seemkit.cli.model import Load
+from seemkit.cli.out_folder import writing
 from seemkit.cli.prompts_file import named_prompts
 from seemkit.errors import InputError
 from seemkit.inference.drawing import color, overlay
@@ -78,7 +79,7 @@ def track_video(
     _check(objects, options.at, [path for path in (folder, film) if path is not None])
     tracker, stream = Tracker(load(objects)), iter(frames)
     before, first = _begin(tracker, stream, objects, options.at)
-    with _writable(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
+    with writing(out), _drawing(film, frames.rate, Size(*first.pixels.shape[1:])) as draw:
         folder.mkdir(parents=True, exist_ok=True)
         for name in before:
             _save(folder / f"{name}.png", torch.zeros(first.pixels.shape[1:], dtype=torch.uint8))
@@ -131,14 +132,6 @@ def _follow(tracker: Tracker, first: Frame, rest: Iterator[Frame]) -> Iterator[t
 def _lines(objects: Mapping[str, Sequence[Prompt]], shown: Int[Tensor, " N"]) -> list[str]:
     found = zip(objects, shown.tolist(), strict=True)
     return [f"{number} {name}: found in {times} frames" for number, (name, times) in enumerate(found, start=1)]
-
-
-@contextmanager
-def _writable(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot write there: {error.strerror or error}") from error
 
 
 @contextmanager

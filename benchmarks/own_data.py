@@ -1,13 +1,14 @@
 """Measure what a model finds in photographs of a folder: by class names, by one click, and without a prompt.
 
     python benchmarks/own_data.py --model runs/finetune --root FOLDER [--split val] [--least 20] [--click person]
-        [--without person] [--pictures OUT.png]
+        [--within person] [--pictures OUT.png]
 
 A class name is asked for as a text in every image that has exactly one object of the class, and its IoU with that
 object is averaged, for the classes with at least `--least` such images. `--click` names the class of the objects that
-are clicked once, on their most interior pixel. For the semantic map, the classes of `--without` are left out, for
-example ``person`` where its parts have classes of their own; pixels without an annotation are not counted, and where
-masks overlap, the later annotation wins.
+are clicked once, on their most interior pixel. The semantic map is judged at pixels with an annotation; where masks
+overlap, the later one wins. `--within` names a class whose parts have classes of their own: the map has the other
+classes, inside the mask that the class's name as a text gives. Outside of it is background, and a second figure judges
+all pixels of the image, those without an annotation as background.
 """
 
 from __future__ import annotations
@@ -37,16 +38,17 @@ class Measured:
         network: the model.
         vocabulary: classes of the folder.
         clicked: class whose objects are clicked.
-        without: classes that the semantic map does without.
+        whole: class inside which the semantic map is, if there is one.
     """
 
-    def __init__(self, network: SEEM, vocabulary: Vocabulary, clicked: str | None, without: set[str]) -> None:
-        self.network, self.vocabulary, self.clicked = network, vocabulary, clicked
-        self.kept = [label for label, name in enumerate(vocabulary.names) if name not in without]
+    def __init__(self, network: SEEM, vocabulary: Vocabulary, clicked: str | None, whole: str | None) -> None:
+        self.network, self.vocabulary, self.clicked, self.whole = network, vocabulary, clicked, whole
+        self.kept = [label for label, name in enumerate(vocabulary.names) if name != whole]
         self.classes = Vocabulary(tuple(vocabulary.names[label] for label in self.kept), (True,) * len(self.kept))
         self.texts: dict[str, list[float]] = defaultdict(list)
         self.clicks: list[float] = []
-        self.right = self.judged = 0
+        self.annotated: list[tuple[int, int]] = []
+        self.everywhere: list[tuple[int, int]] = []
 
     def add(self, image: Tensor, target: Target) -> list[tuple[Tensor, str, float]]:
         """Measure one image; return mask, class name and IoU of everything that was asked for by a text."""
@@ -65,9 +67,12 @@ class Measured:
         for mask, label in zip(target.masks, labels, strict=True):
             if label in self.kept:
                 truth[mask] = self.kept.index(label)
-        judged = truth >= 0
-        self.right += int((session.semantic(self.classes)[judged] == truth[judged]).sum())
-        self.judged += int(judged.sum())
+        semantic = session.semantic(self.classes)
+        right = semantic == truth
+        self.annotated.append((int(right.sum()), int((truth >= 0).sum())))
+        if self.whole is not None:
+            semantic[~session.predict(Text(self.whole)).mask] = -1
+            self.everywhere.append((int((semantic == truth).sum()), truth.numel()))
         return found
 
 
@@ -92,23 +97,21 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--least", type=int, default=20, help="images that a class needs to be listed")
     parser.add_argument("--click", help="class whose objects are clicked once")
-    parser.add_argument("--without", action="append", default=[], help="class that the semantic map does without")
+    parser.add_argument("--within", help="class inside which the semantic map of the other classes is")
     parser.add_argument("--images", type=int, help="number of images (default: all)")
     parser.add_argument("--pictures", type=Path, help="file for a picture of true and found masks of a few images")
     options = parser.parse_args()
     data = CocoInstances(options.root, options.split, skip_empty=True)
     network = SEEM.from_pretrained(options.model)
-    measured = Measured(network, data.vocabulary, options.click, set(options.without))
+    measured = Measured(network, data.vocabulary, options.click, options.within)
     rows = []
     for index in range(len(data) if options.images is None else options.images):
         image, target = data[index]
         found = measured.add(image, target)
         if len(rows) < 4 and index % 20 == 5:
             names = [data.vocabulary.names[label] for label in target.labels.tolist()]
-            shown = [
-                (mask, name) for mask, name in zip(target.masks, names, strict=True) if name not in options.without
-            ]
-            asked = [(mask, f"{name} {value:.2f}") for mask, name, value in found if name not in options.without]
+            shown = [(mask, name) for mask, name in zip(target.masks, names, strict=True) if name != options.within]
+            asked = [(mask, f"{name} {value:.2f}") for mask, name, value in found if name != options.within]
             size = tuple(target.size)
             rows.append([(picture(size, shown), "annotated"), (picture(size, asked), "asked for by name, with IoU")])
     listed = {name: values for name, values in measured.texts.items() if len(values) >= options.least}
@@ -117,7 +120,10 @@ def main() -> None:
     print(f"texts, mean over {len(listed)} classes  {np.mean([np.mean(values) for values in listed.values()]):.3f}")
     if measured.clicks:
         print(f"one click on {options.click}  IoU {np.mean(measured.clicks):.3f}  {len(measured.clicks)} objects")
-    print(f"semantic map, pixel accuracy  {measured.right / max(1, measured.judged):.3f}")
+    for where, counts in (("annotated pixels", measured.annotated), ("whole images", measured.everywhere)):
+        if counts:
+            right, judged = map(sum, zip(*counts, strict=True))
+            print(f"semantic map, pixel accuracy on {where}  {right / max(1, judged):.3f}")
     if options.pictures:
         captioned_grid(rows, 220).save(options.pictures, optimize=True)
 

@@ -231,8 +231,9 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str, *, new_
 
 
 def _part(name: str) -> str:
-    """Return the part of a network that a weight belongs to."""
-    return name.partition(".")[0]
+    """Return the part of a network, or of its decoder, that a weight belongs to."""
+    names = name.split(".")
+    return ".".join(names[: 2 if names[0] == "decoder" else 1])
 
 
 def check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:

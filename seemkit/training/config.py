@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from seemkit.errors import InputError
 from seemkit.interactive.user import SimulatedUser
+from seemkit.types import Vocabulary
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 DROPS = (0.88889, 0.96296)
@@ -67,6 +68,9 @@ class Sampling:
             drawn like that of phrases, and a name refers to all segments of its class.
         rounds: maximum number of click rounds before the step; drawn uniformly from 0 to this.
         stuff: whether stuff is visually prompted too, not only things.
+        frequencies: how often objects of a class are visually prompted, by the name of the class, relative to the
+            classes that are not listed, which have 1. Where objects lie inside others, this decides what a bare click
+            comes to mean: the object that is prompted most often at such places.
         referred: probability that a visually prompted object is described by a region of another image instead; see
             `seemkit.training.referred_regions`. None for the reference's way: such regions are not trained, and the
             network answers them nevertheless. After training with 0, it refuses them.
@@ -78,8 +82,21 @@ class Sampling:
     name_classes: bool = True
     rounds: int = 5
     stuff: bool = False
+    frequencies: dict[str, float] = field(default_factory=dict)
     referred: float | None = None
     user: SimulatedUser = field(default_factory=SimulatedUser)
+
+    def check(self, vocabulary: Vocabulary) -> None:
+        """Raise InputError unless `frequencies` fit the classes of the data.
+
+        Raises:
+            InputError: a name is not that of a class, or a frequency is negative.
+        """
+        for name, frequency in self.frequencies.items():
+            if name not in vocabulary.names:
+                raise InputError(f"sampling.frequencies: the data has no class {name!r}")
+            if not 0 <= frequency < float("inf"):
+                raise InputError(f"sampling.frequencies: {name} has {frequency:g}; use a number of at least 0")
 
 
 @dataclass(frozen=True)

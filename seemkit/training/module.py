@@ -48,7 +48,8 @@ class SeemModule(lightning.LightningModule):
 
     Args:
         architecture: sizes and switches of the network; None takes those of `weights`. With both, parts that only the
-            architecture has, such as a mask refiner, start with random weights.
+            architecture has, such as a mask refiner, start with random weights. So does a region head that `alignment`
+            adds.
         optimization: optimizer and schedule.
         sampling: prompts of each image in a step.
         loss_weights: weights of the losses.
@@ -81,19 +82,17 @@ class SeemModule(lightning.LightningModule):
             if found is None:
                 raise InputError("model: has no architecture; give model.architecture, or model.weights, which has one")
             architecture = found.architecture
-        architecture = with_shipped_backbone(trained_architecture(architecture, sampling, loss_weights))
+        architecture = with_shipped_backbone(trained_architecture(architecture, sampling, loss_weights, alignment))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
         if found is not None:
-            fill(self.network, found.tensors, found.source, new_parts=adapted)
+            fill(self.network, found.tensors, found.source, new_parts=adapted or alignment.weight > 0)
         self.aligner: RegionAlignment | None = None
         if architecture.table == "composed":
             raise InputError(
                 "model.architecture.table: composed is for inference; train with separate (the weights are the same)"
             )
-        if alignment.weight and self.network.decoder.region_head is None:
-            raise InputError("model.alignment.weight: needs a region head; set model.architecture.region_head: true")
         freeze(self.network, optimization)
 
     @property
@@ -106,6 +105,7 @@ class SeemModule(lightning.LightningModule):
     def configure_model(self) -> None:
         """Set the vocabulary of the data, and build what depends on it."""
         self.network.vocabulary = self.trainer.datamodule.vocabulary  # type: ignore[attr-defined]
+        self.sampling.check(self.vocabulary)
         if self.alignment.weight and self.aligner is None:
             embed_dim = self.network.architecture.embed_dim
             with torch.random.fork_rng(devices=[]):

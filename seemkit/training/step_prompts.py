@@ -132,8 +132,9 @@ def _first_prompts(
 ) -> dict[int, list[Prompt]]:
     """Return the first prompts of random segments, by row."""
     things = [row for row in rows if sampling.stuff or vocabulary.things[int(target.labels[row])]]
+    names = [vocabulary.names[int(target.labels[row])] for row in things]
     found: dict[int, list[Prompt]] = {}
-    for row in _shuffled(things, generator):
+    for row in _drawn(things, [sampling.frequencies.get(name, 1.0) for name in names], generator):
         if len(found) == sampling.objects:
             break
         first = sampling.user.first_prompts(_subject(target, row, vocabulary), sampler, generator)
@@ -175,6 +176,18 @@ def _subject(target: Target, row: int, vocabulary: Vocabulary) -> Subject:
 
 def _valid(counts: Sequence[int], most: int) -> Tensor:
     return torch.arange(most)[None] < torch.tensor(counts)[:, None]
+
+
+def _drawn(items: Sequence[T], frequencies: Sequence[float], generator: torch.Generator) -> list[T]:
+    """Return the items in a random order, each next one drawn from the rest in proportion to its frequency.
+
+    Items with the frequency 0 are omitted.
+    """
+    if all(frequency == 1 for frequency in frequencies):
+        return _shuffled(items, generator)
+    weights = torch.tensor(frequencies)
+    count = int((weights > 0).sum())
+    return [items[i] for i in torch.multinomial(weights, count, generator=generator).tolist()] if count else []
 
 
 def _shuffled(items: Sequence[T], generator: torch.Generator) -> list[T]:

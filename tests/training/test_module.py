@@ -19,7 +19,7 @@ from seemkit.errors import InputError
 from seemkit.losses.weights import GroupWeights, LossWeights
 from seemkit.model.seem import SEEM
 from seemkit.nn.backbones.backbone import Backbone
-from seemkit.training.config import Optimization, Sampling
+from seemkit.training.config import Alignment, Optimization, Sampling
 from seemkit.training.module import SeemModule
 from tests.networks import TINY
 
@@ -147,3 +147,15 @@ def test_an_architecture_can_add_a_part_to_weights(tmp_path: Path) -> None:
         SeemModule(replace(TINY, queries=11), weights=str(tmp_path / "model"))
     with pytest.raises(InputError, match="weights of another architecture; missing: decoder"):
         SeemModule(replace(TINY, decoder_layers=5), weights=str(tmp_path / "model"))
+
+
+def test_the_guide_adds_the_region_head_that_it_trains(tmp_path: Path) -> None:
+    first = SeemModule(TINY, seed=1)
+    first.network.save(tmp_path / "model")
+    guided = SeemModule(weights=str(tmp_path / "model"), alignment=Alignment(weight=1.0))
+    assert guided.network.architecture.region_head
+    kept = first.network.state_dict()
+    added = {name: t for name, t in guided.network.state_dict().items() if name not in kept}
+    assert added
+    assert all(name.startswith("decoder.region_head.") for name in added)
+    assert all(torch.equal(guided.network.state_dict()[name], tensor) for name, tensor in kept.items())

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from seemkit.errors import InputError
 from seemkit.interactive.user import MIN_AREA, SimulatedUser
 from seemkit.prompts.values import Point, Text
 from seemkit.training.config import Sampling
@@ -77,6 +78,31 @@ def test_first_prompts_lie_on_their_objects(first, tiny_network):
             mask = first.masks[sampled[0].segments[place]]
             assert prompts
             assert all(isinstance(p, Point) and p.positive and mask[int(p.y), int(p.x)] for p in prompts)
+
+
+def test_classes_are_prompted_as_often_as_asked(second, tiny_network):
+    crowded = replace(second, labels=torch.tensor([SKY, STAR]))
+    things = replace(VOCABULARY, things=(True, True, True))
+    drawn = []
+    for seed in range(300):
+        generator = torch.Generator().manual_seed(seed)
+        sampling = Sampling(objects=1, frequencies={VOCABULARY.names[SKY]: 3.0})
+        [sampled] = sample_prompts([crowded], things, sampling, tiny_network.sampler, [generator])
+        drawn += sampled.objects
+    assert len(drawn) == 300
+    assert 0.65 < drawn.count(0) / 300 < 0.85
+
+
+def test_a_class_of_frequency_0_is_not_prompted(first, tiny_network):
+    for seed in range(10):
+        [sampled] = draw([first], tiny_network, seed, frequencies={VOCABULARY.names[STAR]: 0.0})
+        assert sampled.objects == []
+
+
+@pytest.mark.parametrize(("frequencies", "said"), [({"moon": 1.0}, "no class 'moon'"), ({"star": -1.0}, "at least 0")])
+def test_wrong_frequencies(frequencies, said):
+    with pytest.raises(InputError, match=said):
+        Sampling(frequencies=frequencies).check(VOCABULARY)
 
 
 def test_phrases_mean_places_of_the_sample(first, tiny_network):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,14 +13,16 @@ from torchmetrics import MeanMetric
 
 from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
 from seemkit.callbacks.evaluation.first_prompts import first_prompts
-from seemkit.callbacks.evaluation.worst_cases import found_and_true
+from seemkit.callbacks.evaluation.worst_cases import CLICKS_KEY, found_and_true
 from seemkit.errors import InputError
+from seemkit.inference.drawing import draw_prompts
 from seemkit.interactive.clicker import center_click, next_click, official_click
 from seemkit.interactive.rollout import ClickRule, Rollout
 from seemkit.interactive.zoom import RoundPlayer
 from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.registry import installed
+from seemkit.prompts.sampler import VisualSampler
 from seemkit.prompts.values import Prompt
 from seemkit.training.module import SeemModule
 from seemkit.types import Batch, Target
@@ -105,11 +108,12 @@ class InteractiveEvaluation(Evaluation):
         ignored = [target.ignored for target in batch.targets]
         players = self._players(module, context, batch)
         rollout = Rollout(module.network, context, masks, clicks, rule=self.rule, ignored=ignored, players=players)
-        for ious, found, pixels, target, truth in zip(
-            *self._click(rollout, batch), batch.images, batch.targets, masks, strict=True
+        for ious, found, pixels, target, truth, given in zip(
+            *self._click(rollout, batch), batch.images, batch.targets, masks, rollout.prompts, strict=True
         ):
             self._iou.update(ious)
-            self._note_worst(pixels, target, ious, found, truth)
+            said = [prompts[: self.clicks] for prompts in given]
+            self._note_worst(target.name, ious, partial(_picture, pixels, found, truth, said, module.network.sampler))
 
     def _click(self, rollout: Rollout, batch: Batch) -> tuple[list[Float[Tensor, "P R"]], list[Bool[Tensor, "P H W"]]]:
         """Return for each image the IoU of every object after each round, and the last masks."""
@@ -157,19 +161,26 @@ class InteractiveEvaluation(Evaluation):
         images = enumerate(batch.images)
         return [RoundPlayer(module.network, context.repeat(index, 1), pixels) for index, pixels in images]
 
-    def _note_worst(self, pixels: Tensor, target: Target, ious: Tensor, found: Tensor, truth: Tensor) -> None:
+    def _note_worst(self, image: str, ious: Float[Tensor, "P R"], draw: Callable[[int], Tensor]) -> None:
         """Record the object of an image that needs the most clicks, if it is among the worst of all."""
         if not len(ious):
             return
         clicks = number_of_clicks(ious, 0.85, self.clicks)
         row = int(torch.where(clicks == clicks.max(), ious[:, -1], torch.inf).argmin())
         text = f"object {row + 1}: {int(clicks[row])} clicks to an IoU of 0.85, final IoU {ious[row, -1]:.3f}"
-        self.worst.add(
-            -float(clicks[row]) + float(ious[row, -1]),
-            target.name,
-            text,
-            lambda: found_and_true(pixels, found[row], truth[row]),
-        )
+        self.worst.add(-float(clicks[row]) + float(ious[row, -1]), image, text, lambda: draw(row), CLICKS_KEY)
+
+
+def _picture(
+    pixels: Tensor,
+    found: Bool[Tensor, "P H W"],
+    truth: Bool[Tensor, "P H W"],
+    given: Sequence[Sequence[Prompt]],
+    sampler: VisualSampler,
+    row: int,
+) -> Tensor:
+    """Return a picture of an object with its prompts, uint8 [3, H, W]."""
+    return draw_prompts(found_and_true(pixels, found[row], truth[row]), given[row], sampler)
 
 
 def _promptable(target: Target, things: Tensor) -> list[int]:

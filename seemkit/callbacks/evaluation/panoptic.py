@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seemkit.callbacks.evaluation.base import Evaluation, about, check_finite
-from seemkit.callbacks.evaluation.worst_cases import image_at
+from seemkit.callbacks.evaluation.worst_cases import PANOPTIC_KEY, image_at
 from seemkit.inference.drawing import panoptic_picture
 from seemkit.metrics.miou import IGNORED, MeanIoU
 from seemkit.metrics.panoptic import PanopticQuality
@@ -17,7 +17,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.postprocess.semantic import semantic_map
 from seemkit.training.module import SeemModule
-from seemkit.types import Batch, Panoptic, Target
+from seemkit.types import Batch, Panoptic, Size, Target
 
 
 class PanopticEvaluation(Evaluation):
@@ -61,8 +61,16 @@ class PanopticEvaluation(Evaluation):
         """Record the image if its own PQ is among the worst; PQ is NaN if no segment is true or predicted."""
         if not math.isnan(quality):
             text = f"PQ of the image {quality:.3f}, {len(found.segments)} segments predicted, {len(target.labels)} true"
-            shown = Panoptic(found.ids.cpu(), found.segments)
-            self.worst.add(quality, target.name, text, lambda: panoptic_picture(image_at(pixels, target.size), shown))
+            shown = Panoptic(found.ids.cpu(), found.segments), Panoptic.from_target(target)
+            self.worst.add(quality, target.name, text, lambda: _side_by_side(pixels, target.size, *shown), PANOPTIC_KEY)
+
+
+def _side_by_side(pixels: Tensor, size: Size, found: Panoptic, truth: Panoptic) -> Tensor:
+    """Return a picture of what was found and of the truth beside it, uint8 [3, H, 2 W + 4]."""
+    image = image_at(pixels, size)
+    gap = torch.full((3, size.height, 4), 255, dtype=torch.uint8)
+    true = Panoptic(truth.ids.cpu(), truth.segments)
+    return torch.cat((panoptic_picture(image, found), gap, panoptic_picture(image, true)), dim=2)
 
 
 def _semantic(target: Target) -> Tensor:

@@ -14,6 +14,9 @@ from seemkit.inference.drawing import outlines, overlay
 from seemkit.types import Size
 
 LIMIT = 6
+MASK_KEY = "The tint is the predicted mask; the green border is that of the true one."
+CLICKS_KEY = f"{MASK_KEY} Dots are the clicks: green on the object, red outside it."
+PANOPTIC_KEY = "Left: what was predicted. Right: what is true. A color stands for a class."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,14 @@ class Case:
         image: name of the image.
         text: one line with the prompt, if any, and the result.
         picture: uint8 [3, H, W].
+        key: what the picture shows, for the reader.
     """
 
     score: float
     image: str
     text: str
     picture: Tensor
+    key: str
 
 
 class WorstCases:
@@ -43,7 +48,7 @@ class WorstCases:
     def __init__(self, cases: Iterable[Case] = ()) -> None:
         self.cases = sorted(cases, key=_order)[:LIMIT]
 
-    def add(self, score: float, image: str, text: str, draw: Callable[[], Tensor]) -> None:
+    def add(self, score: float, image: str, text: str, draw: Callable[[], Tensor], key: str = MASK_KEY) -> None:
         """Add a case if it is among the worst; only then is it drawn.
 
         Args:
@@ -51,9 +56,10 @@ class WorstCases:
             image: see `Case`.
             text: see `Case`.
             draw: function that returns the picture, uint8 [3, H, W].
+            key: see `Case`.
         """
         if len(self.cases) < LIMIT or (score, image, text) < _order(self.cases[-1]):
-            self.cases = sorted([*self.cases, Case(score, image, text, draw())], key=_order)[:LIMIT]
+            self.cases = sorted([*self.cases, Case(score, image, text, draw(), key)], key=_order)[:LIMIT]
 
 
 def found_and_true(image: Tensor, found: Bool[Tensor, "H W"], truth: Bool[Tensor, "H W"]) -> Tensor:

@@ -70,7 +70,8 @@ def write_page(
         lines += [f"![{name}]({_draw_curve(folder, name, values)})" for name, values in curves.items()]
     for evaluation, cases in worst.items():
         if cases:
-            lines += ["", f"## Worst cases of {evaluation}", "", *_pictures(folder, evaluation, cases)]
+            lines += ["", f"## Worst cases of {evaluation}", "", cases[0].key, ""]
+            lines += _pictures(folder, evaluation, cases)
     page = folder / "report.md"
     with replacing(page) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -41,8 +41,13 @@ ROWS = {
     "f_mean": "F",
 }
 """Results in the printed table with their titles, in order."""
-MORE = re.compile(r"iou_1(?!click).+|referring_[a-z-]+_ciou|k_noc_\d+")
-"""Further results, which are printed under their own names if an evaluation computes them."""
+MORE = {
+    r"iou_1click_stuff": "IoU after 1 click, stuff",
+    r"iou_1(?!click)(.+)": r"IoU after 1 \1",
+    r"referring_([a-z-]+)_ciou": r"Referring cIoU, \1",
+    r"k_noc_(\d+)": r"k-NoC@\1 (clicks to all objects of an image)",
+}
+"""Patterns of further results, which are printed if an evaluation computes them, with their titles."""
 
 
 class Report(Callback):
@@ -79,8 +84,7 @@ class Report(Callback):
 
     def _print(self, results: dict[str, float], page: Path) -> None:
         table = Table("result", "value", title="Test results")
-        rows = self.rows | {name: name for name in results if MORE.fullmatch(name)}
-        for name, title in rows.items():
+        for name, title in {**self.rows, **_more(results)}.items():
             if name in results:
                 digits = 2 if re.search("no[cf]_", name) else 3
                 table.add_row(title, f"{results[name]:.{digits}f}")
@@ -90,6 +94,12 @@ class Report(Callback):
         console.print(table)
         console.print(f"run folder: {page.parent}", soft_wrap=True)
         console.print(f"report: {page}", soft_wrap=True)
+
+
+def _more(names: Iterable[str]) -> dict[str, str]:
+    """Return the titles of the results that a pattern of `MORE` fits, by name."""
+    fitting = [(name, re.fullmatch(pattern, name), title) for name in names for pattern, title in MORE.items()]
+    return {name: match.expand(title) for name, match, title in fitting if match}
 
 
 def _of_all_processes(worst: WorstCases) -> list[Case]:

@@ -65,7 +65,11 @@ def test_the_page(tmp_path, scenes, capsys):
         with Image.open(run / picture) as image:
             assert min(image.size) >= 200
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*.png")) == sorted(pictures)
-    assert str(run / "report.md") in capsys.readouterr().out.replace("\n", "")
+    printed = capsys.readouterr().out
+    assert str(run / "report.md") in printed.replace("\n", "")
+    assert "IoU after 1 box" in printed
+    assert "k-NoC@85 (clicks to all objects" in printed
+    assert not re.search(r"k_noc|iou_1|_ciou", printed)
 
 
 def settings_of(command: list[str], change) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +23,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seemkit.callbacks.report.report import Report
-from seemkit.checkpoints.format import PACKAGES, require
-from seemkit.cli import early_checks
+from seemkit.cli import class_help, early_checks
 from seemkit.cli.earlier_names import current_names
 from seemkit.cli.parser_messages import explained
+from seemkit.cli.threads import set_threads
 from seemkit.cluster import lost_rank
 from seemkit.cluster.lightning_adapter import ParseOnly, is_first_process, option_names
 from seemkit.cluster.requeue import Requeue, Stopped, requeue, slurm_job
@@ -85,7 +86,8 @@ class SeemCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that the trainer lacks."""
-        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0 for the default of torch")
+        said = "threads of the CPU; 0 for the processors that may be used"
+        parser.add_argument("--threads", type=int, default=0, help=said)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments, and check the checkpoint before anything is built.
@@ -98,11 +100,10 @@ class SeemCLI(LightningCLI):
             self._resolve()
         except (ArgumentError, OmegaConfBaseException) as error:
             raise InputError(explained(_one_line(str(error)), option_names(self))) from error
-        if self.settings.threads:
-            torch.set_num_threads(self.settings.threads)
+        set_threads(self.settings.threads or None)
         checkpoint = self.settings.get("ckpt_path")
         if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
-            _check_checkpoint(Path(checkpoint))
+            early_checks.check_checkpoint(Path(checkpoint))
 
     @property
     def settings(self) -> Namespace:
@@ -158,8 +159,12 @@ def run(arguments: Sequence[str]) -> None:
     # For weights without a gradient, Adam's averages decay into denormal numbers, which are up to 100 times slower on
     # CPUs. Threads inherit the setting, so it must come before the first thread.
     torch.set_flush_denormal(True)
+    words = class_help.with_full_names(arguments)
+    if not set(words).isdisjoint(class_help.HELP):
+        _help(words)
+        return
     try:
-        _start(SeemCLI, arguments)
+        _start(SeemCLI, words)
     except Stopped as stopped:
         sys.exit(_end(stopped))
     except SIGTERMException:  # outside a fit, where Lightning would exit with 0, as after success
@@ -179,6 +184,16 @@ def run(arguments: Sequence[str]) -> None:
             f"{fault}; see the last lines of its log. Resume from the last checkpoint with --ckpt_path last. "
             f"({_one_line(str(error))[:200]})"
         ) from error
+
+
+def _help(words: Sequence[str]) -> None:
+    """Print the help of a verb, and that of the class of the data if the command line names one."""
+    commands = class_help.commands(words)
+    for command in commands:
+        with suppress(SystemExit):
+            _start(SeemCLI, command)
+    if len(commands) == 1:
+        print(f"\n{class_help.hint()}")  # noqa: T201
 
 
 def configs_first(words: Sequence[str]) -> list[str]:
@@ -262,21 +277,6 @@ def _nodes() -> int:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return int(os.environ["GROUP_WORLD_SIZE"])
     return int(os.environ.get("SLURM_STEP_NUM_NODES", "1")) if "SLURM_PROCID" in os.environ else 1
-
-
-def _check_checkpoint(path: Path) -> None:
-    """Raise InputError unless the path is a checkpoint, or a sharded one (a folder), with installed prompt kinds."""
-    sharded = path.is_dir()
-    file, key = (path / "meta.pt", "loops") if sharded else (path, "state_dict")
-    if not file.is_file():
-        raise InputError(f"--ckpt_path {path}: {'not a checkpoint: meta.pt is missing' if sharded else 'no such file'}")
-    try:
-        content = torch.load(file, map_location="meta", weights_only=True, mmap=True)
-    except Exception as error:
-        raise InputError(f"--ckpt_path {path}: not a readable checkpoint: {_one_line(str(error))}") from error
-    if not isinstance(content, dict) or key not in content:
-        raise InputError(f"--ckpt_path {path}: not a Lightning checkpoint: key '{key}' is missing")
-    require(content.get(PACKAGES), f"--ckpt_path {path}")
 
 
 def _one_line(message: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,31 @@ def test_options_before_a_configuration_count():
 def test_the_verb_comes_first(capsys):
     assert main(["--config", "a.yaml", "fit"]) == 2
     assert "write the verb first: seemkit fit --config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--data.help", "CocoDataModule"], ["--config", str(FINETUNE), "--help"]])
+def test_help_shows_the_options_of_the_data(words, capsys):
+    with contextlib.suppress(SystemExit):
+        main(["fit", *words])
+    printed = capsys.readouterr().out
+    assert "--data.short_side" in printed
+    assert "--data.batch_size" in printed
+
+
+def test_help_says_how_to_see_the_options_of_the_data(capsys):
+    main(["fit", "--help"])
+    assert "--data.help NAME with CocoDataModule" in capsys.readouterr().out
+
+
+def test_help_of_a_callback(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--trainer.callbacks.help=InteractiveEvaluation"])
+    assert "--trainer.callbacks.clicks" in capsys.readouterr().out
+
+
+def test_a_test_of_a_last_checkpoint_that_is_not_there(scenes, tmp_path, capsys):
+    words = ["--config", str(FINETUNE), "--data.root", str(scenes), "--trainer.default_root_dir", str(tmp_path)]
+    assert main(["test", *words, "--ckpt_path", "last"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"seemkit: --ckpt_path last: {tmp_path}")
+    assert "has no last checkpoint" in said

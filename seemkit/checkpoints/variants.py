@@ -26,6 +26,7 @@ _SAM: Final[dict[str, Any]] = {
     "pixel_decoder": "deformable",
     "encoder_ffn_dim": 1024,
     "multiple": 1024,
+    "image_side": 1024,
 }
 _DECODERS: Final[dict[str, dict[str, Any]]] = {
     "v1": {},
@@ -34,11 +35,15 @@ _DECODERS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+LONGEST: Final = 1333
+"""Longer side at which larger images are encoded: the most that the official evaluation on COCO uses."""
+
+
 def _variants() -> dict[str, Architecture]:
     found = {}
     for backbone, options in _BACKBONES.items():
         sam = backbone.startswith("samvit")
-        base = replace(Architecture(), **options, **(_SAM if sam else {}))
+        base = replace(Architecture(), **options, **(_SAM if sam else {"image_side": LONGEST}))
         for decoder, switches in _DECODERS.items():
             if decoder == "v1" or backbone.startswith("focal"):
                 found[f"{backbone}-{decoder}"] = replace(base, **switches)

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from seemkit._version import __version__
 from seemkit.cli.data import FOUND_PROBLEMS
+from seemkit.cli.threads import usable_processors
 from seemkit.errors import InputError
 
 PACKAGES = (
@@ -73,7 +74,7 @@ def _devices(faults: list[str]) -> Iterator[tuple[str, str]]:
 def _threads(faults: list[str]) -> Iterator[tuple[str, str]]:
     import torch
 
-    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free = usable_processors()
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     yield "threads", f"{torch.get_num_threads()} of torch, {free} processors{load}"
     if torch.get_num_threads() > free:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seemkit._version import __version__
-from seemkit.cli import data, doctor, models
+from seemkit.cli import data, doctor, models, shared_arguments
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
 from seemkit.errors import InputError
@@ -105,8 +105,8 @@ def _add_segment(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     segment.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images of a folder to encode together (default: %(default)s)"
     )
-    _add_model(segment)
-    _add_prompts(segment)
+    shared_arguments.add_model(segment)
+    shared_arguments.add_prompts(segment)
     segment.add_argument(
         "--all",
         action="store_true",
@@ -130,50 +130,11 @@ def _add_track(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     track.add_argument(
         "--out", type=Path, required=True, help="folder for VIDEO/FRAME.png, whose pixels are object numbers"
     )
-    _add_model(track)
-    _add_prompts(track)
+    shared_arguments.add_model(track)
+    shared_arguments.add_prompts(track)
     track.add_argument("--at", type=int, default=0, metavar="N", help="frame with the prompts, from 0 (%(default)s)")
     track.add_argument("--overlay", action="store_true", help="also write VIDEO.mp4 with the masks drawn in")
     track.set_defaults(run=_track)
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        help="name that seemkit models lists, folder of weights, official .pt file, or ORGANIZATION/NAME (default: "
-        "photos-tiny for prompts that mark pixels, otherwise scenes-tiny)",
-    )
-    parser.add_argument("--variant", help="published model of an official file, for example focal-t-v1")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=("auto", "float32", "bfloat16"),
-        help="number type; auto: bfloat16 if the device multiplies it in hardware (default: %(default)s)",
-    )
-
-
-def _add_prompts(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--point", action="append", default=[], metavar="X,Y", help="click on the object; --point=-X,Y: outside it"
-    )
-    parser.add_argument(
-        "--box", action="append", default=[], metavar="X0,Y0,X1,Y1", help="box: left, top, right, bottom"
-    )
-    parser.add_argument("--text", action="append", default=[], help="class name or phrase")
-    parser.add_argument(
-        "--prompt",
-        action="append",
-        default=[],
-        metavar="KIND=VALUE",
-        help="prompt of any installed kind, for example polygon=10,20,60,20,30,70 (see seemkit plugins)",
-    )
-    parser.add_argument(
-        "--prompts",
-        type=Path,
-        metavar="FILE",
-        help="JSON file with the prompts of several objects, such as a result.json",
-    )
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -239,7 +200,7 @@ def _segment(options: argparse.Namespace) -> int:
     classes = None if options.classes is None else options.classes.split(",")
     formats = options.format or [MASKS]
     asked = segment.SegmentOptions(
-        _words(options), options.prompts, classes, options.threshold, options.seed, formats, options.all
+        shared_arguments.words(options), options.prompts, classes, options.threshold, options.seed, formats, options.all
     )
     load = loader(options, options.all)
     left_out = 0
@@ -258,20 +219,10 @@ def _track(options: argparse.Namespace) -> None:
     from seemkit.cli import track
     from seemkit.cli.model import loader
 
-    asked = track.TrackOptions(_words(options), options.prompts, options.at, options.overlay)
+    asked = track.TrackOptions(shared_arguments.words(options), options.prompts, options.at, options.overlay)
     with progress_line() as progress:
         lines = track.track_video(options.source, loader(options), asked, options.out, progress)
     print("\n".join(lines))  # noqa: T201
-
-
-def _words(options: argparse.Namespace) -> list[str]:
-    """Return the prompts as words ``KIND=VALUE``."""
-    return [
-        *(f"point={text}" for text in options.point),
-        *(f"box={text}" for text in options.box),
-        *(f"text={text}" for text in options.text),
-        *options.prompt,
-    ]
 
 
 def _submit(options: argparse.Namespace) -> None:

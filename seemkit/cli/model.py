@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from seemkit.cli.threads import set_threads
 from seemkit.model.seem import SEEM
 from seemkit.prompts.encoder import RegionPromptEncoder
 from seemkit.prompts.registry import installed
@@ -23,17 +24,20 @@ def loader(options: argparse.Namespace, every: bool = False) -> Load:
     """Return a function that loads the model for a command's prompts.
 
     Args:
-        options: the command's model, variant, device and dtype. If the model is None, a shipped model is used, and
-            standard error says so.
+        options: the command's model, variant, device, dtype, size and threads. If the model is None, a shipped model is
+            used, and standard error says so.
         every: whether the prompts mean every object like the one that they mark.
     """
 
     def load(objects: Objects) -> SEEM:
+        set_threads(options.threads)
         source = options.model
         if source is None:
             source = EVERYTHING if every else default_model(objects)
             print(f"seemkit: model {source}; --model takes another (seemkit models)", file=sys.stderr)  # noqa: T201
-        return SEEM.from_pretrained(source, options.variant, device=options.device, dtype=options.dtype)
+        return SEEM.from_pretrained(
+            source, options.variant, device=options.device, dtype=options.dtype, image_side=options.size
+        )
 
     return load
 

@@ -89,11 +89,7 @@ class SEEM(nn.Module):
         self.refiner = build_mask_refiner(a, self.mask_dim, self.backbone.strides[0])
 
     def forward(self, *_: object, **__: object) -> NoReturn:
-        """Raise InputError: a network is asked through a session.
-
-        Raises:
-            InputError: always.
-        """
+        """Raise InputError, because a network is asked through a session."""
         raise InputError("model(...): a model is asked through a session: Session(model, image).predict(Point(x, y))")
 
     @classmethod
@@ -104,6 +100,7 @@ class SEEM(nn.Module):
         *,
         device: str = "cpu",
         dtype: Dtype = "float32",
+        image_side: int | None = None,
         compile: bool = False,  # noqa: A002 (torch's word)
     ) -> Self:
         """Return a network with pretrained weights, in evaluation mode.
@@ -115,15 +112,17 @@ class SEEM(nn.Module):
             variant: the published model, for example ``"focal-t-v1"``; for files of the official code only.
             device: for example ``"cuda"``.
             dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the device multiplies it in hardware.
+            image_side: longer side in pixels at which larger images are encoded, at least 32; None for the model's own.
             compile: compile the parts with `torch.compile` when they are first used.
 
         Raises:
-            InputError: a file is missing or does not fit, the dtype is unknown, or the device is not available.
+            InputError: a file is missing or does not fit, the device is not available, or an argument is wrong.
         """
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
         found = find(source, variant)
-        network = build_filled(lambda: cls(found.architecture, found.vocabulary), found.tensors, found.source)
+        a = found.architecture if image_side is None else replace(found.architecture, image_side=image_side)
+        network = build_filled(lambda: cls(a, found.vocabulary), found.tensors, found.source)
         network.eval().to(device=place, dtype=kind)
         if found.classes is not None:
             network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)

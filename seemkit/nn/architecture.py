@@ -18,6 +18,8 @@ EARLIER_NAMES = {
     "text_heads": "text_num_heads",
 }
 """Today's name of each field that earlier versions named differently."""
+LEAST_SIDE = 32
+"""Least `Architecture.image_side`."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ class Architecture:
             ``automatic``, which is segmentation without a prompt. Training sets it; other requests are refused.
         prompts: constructor arguments of prompt kinds, by name. The named kinds must be installed; a kind that has
             weights takes part only if it is named.
+
+    Raises:
+        InputError: `image_side` is too small.
     """
 
     backbone: str = "davit_base"
@@ -112,6 +117,10 @@ class Architecture:
     multiple: int = 32
     answers: tuple[Request, ...] = ("visual", "text", "automatic", "region")
     prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.image_side is not None and self.image_side < LEAST_SIDE:
+            raise InputError(f"image_side: is {self.image_side} pixels; use at least {LEAST_SIDE}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the architecture as plain data for YAML."""

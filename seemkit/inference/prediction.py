@@ -13,7 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from seemkit.errors import InputError
+from seemkit.inference import drawing
 from seemkit.io.atomic import replacing
+from seemkit.io.user_image import UserImage, load_image
 from seemkit.ops.outline import Ring, parts
 from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
@@ -78,6 +80,21 @@ class Prediction:
     def pil(self) -> Image.Image:
         """Return the mask as a Pillow image of mode L: 255 inside, 0 outside."""
         return Image.fromarray(self.numpy().astype(np.uint8) * 255)
+
+    def overlay(self, image: UserImage) -> Image.Image:
+        """Return the image as a Pillow image, with the mask tinted and outlined, and label and score in it.
+
+        Raises:
+            InputError: the image is not readable, or has another size than the mask.
+        """
+        pixels = load_image(image)
+        height, width = pixels.shape[-2:]
+        if (height, width) != tuple(self.size):
+            raise InputError(
+                f"overlay: the image has {width} by {height} pixels, the mask {self.size.width} by {self.size.height}"
+            )
+        tinted = drawing.overlay(pixels, self.mask[None])
+        return drawing.to_pil(drawing.captions(tinted, [(self.mask, f"{self.label} {self.score:.2f}")]))
 
     def save(self, path: str | Path) -> None:
         """Write the mask as an image file, usually a PNG: 255 inside, 0 outside.

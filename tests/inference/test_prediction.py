@@ -76,3 +76,14 @@ def test_a_mask_that_cannot_be_saved_leaves_nothing(mask, tmp_path):
         with pytest.raises(InputError, match=said):
             prediction(mask).save(tmp_path / path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_overlay_shows_mask_and_label(mask):
+    image = torch.full((3, *mask.shape), 100, dtype=torch.uint8)
+    found = Prediction(mask, mask.float() * 2 - 1, "star", 0.5)
+    drawn = np.asarray(found.overlay(image))
+    assert drawn.shape == (*mask.shape, 3)
+    assert (drawn[~mask.numpy()] == 100).mean() > 0.5
+    assert (drawn[mask.numpy()] != 100).any(axis=-1).mean() > 0.95  # an edge of a letter can be as gray
+    with pytest.raises(InputError, match="overlay: the image has 40 by 33 pixels, the mask"):
+        found.overlay(np.zeros((33, 40, 3), np.uint8))

@@ -9,7 +9,7 @@ a complete kind, and `seemkit.testing.check_prompt_encoder` tests a kind.
   `PromptEncoder`, the base of both.
 * Arguments and results of encoders: `Subject`, the object that a simulated user wants; `PromptContext` and
   `OtherImages`, the inputs for making tokens; `PromptTokens` and `EncodedRegion`, the tokens; `ImageContext`, an
-  encoded image.
+  encoded image; `Gesture`, how a graphical program asks for the prompt.
 * The hook: `hookimpl`, and `Register`, the type of its argument.
 * Token groups: `Group` and `Role` for a new group; `TEXT_PROMPT` and `VISUAL_PROMPT`, existing groups that a kind can
   join; `TEXT_QUERY` and `VISUAL_QUERY`, the queries that can read a new group.
@@ -32,6 +32,7 @@ from seemkit.ops.paint import paint
 from seemkit.ops.region import Region, square
 from seemkit.prompts.checks import Path2D, check_lengths, check_mask, check_numbers, check_path, check_sign
 from seemkit.prompts.encoder import (
+    Gesture,
     OtherImages,
     PromptContext,
     PromptEncoder,
@@ -53,6 +54,7 @@ __all__ = [
     "VISUAL_PROMPT",
     "VISUAL_QUERY",
     "EncodedRegion",
+    "Gesture",
     "Group",
     "ImageContext",
     "InputError",

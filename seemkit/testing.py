@@ -13,7 +13,7 @@ import json
 import math
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.tokens import queries_for
 from seemkit.ops.region import Region
-from seemkit.prompts.encoder import PromptEncoder, RegionPromptEncoder, Subject
+from seemkit.prompts.encoder import Gesture, PromptEncoder, RegionPromptEncoder, Subject
 from seemkit.prompts.registry import installed
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
@@ -96,6 +96,7 @@ def check_prompt_encoder(
 
 def _check_class(encoder: PromptEncoder[Any]) -> None:
     kind = type(encoder)
+    assert kind.gesture in (None, *get_args(Gesture)), f"gesture {kind.gesture!r}: use one of {get_args(Gesture)}"
     assert queries_for(kind.group) is not None, f"group {kind.group.name!r}: no query reads it; set read_by"
     assert dataclasses.is_dataclass(kind.accepts), f"{kind.accepts.__name__} is not a dataclass"
     assert issubclass(kind.accepts, Prompt), f"{kind.accepts.__name__} is not a subclass of Prompt"

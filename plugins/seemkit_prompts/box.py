@@ -64,6 +64,7 @@ class BoxEncoder(RegionPromptEncoder[Box]):
 
     kind = "box"
     accepts = Box
+    gesture = "drag-box"
 
     def region(self, prompt: Box, size: Size) -> Region:
         """Return the pixels whose centers are in the box; if there are none, the pixel at the center of the box."""

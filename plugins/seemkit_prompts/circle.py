@@ -50,6 +50,7 @@ class CircleEncoder(BrushEncoder[Circle]):
 
     kind = "circle"
     accepts = Circle
+    gesture = "drag-circle"
     brushes = (  # three sizes of blobs of the reference's training
         Brush((5, 30), speed=15, acceleration=10, turn=1.5, width=(20, 50), jitter=10, drift=10),
         Brush((5, 15), speed=8, acceleration=4, turn=1.5, width=(20, 50), jitter=5, drift=10),

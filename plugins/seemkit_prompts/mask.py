@@ -14,6 +14,7 @@ class MaskEncoder(RegionPromptEncoder[Mask]):
 
     kind = "mask"
     accepts = Mask
+    gesture = "file"
     exact = True
 
     def region(self, prompt: Mask, size: Size) -> Region:

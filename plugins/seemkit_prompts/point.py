@@ -32,6 +32,7 @@ class PointEncoder(RegionPromptEncoder[Point]):
 
     kind = "point"
     accepts = Point
+    gesture = "click"
 
     def __init__(self, embed_dim: int, side: int = 3, most: int = 20) -> None:
         super().__init__(embed_dim)

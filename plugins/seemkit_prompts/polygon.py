@@ -56,6 +56,7 @@ class PolygonEncoder(RegionPromptEncoder[Polygon]):
 
     kind = "polygon"
     accepts = Polygon
+    gesture = "path"
 
     def region(self, prompt: Polygon, size: Size) -> Region:
         """Return the pixels of the area or of the curve."""

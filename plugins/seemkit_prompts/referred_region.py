@@ -82,6 +82,7 @@ class ReferredRegionEncoder(TokenPromptEncoder[RegionOf]):
     kind = "referred-region"
     accepts = RegionOf
     group = VISUAL_PROMPT
+    gesture = "reference"
 
     def encode(self, prompts: Sequence[RegionOf], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
         """Return the tokens of each region, sampled in its own image."""

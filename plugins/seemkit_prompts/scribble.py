@@ -50,6 +50,7 @@ class ScribbleEncoder(BrushEncoder[Scribble]):
 
     kind = "scribble"
     accepts = Scribble
+    gesture = "stroke"
     brushes = (  # long and short lines of the reference's training
         Brush((10, 30), speed=20, acceleration=15, turn=0.5, width=(3, 10), jitter=3, drift=6),
         Brush((6, 22), speed=12, acceleration=8, turn=0.5, width=(2.5, 5), jitter=1.5, drift=3),

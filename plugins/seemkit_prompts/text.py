@@ -26,6 +26,7 @@ class TextEncoder(TokenPromptEncoder[Text]):
     kind = "text"
     accepts = Text
     group = TEXT_PROMPT
+    gesture = "text"
 
     def encode(self, prompts: Sequence[Text], images: Sequence[int], context: PromptContext) -> list[PromptTokens]:
         """Return the tokens of each text, including the start and end tokens; the image is not used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from seemkit.prompts.values import Prompt
 from seemkit.types import Size
 
 P = TypeVar("P", bound=Prompt)
+Gesture = Literal["click", "drag-box", "drag-circle", "stroke", "path", "text", "file", "reference"]
+"""How a user of a graphical program gives a prompt; see `PromptEncoder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,17 @@ class PromptEncoder(nn.Module, ABC, Generic[P]):
         kind: the name in YAML, on the command line and in reports, for example ``"scribble"``.
         accepts: the frozen dataclass of its prompt values.
         group: the token group of its tokens. The `read_by` of a new group names the queries that read the tokens.
+        gesture: how a user of a graphical program gives the prompt; None if no program can offer it. The coordinates of
+            the gesture, in pixels of the image, are the word that `parse` reads: ``click`` X,Y; ``drag-box``
+            X0,Y0,X1,Y1 of two corners; ``drag-circle`` X,Y,RADIUS; ``stroke`` and ``path`` X,Y,X,Y,… of a line that is
+            drawn and of vertices that are clicked. A ``text`` is itself the word, and a ``file`` its path. A
+            ``reference`` is made by prompts in another image.
     """
 
     kind: ClassVar[str]
     accepts: ClassVar[type[Prompt]]
     group: ClassVar[Group]
+    gesture: ClassVar[Gesture | None] = None
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ class Lasso(Prompt):
 class LassoEncoder(RegionPromptEncoder[Lasso]):
     """Marks the pixels inside the line and on it."""
 
-    kind, accepts = "lasso", Lasso
+    kind, accepts, gesture = "lasso", Lasso, "stroke"
 
     def region(self, prompt: Lasso, size: Size) -> Region:
         """Return the pixels inside the line and on it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seemkit._version import __version__
-from seemkit.cli import data, doctor, models, shared_arguments
+from seemkit.cli import app, data, doctor, models, shared_arguments
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
 from seemkit.errors import InputError
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in TRAINING_VERBS.items():
         verbs.add_parser(name, help=text, add_help=False)
     _add_segment(verbs)
+    app.add_to(verbs)
     _add_track(verbs)
     data.add_to(verbs)
     models.add_to(verbs)

@@ -32,7 +32,7 @@ MIN_SIDE = 32
 """The smallest height and width of an image in pixels: the coarsest level of the pyramid has stride 32."""
 
 _ORIENTATION, _UPRIGHT = 0x0112, 1
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -88,7 +88,7 @@ def open_image(path: str | StoredFile) -> Image.Image:
 
 def turn_upright(image: Image.Image) -> Image.Image:
     """Return the image turned by its EXIF orientation; the image itself without one, or if it cannot be read."""
-    turn = _TURNS.get(orientation(image))
+    turn = TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
@@ -98,7 +98,7 @@ def orientation(image: Image.Image) -> int:
         found = image.getexif().get(_ORIENTATION, _UPRIGHT)
     except _DECODING_ERRORS:
         return _UPRIGHT
-    return found if found in _TURNS else _UPRIGHT
+    return found if found in TURNS else _UPRIGHT
 
 
 def header_size(path: str | Path) -> Size:

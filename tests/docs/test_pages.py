@@ -11,11 +11,13 @@ import torch
 
 from seemkit.cli import train
 from seemkit.cli.main import main
+from tests.app.browser import serving
 from tests.docs.pages import PAGES, Command, Program, steps
 from tests.docs.world import write_world
 
 ELSEWHERE = {
     r"python -m venv|\. \.venv|pip install|pytest|tensorboard|echo": "installs, or is no command of seemkit",
+    r"seemkit app|curl": "tests/app",
     r"seemkit plugins new|--prompt ink-blot": "tests/cli/test_new_plugin.py installs and tests a new package",
     r"python (benchmarks|-m tests)": "tests/benchmarks, tests/parity and tests/photographs.py",
     r"--model seem-focal-t-v1|models/focal-t-v1|seemkit convert": "tests/checkpoints and tests/cli/test_convert.py",
@@ -66,7 +68,10 @@ def test_a_page(page: str, here: Path, capsys: pytest.CaptureFixture[str]) -> No
     for step in steps(page):
         if isinstance(step, Program) and "ink_blot" in step.source:
             continue  # see ELSEWHERE: the package is not installed here
-        if isinstance(step, Program):
+        if isinstance(step, Program) and "127.0.0.1:8000" in step.source:
+            with serving("photo.jpg") as server:
+                exec(step.source.replace("http://127.0.0.1:8000/", server.address), names)
+        elif isinstance(step, Program):
             exec(_for_this_machine(step.source), names)
         else:
             _run(step, here, capsys)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seemkit.data.shards.index import PANOPTIC, Place, ShardIndex, index_path, member_name, read_index
 from seemkit.data.shards.reader import ShardReader
+from seemkit.io.image import SUFFIXES
 from seemkit.io.storage import StoredFile, StoredFolder
 
 
@@ -67,13 +68,15 @@ class _Member:
 def open_split(root: Path, split: str) -> tuple[StoredFolder, StoredFolder]:
     """Return the images and the panoptic PNGs of a split: from shards if the split has an index, else from folders.
 
-    The folders need not exist.
+    The folders need not exist. Without a folder of the split, its images can be in `root` itself.
 
     Raises:
         InputError: the index or a shard is damaged.
     """
     path = index_path(root, split)
     if not path.is_file():
-        return root / split, root / "annotations" / f"panoptic_{split}"
+        own = root / split
+        flat = not own.is_dir() and any(path.suffix.lower() in SUFFIXES for path in root.glob("*.*"))
+        return root if flat else own, root / "annotations" / f"panoptic_{split}"
     index, reader = read_index(path), ShardReader()
     return ShardFolder(path.parent, index, reader), ShardFolder(path.parent, index, reader, PANOPTIC)

@@ -1,0 +1,164 @@
+"""The sessions of a server: few of them are in memory, the others are restored from what was done in them."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seemkit.app.wire import read_prompt
+from seemkit.errors import InputError
+from seemkit.inference.class_names import Classes
+from seemkit.inference.session import Session
+from seemkit.io.user_image import load_image
+from seemkit.model.seem import SEEM
+
+Step = Callable[[Session], object]
+"""A change of a session."""
+
+
+class UnknownSessionError(InputError):
+    """No session has this identifier."""
+
+
+@dataclass
+class Entry:
+    """What is known of a session.
+
+    Attributes:
+        source: its image file.
+        name: name of the image, for the user.
+        steps: the changes that were made, in order.
+        session: the session; None while it is not in memory.
+        ticket: number of the latest request for a prediction; earlier ones need not be computed any more.
+        temporary: whether the file goes with the session.
+    """
+
+    source: Path
+    name: str
+    temporary: bool = False
+    steps: list[Step] = field(default_factory=list)
+    session: Session | None = None
+    ticket: int = 0
+
+
+class SessionStore:
+    """Sessions by identifier. All methods but `entry` must be called in the worker's thread.
+
+    Args:
+        network: the network of all sessions.
+        classes: class names for labels; None for those of the network.
+        most_live: number of sessions whose encoded images are in memory.
+        most: number of sessions that are known; those that were not used longest are forgotten.
+    """
+
+    def __init__(self, network: SEEM, classes: Classes = None, most_live: int = 4, most: int = 256) -> None:
+        self.network = network
+        self.classes = classes
+        self.most_live = most_live
+        self.most = most
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+
+    def open(self, source: Path, name: str, *, temporary: bool = False) -> str:
+        """Return the identifier of a new session with an image, which is encoded.
+
+        Args:
+            source: the image file, which must stay.
+            name: name of the image.
+            temporary: whether to delete the file when the session is forgotten.
+
+        Raises:
+            InputError: the image is not readable; a temporary file is then deleted.
+        """
+        entry = Entry(source, name, temporary)
+        try:
+            entry.session = self._encoded(entry)
+        except InputError as error:
+            _delete(entry)
+            raise InputError(str(error).replace(str(source), name)) from error
+        identifier = secrets.token_urlsafe(12)
+        self._entries[identifier] = entry
+        self._bound()
+        return identifier
+
+    def entry(self, identifier: str) -> Entry:
+        """Return what is known of a session.
+
+        Raises:
+            UnknownSessionError: no session has this identifier.
+        """
+        try:
+            return self._entries[identifier]
+        except KeyError:
+            raise UnknownSessionError(
+                f"session {identifier[:40]!r}: unknown or forgotten; open the image again"
+            ) from None
+
+    def session(self, identifier: str) -> Session:
+        """Return a session; if it is not in memory, its image is encoded again and its steps are repeated.
+
+        Raises:
+            InputError: no session has this identifier, or its image is gone.
+        """
+        entry = self.entry(identifier)
+        self._entries.move_to_end(identifier)
+        if entry.session is None:
+            entry.session = self._encoded(entry)
+            for step in entry.steps:
+                step(entry.session)
+            self._bound()
+        return entry.session
+
+    def change(self, identifier: str, step: Step) -> Session:
+        """Return a session after a change, which is remembered.
+
+        Raises:
+            InputError: the change is refused; the session is as before.
+        """
+        session = self.session(identifier)
+        step(session)
+        self.entry(identifier).steps.append(step)
+        return session
+
+    def prompts(self, values: list[dict[str, Any]], identifier: str) -> tuple[Any, ...]:
+        """Return the prompts that a request describes, for a session.
+
+        Raises:
+            InputError: a prompt is wrong.
+        """
+        size = self.session(identifier).size
+        return tuple(read_prompt(one, size, self.session) for one in values)
+
+    def close(self, identifier: str) -> None:
+        """Forget a session.
+
+        Raises:
+            UnknownSessionError: no session has this identifier.
+        """
+        _delete(self.entry(identifier))
+        del self._entries[identifier]
+
+    def close_all(self) -> None:
+        """Forget all sessions."""
+        for identifier in list(self._entries):
+            self.close(identifier)
+
+    def _encoded(self, entry: Entry) -> Session:
+        return Session(self.network, load_image(entry.source), classes=self.classes)
+
+    def _bound(self) -> None:
+        """Keep the sessions that were used last."""
+        while len(self._entries) > self.most:
+            _, oldest = self._entries.popitem(last=False)
+            _delete(oldest)
+        live = [entry for entry in self._entries.values() if entry.session is not None]
+        for entry in live[: -self.most_live]:
+            entry.session = None
+
+
+def _delete(entry: Entry) -> None:
+    if entry.temporary:
+        entry.source.unlink(missing_ok=True)

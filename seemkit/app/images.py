@@ -17,9 +17,8 @@ from seemkit.errors import InputError
 from seemkit.formats.base import SegmentedImage
 from seemkit.formats.registry import FORMATS
 from seemkit.inference.prediction import Prediction
-from seemkit.io.image import read_image
 from seemkit.prompts.registry import installed
-from seemkit.types import Size, Vocabulary
+from seemkit.types import Vocabulary
 
 router = APIRouter(prefix="/v1", tags=["images"])
 
@@ -68,8 +67,7 @@ async def write_labels(image: str, labels: Labels, use: Use) -> Record:
     folder = _folder(use)
 
     def write() -> None:
-        height, width = read_image(str(folder.path(image)), upright=True).shape[-2:]
-        size = Size(height, width)
+        size = folder.size(image)
         folder.write(image, [Labeled(one.label, read_mask(one.mask, size), one.id) for one in labels.objects])
 
     await use.worker.run(write)
@@ -94,10 +92,8 @@ def _zipped(folder: LabelFolder, name: str) -> bytes:
         out.mkdir()
         writer = FORMATS[name](out)
         for image in filter(folder.is_labeled, folder.names):
-            path = folder.path(image)
-            size = Size(*read_image(str(path), upright=True).shape[-2:])
             found = [Prediction(one.mask, one.mask.float() * 2 - 1, one.label, 1.0) for one in folder.read(image)]
-            writer.add(SegmentedImage(path, size, found, vocabulary))
+            writer.add(SegmentedImage(folder.path(image), folder.size(image), found, vocabulary))
         writer.finish()
         packed = Path(place) / "out.zip"
         with ZipFile(packed, "w") as file:

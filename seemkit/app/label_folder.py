@@ -17,12 +17,23 @@ from seemkit.data.coco.segmentation import decode_shape, read_shape
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.io.atomic import write_json
-from seemkit.io.image import TURNS, header_size, image_files, open_image, orientation
+from seemkit.io.image import header_size, header_turn, image_files
 from seemkit.io.json_file import read_json
+from seemkit.types import Size
 
 TRAIN, VAL = "train", "val"
 EVERY = 10
 """In a folder without splits, the second labeled image and every tenth after it are for validation."""
+SIDEWAYS = (
+    Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE,
+)  # fmt: skip
+"""Turns that swap height and width."""
+FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "images": {"id": (int, str), "file_name": (str,)},
+    "annotations": {"id": (int,), "image_id": (int, str), "category_id": (int,)},
+    "categories": {"id": (int,), "name": (str,)},
+}
+"""Fields of a file of COCO instances that are read here."""
 BACK = {
     Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
     Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
@@ -107,6 +118,16 @@ class LabelFolder:
             raise InputError(f"{name[:100]!r}: the folder has no such image")
         return self._paths[name][1]
 
+    def size(self, name: str) -> Size:
+        """Return the size of an image as it is shown.
+
+        Raises:
+            InputError: the folder has no such image, or its file is not readable.
+        """
+        path = self.path(name)
+        stored = header_size(path)
+        return Size(stored.width, stored.height) if header_turn(path) in SIDEWAYS else stored
+
     def is_labeled(self, name: str) -> bool:
         """Return whether an image has labels, or was seen to have no object."""
         return any(split.record(_file_name(name, split)) for split in self._splits_of(name))
@@ -156,10 +177,17 @@ class LabelFolder:
             del drawn["score"]
             others.append({**(known or {}), **drawn, "id": identifier})
         split.content["annotations"] = others
-        split.path.parent.mkdir(exist_ok=True)
-        for other in self._splits.values():
-            if other is split or other.path.is_file():  # a new class is one of all splits
-                write_json(other.path, other.content)
+        self._save(split)
+
+    def _save(self, split: _Split) -> None:
+        """Write the file of a split, and those of the others, since a new class is one of all splits."""
+        try:
+            split.path.parent.mkdir(exist_ok=True)
+            for other in self._splits.values():
+                if other is split or other.path.is_file():
+                    write_json(other.path, other.content)
+        except OSError as error:
+            raise InputError(f"{split.path}: cannot be written: {error.strerror or error}") from error
 
     def _splits_of(self, name: str) -> list[_Split]:
         """Return the splits that can hold an image."""
@@ -198,15 +226,24 @@ def _read_splits(root: Path) -> dict[str, _Split]:
     for path in sorted((root / "annotations").glob("instances_*.json")):
         name = path.stem.removeprefix("instances_")
         content = read_json(path)
-        for key in ("images", "annotations", "categories"):
-            if not isinstance(content.get(key), list):
-                raise InputError(f"{path}: '{key}' is not a list; this is no file of COCO instances")
+        _check(content, path)
         own = root / name
         found[name] = _Split(path, own if own.is_dir() else root, content)
     if all(split.images == root for split in found.values()):
         for name in (TRAIN, VAL):
             found.setdefault(name, _Split(root / "annotations" / f"instances_{name}.json", root))
     return found
+
+
+def _check(content: dict[str, Any], path: Path) -> None:
+    """Raise InputError unless a file has the fields of COCO instances that are read here."""
+    for key, fields in FIELDS.items():
+        if not isinstance(content.get(key), list):
+            raise InputError(f"{path}: '{key}' is not a list; this is no file of COCO instances")
+        for number, record in enumerate(content[key]):
+            for name, kinds in fields.items():
+                if not isinstance(record, dict) or not isinstance(record.get(name), kinds):
+                    raise InputError(f"{path}: {key}[{number}]: '{name}' is missing or of a wrong type")
 
 
 def _find_images(root: Path, splits: dict[str, _Split]) -> dict[str, tuple[str | None, Path]]:
@@ -231,7 +268,7 @@ def _file_name(name: str, split: _Split) -> str:
 
 def _turned(mask: Tensor, path: Path, *, back: bool = False) -> Tensor:
     """Return a mask of the stored pixels turned upright as the photograph is, or back."""
-    turn = TURNS.get(orientation(open_image(str(path))))
+    turn = header_turn(path)
     if turn is None:
         return mask
     picture = Image.fromarray(mask.numpy().astype(np.uint8))

@@ -111,6 +111,16 @@ def header_size(path: str | Path) -> Size:
         return Size(image.height, image.width)
 
 
+def header_turn(path: str | Path) -> Image.Transpose | None:
+    """Return what turns the image of a file upright, from its header; None if it is stored upright.
+
+    Raises:
+        InputError: the file is missing or not an image.
+    """
+    with _opened(path) as image:
+        return TURNS.get(orientation(image))
+
+
 def check_equal_size(path: StoredFile, size: Size, image: StoredFile, image_size: Size) -> None:
     """Raise InputError unless a mask or map has the size of its image.
 

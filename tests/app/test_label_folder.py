@@ -95,10 +95,25 @@ def test_what_lies_outside_is_not_shown(photos, tmp_path):
             folder.path(name)
 
 
-def test_faulty_annotations_are_named(coco):
-    (coco / "annotations/instances_train.json").write_text('{"images": 3}')
-    with pytest.raises(InputError, match=r"instances_train.json: 'images' is not a list"):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"images": 3}', "'images' is not a list"),
+        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', r"images\[0\]: 'file_name' is missing"),
+        ('{"images": [], "annotations": [3], "categories": []}', r"annotations\[0\]: 'id' is missing"),
+    ],
+)
+def test_faulty_annotations_are_named(coco, content, said):
+    (coco / "annotations/instances_train.json").write_text(content)
+    with pytest.raises(InputError, match=f"instances_train.json: {said}"):
         LabelFolder(coco)
+
+
+def test_a_folder_that_cannot_be_written(photos, monkeypatch):
+    folder = LabelFolder(photos)
+    (photos / "annotations").write_text("a file is in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        folder.write("0.png", [Labeled("cup", block())])
 
 
 def test_an_interrupted_write_leaves_the_earlier_labels(photos, monkeypatch):

@@ -1,4 +1,4 @@
-"""What a request must fulfill before anything else looks at it.
+"""What a request must satisfy before it is handled.
 
 A server on this machine is within reach of every page that its user opens. Such a page can send requests to it (cross-
 site posts), or give it a name of its own (DNS rebinding). So the ``Host`` must be a name of this server, and the
@@ -11,9 +11,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import SimpleCookie
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,10 +32,6 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-
-
-class _TooLargeError(Exception):
-    """A body turned out to be too large while it was read."""
 
 
 class Guard:
@@ -54,7 +52,7 @@ class Guard:
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self.application = application
-        self.hosts = hosts
+        self.hosts = tuple(host.lower() for host in hosts)
         self.token = token
         self.most_bytes = most_bytes
 
@@ -69,31 +67,24 @@ class Guard:
             await _answer(send, *refusal)
             return
         shown = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if self.token else ""
-        started = False
 
         async def safe(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = [*message["headers"], *HEADERS]
                 if shown:
                     cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
                     message["headers"].append((b"set-cookie", cookie.encode()))
             await send(message)
 
-        try:
-            await self.application(scope, self._limited(receive), safe)
-        except _TooLargeError:
-            if not started:
-                await _answer(send, 413, self._too_large())
+        await self.application(scope, self._limited(receive), safe)
 
     def _refusal(self, scope: Message, headers: MutableMapping[str, str]) -> tuple[int, str] | None:
         """Return status and message if a request is refused."""
-        host = headers.get("host", "")
-        if _without_port(host) not in self.hosts:
-            return 403, f"this server has no name {host!r}; open the address that seemkit app prints"
+        host = headers.get("host", "").lower()
+        if not self._is_named(_without_port(host)):
+            return 403, f"this server is not known as {host!r}; open the address that seemkit app prints"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.lower().partition("://")[2] != host:
             return 403, f"a page of {origin!r} may not use this server"
         if self.token is not None and not self._knows(scope, headers):
             return 401, "the token is missing; open the address that seemkit app prints"
@@ -102,12 +93,25 @@ class Guard:
             return 413, self._too_large()
         return None
 
+    def _is_named(self, name: str) -> bool:
+        """Return whether the server may be addressed by a name; with a token also by any address in numbers.
+
+        A page of another site can give this machine a name of its own, but no number.
+        """
+        if name in self.hosts:
+            return True
+        try:
+            return self.token is not None and bool(ip_address(name.strip("[]")))
+        except ValueError:
+            return False
+
     def _knows(self, scope: Message, headers: MutableMapping[str, str]) -> bool:
         """Return whether a request shows the token."""
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookies = (one.strip().partition("=") for one in headers.get("cookie", "").split(";"))
+        cookie = next((value for name, _, value in cookies if name == COOKIE), "")
         query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        shown = (query, bearer, "" if cookie is None else cookie.value)
+        shown = (query, bearer, cookie)
         return any(hmac.compare_digest(one.encode(), str(self.token).encode()) for one in shown)
 
     def _limited(self, receive: Receive) -> Receive:
@@ -119,7 +123,7 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.most_bytes:
-                raise _TooLargeError
+                raise HTTPException(413, self._too_large())
             return message
 
         return limited
@@ -130,7 +134,7 @@ class Guard:
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
+    return (name if colon and port.isdigit() else host).removesuffix(".")
 
 
 async def _answer(send: Send, status: int, error: str) -> None:

@@ -14,7 +14,7 @@ from seemkit.app.label_folder import Labeled, LabelFolder
 from seemkit.app.sessions import Record, Use
 from seemkit.app.wire import Export, Labels, mask_record, read_mask
 from seemkit.errors import InputError
-from seemkit.formats.base import SegmentedImage
+from seemkit.formats.base import Format, SegmentedImage
 from seemkit.formats.registry import FORMATS
 from seemkit.inference.prediction import Prediction
 from seemkit.prompts.registry import installed
@@ -63,15 +63,17 @@ async def read_labels(image: str, use: Use) -> list[Record]:
 
 @router.put("/labels/{image:path}")
 async def write_labels(image: str, labels: Labels, use: Use) -> Record:
-    """Replace the objects of an image of the folder; the file is complete when the answer comes."""
+    """Replace the objects of an image of the folder, and return the identifiers of their annotations.
+
+    The file is complete when the answer comes.
+    """
     folder = _folder(use)
 
-    def write() -> None:
+    def write() -> list[int | None]:
         size = folder.size(image)
-        folder.write(image, [Labeled(one.label, read_mask(one.mask, size), one.id) for one in labels.objects])
+        return folder.write(image, [Labeled(one.label, read_mask(one.mask, size), one.id) for one in labels.objects])
 
-    await use.worker.run(write)
-    return {"labeled": True}
+    return {"ids": await use.worker.run(write)}
 
 
 @router.post("/export", response_class=Response)
@@ -86,19 +88,24 @@ async def export(asked: Export, use: Use) -> Response:
 
 
 def _zipped(folder: LabelFolder, name: str) -> bytes:
+    """Return the labels of all images as a ZIP file; its folders are those in which the images are to lie."""
     vocabulary = Vocabulary(tuple(folder.classes), (True,) * len(folder.classes))
     with TemporaryDirectory() as place:
-        out = Path(place) / "out"
-        out.mkdir()
-        writer = FORMATS[name](out)
+        out = Path(place) / folder.root.resolve().name
+        writers: dict[Path, Format] = {}
         for image in filter(folder.is_labeled, folder.names):
+            path = out / image
+            if path.parent not in writers:
+                path.parent.mkdir(parents=True)
+                writers[path.parent] = FORMATS[name](path.parent)
             found = [Prediction(one.mask, one.mask.float() * 2 - 1, one.label, 1.0) for one in folder.read(image)]
-            writer.add(SegmentedImage(folder.path(image), folder.size(image), found, vocabulary))
-        writer.finish()
-        packed = Path(place) / "out.zip"
+            writers[path.parent].add(SegmentedImage(path, folder.size(image), found, vocabulary))
+        for writer in writers.values():
+            writer.finish()
+        packed = Path(place) / "labels.zip"
         with ZipFile(packed, "w") as file:
             for path in sorted(out.rglob("*")):
-                file.write(path, path.relative_to(out))
+                file.write(path, path.relative_to(place))
         return packed.read_bytes()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from jaxtyping import Bool
 from PIL import Image
 from torch import Tensor
 
+from seemkit.app.coco_split import Split, annotation, read_split
 from seemkit.data.coco.segmentation import decode_shape, read_shape
 from seemkit.errors import InputError
-from seemkit.inference.prediction import Prediction
 from seemkit.io.atomic import write_json
-from seemkit.io.image import header_size, header_turn, image_files
-from seemkit.io.json_file import read_json
+from seemkit.io.image import SUFFIXES, header_size, header_turn, image_files
 from seemkit.types import Size
 
 TRAIN, VAL = "train", "val"
@@ -28,12 +27,6 @@ SIDEWAYS = (
     Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE,
 )  # fmt: skip
 """Turns that swap height and width."""
-FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "images": {"id": (int, str), "file_name": (str,)},
-    "annotations": {"id": (int,), "image_id": (int, str), "category_id": (int,)},
-    "categories": {"id": (int,), "name": (str,)},
-}
-"""Fields of a file of COCO instances that are read here."""
 BACK = {
     Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
     Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
@@ -56,25 +49,6 @@ class Labeled:
     id: int | None = None
 
 
-@dataclass
-class _Split:
-    """The annotations of one split.
-
-    Attributes:
-        path: the JSON file.
-        images: folder of the images.
-        content: the content of the file, whose unknown fields are kept.
-    """
-
-    path: Path
-    images: Path
-    content: dict[str, Any] = field(default_factory=lambda: {"images": [], "annotations": [], "categories": []})
-
-    def record(self, name: str) -> dict[str, Any] | None:
-        """Return the record of an image; None if the file does not list it."""
-        return next((one for one in self.content["images"] if one.get("file_name") == name), None)
-
-
 class LabelFolder:
     """The images of a folder and their labels.
 
@@ -95,7 +69,8 @@ class LabelFolder:
         self._splits = _read_splits(root)
         self._paths = _find_images(root, self._splits)
         for name in names:
-            self._category(name)
+            for split in self._splits.values():
+                self._category(name, split)
 
     @property
     def names(self) -> list[str]:
@@ -147,10 +122,11 @@ class LabelFolder:
                 return [self._read_object(path, split.path, one, names) for one in mine]
         return []
 
-    def write(self, name: str, objects: Sequence[Labeled]) -> None:
-        """Replace the objects of an image, and write the file of its split, completely or not at all.
+    def write(self, name: str, objects: Sequence[Labeled]) -> list[int | None]:
+        """Replace the objects of an image, write the file of its split, and return the annotations' identifiers.
 
-        Fields of an annotation that the page does not know are kept, also if its mask is changed.
+        A file is written completely or not at all. Fields of an annotation that the page does not know are kept, and so
+        is its outline unless the mask was changed. An object without pixels is not written; its identifier is None.
 
         Raises:
             InputError: the folder has no such image, a mask has another size, or the file cannot be written.
@@ -158,43 +134,45 @@ class LabelFolder:
         path = self.path(name)
         split = self._split_to_write(name)
         stored = header_size(path)
-        record = split.record(_file_name(name, split))
-        if record is None:
-            number = 1 + max((one["id"] for one in split.content["images"] if isinstance(one["id"], int)), default=0)
-            record = {"id": number, "file_name": _file_name(name, split)}
-            split.content["images"].append({**record, "height": stored.height, "width": stored.width})
-        others = [one for one in split.content["annotations"] if one["image_id"] != record["id"]]
-        mine = {one["id"]: one for one in split.content["annotations"] if one["image_id"] == record["id"]}
-        free = 1 + max((one["id"] for one in split.content["annotations"]), default=0)
-        for one in objects:
-            mask = _turned(one.mask, path, back=True)
+        masks = [_turned(one.mask, path, back=True) for one in objects]
+        for mask in masks:
             if tuple(mask.shape) != tuple(stored):
                 raise InputError(f"{name}: a mask has the size {tuple(mask.shape)}; expected {tuple(stored)}")
-            known = mine.get(one.id) if one.id is not None else None
-            identifier = free if known is None else known["id"]
-            free += known is None
-            drawn = Prediction(mask, mask.float(), one.label, 1.0).to_coco(record["id"], self._category(one.label))
-            del drawn["score"]
-            others.append({**(known or {}), **drawn, "id": identifier})
-        split.content["annotations"] = others
-        self._save(split)
+        record = split.record(_file_name(name, split)) or split.add(_file_name(name, split), stored)
+        others = [one for one in split.content["annotations"] if one["image_id"] != record["id"]]
+        mine = {one["id"]: one for one in split.content["annotations"] if one["image_id"] == record["id"]}
+        free, more_classes = split.free, False
+        mine = {**{k: one for k, one in split.removed.items() if one["image_id"] == record["id"]}, **mine}
+        written: list[dict[str, Any] | None] = []
+        for one, mask in zip(objects, masks, strict=True):
+            if not bool(mask.any()):
+                written.append(None)
+                continue
+            known = mine.pop(one.id, None) if one.id is not None else None
+            category, is_new = self._category(one.label, split)
+            written.append({"id": free, "image_id": record["id"], **annotation(one.label, mask, known, category)})
+            free, more_classes = free + (known is None), more_classes or is_new
+        split.removed |= mine
+        split.content["annotations"] = [*others, *(one for one in written if one is not None)]
+        self._save(split, all_splits=more_classes)
+        return [None if one is None else one["id"] for one in written]
 
-    def _save(self, split: _Split) -> None:
-        """Write the file of a split, and those of the others, since a new class is one of all splits."""
+    def _save(self, split: Split, *, all_splits: bool) -> None:
+        """Write the file of a split; also those of the others if there is a new class, which they have too."""
         try:
             split.path.parent.mkdir(exist_ok=True)
             for other in self._splits.values():
-                if other is split or other.path.is_file():
+                if other is split or (all_splits and other.path.is_file()):
                     write_json(other.path, other.content)
         except OSError as error:
             raise InputError(f"{split.path}: cannot be written: {error.strerror or error}") from error
 
-    def _splits_of(self, name: str) -> list[_Split]:
+    def _splits_of(self, name: str) -> list[Split]:
         """Return the splits that can hold an image."""
         own = self._paths[name][0] if name in self._paths else None
         return [self._splits[own]] if own is not None else list(self._splits.values())
 
-    def _split_to_write(self, name: str) -> _Split:
+    def _split_to_write(self, name: str) -> Split:
         """Return the split of an image; in a folder without splits, a new image gets one."""
         candidates = self._splits_of(name)
         if len(candidates) == 1:
@@ -205,14 +183,17 @@ class LabelFolder:
         labeled = sum(len(split.content["images"]) for split in candidates)
         return self._splits[VAL if labeled % EVERY == 1 else TRAIN]
 
-    def _category(self, name: str) -> int:
-        """Return the identifier of a class, the same in all splits; a new class is added."""
-        known = {one["name"]: one["id"] for split in self._splits.values() for one in split.content["categories"]}
-        number = known.get(name, 1 + max(known.values(), default=0))
-        for split in self._splits.values():
-            if all(one["name"] != name for one in split.content["categories"]):
-                split.content["categories"].append({"id": number, "name": name})
-        return number
+    def _category(self, name: str, split: Split) -> tuple[int, bool]:
+        """Return the identifier of a class in a split, and whether the class is new; all splits get a new class."""
+        own = {one["name"]: one["id"] for one in split.content["categories"]}
+        if name in own:
+            return own[name], False
+        categories = [other.content["categories"] for other in self._splits.values()]
+        number = 1 + max((one["id"] for some in categories for one in some), default=0)
+        for some in categories:
+            if all(one["name"] != name for one in some):
+                some.append({"id": number, "name": name})
+        return number, True
 
     def _read_object(self, path: Path, json_path: Path, one: dict[str, Any], names: dict[int, str]) -> Labeled:
         where = f"{json_path}: annotation {one['id']}"
@@ -220,41 +201,44 @@ class LabelFolder:
         return Labeled(names.get(one["category_id"], "object"), _turned(mask, path), one["id"])
 
 
-def _read_splits(root: Path) -> dict[str, _Split]:
+def _read_splits(root: Path) -> dict[str, Split]:
     """Return the splits of a folder; train and val, without annotations, if it has none."""
     found = {}
     for path in sorted((root / "annotations").glob("instances_*.json")):
         name = path.stem.removeprefix("instances_")
-        content = read_json(path)
-        _check(content, path)
         own = root / name
-        found[name] = _Split(path, own if own.is_dir() else root, content)
+        found[name] = read_split(path, own if own.is_dir() else root)
     if all(split.images == root for split in found.values()):
         for name in (TRAIN, VAL):
-            found.setdefault(name, _Split(root / "annotations" / f"instances_{name}.json", root))
+            found.setdefault(name, Split(root / "annotations" / f"instances_{name}.json", root))
     return found
 
 
-def _check(content: dict[str, Any], path: Path) -> None:
-    """Raise InputError unless a file has the fields of COCO instances that are read here."""
-    for key, fields in FIELDS.items():
-        if not isinstance(content.get(key), list):
-            raise InputError(f"{path}: '{key}' is not a list; this is no file of COCO instances")
-        for number, record in enumerate(content[key]):
-            for name, kinds in fields.items():
-                if not isinstance(record, dict) or not isinstance(record.get(name), kinds):
-                    raise InputError(f"{path}: {key}[{number}]: '{name}' is missing or of a wrong type")
-
-
-def _find_images(root: Path, splits: dict[str, _Split]) -> dict[str, tuple[str | None, Path]]:
+def _find_images(root: Path, splits: dict[str, Split]) -> dict[str, tuple[str | None, Path]]:
     """Return split and file of every image by its name; the split is None if it is not given by the folder."""
     found: dict[str, tuple[str | None, Path]] = {}
     for name, split in splits.items():
         if split.images != root:
-            found |= {f"{name}/{path.name}": (name, path) for path in image_files(split.images)}
+            found |= {f"{name}/{path.name}": (name, path) for path in _images_in(split.images)}
     if any(split.images == root for split in splits.values()):
-        found |= {path.name: (None, path) for path in image_files(root)}
-    return {name: place for name, place in found.items() if _inside(place[1], root)}
+        found |= {path.name: (None, path) for path in _images_in(root)}
+    found = {name: place for name, place in found.items() if _inside(place[1], root) and _is_written(name)}
+    return found or {path.name: (None, path) for path in image_files(root)}  # which says what is wrong
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Return the images of a folder; none if it has none."""
+    has_some = any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+    return image_files(folder) if has_some else []
+
+
+def _is_written(name: str) -> bool:
+    """Return whether a name is text, which names of files need not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inside(path: Path, root: Path) -> bool:
@@ -262,7 +246,7 @@ def _inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _file_name(name: str, split: _Split) -> str:
+def _file_name(name: str, split: Split) -> str:
     return name.removeprefix(f"{split.images.name}/") if split.images.name and "/" in name else name
 
 

@@ -18,9 +18,9 @@ from seemkit.app.wire import (
     AddPrompts,
     Everything,
     FindAll,
-    Mend,
     OpenImage,
     Reset,
+    Retouch,
     check_size,
     mask_record,
     prediction_record,
@@ -91,19 +91,22 @@ async def session_image(session: str, use: Use) -> Response:
 async def add_prompts(session: str, asked: AddPrompts, use: Use) -> Record | JSONResponse:
     """Add prompts for an object, as one round, and return its mask.
 
-    If a later request for the same session already waits, the prompts are added, and the status is 409: the answer to
+    If a later request for the same object already waits, the prompts are added, and the status is 409: the answer to
     the later request has their effect.
     """
-    entry = use.store.entry(session)
-    entry.ticket += 1
-    ticket = entry.ticket
+    tickets, name = use.store.entry(session).tickets, asked.object
+    ticket = tickets[name] = tickets.get(name, 0) + 1
+
+    def predict(one: Session) -> Record | JSONResponse:
+        if not any(prompt.positive for prompt in one.prompts[name]):
+            raise InputError("all prompts of the object are negative; begin with one that is on it")
+        if tickets[name] != ticket:
+            return JSONResponse({"error": "a later request for this object waits; its answer counts"}, 409)
+        return {"object": name, **prediction_record(one.predict(name=name))}
 
     def answer() -> Record | JSONResponse:
         prompts = use.store.prompts(asked.prompts, session)
-        changed = use.store.change(session, lambda one: one.add(*prompts, name=asked.object))
-        if entry.ticket != ticket:
-            return JSONResponse({"error": "a later request for this session waits; its answer counts"}, 409)
-        return {"object": asked.object, **prediction_record(changed.predict(name=asked.object))}
+        return use.store.change(session, lambda one: one.add(*prompts, name=name), predict)
 
     return await use.worker.run(answer)
 
@@ -153,8 +156,8 @@ async def find(session: str, asked: FindAll, use: Use) -> list[Record]:
     return await use.worker.run(answer)
 
 
-@router.post("/sessions/{session}/mend")
-async def mend(session: str, asked: Mend, use: Use) -> Record:
+@router.post("/sessions/{session}/retouch")
+async def retouch(session: str, asked: Retouch, use: Use) -> Record:
     """Return a mask after a stroke of a brush or an eraser."""
 
     def answer() -> Record:
@@ -197,7 +200,7 @@ async def segment(
     """
     try:
         asked = json.loads(prompts)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"prompts: is not JSON: {error}") from error
     if not (isinstance(asked, list) and all(isinstance(one, dict) for one in asked)):
         raise InputError("prompts: expected a list of objects with a 'kind'")
@@ -227,11 +230,7 @@ def _by_class(session: Session, classes: list[str] | None) -> list[Record]:
 
 
 async def _changed(use: Served, session: str, step: Callable[[Session], object]) -> Record:
-    def answer() -> Record:
-        use.store.change(session, step)
-        return _describe(use, session)
-
-    return await use.worker.run(answer)
+    return await use.worker.run(lambda: use.store.change(session, step, lambda _: _describe(use, session)))
 
 
 def _describe(use: Served, identifier: str) -> Record:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seemkit.app.wire import read_prompt
 from seemkit.errors import InputError
@@ -16,6 +16,7 @@ from seemkit.inference.session import Session
 from seemkit.io.user_image import load_image
 from seemkit.model.seem import SEEM
 
+T = TypeVar("T")
 Step = Callable[[Session], object]
 """A change of a session."""
 
@@ -33,7 +34,7 @@ class Entry:
         name: name of the image, for the user.
         steps: the changes that were made, in order.
         session: the session; None while it is not in memory.
-        ticket: number of the latest request for a prediction; earlier ones need not be computed any more.
+        tickets: number of the latest request for each object; the masks of earlier ones need not be computed any more.
         temporary: whether the file goes with the session.
     """
 
@@ -42,7 +43,7 @@ class Entry:
     temporary: bool = False
     steps: list[Step] = field(default_factory=list)
     session: Session | None = None
-    ticket: int = 0
+    tickets: dict[str, int] = field(default_factory=dict)
 
 
 class SessionStore:
@@ -112,16 +113,21 @@ class SessionStore:
             self._bound()
         return entry.session
 
-    def change(self, identifier: str, step: Step) -> Session:
-        """Return a session after a change, which is remembered.
+    def change(self, identifier: str, step: Step, answer: Callable[[Session], T]) -> T:
+        """Return an answer of a session after a change, which is remembered.
 
         Raises:
-            InputError: the change is refused; the session is as before.
+            InputError: the change or the answer is refused; the session is as before.
         """
-        session = self.session(identifier)
+        session, entry = self.session(identifier), self.entry(identifier)
         step(session)
-        self.entry(identifier).steps.append(step)
-        return session
+        try:
+            found = answer(session)
+        except InputError:
+            entry.session = None  # the steps before this one restore it
+            raise
+        entry.steps.append(step)
+        return found
 
     def prompts(self, values: list[dict[str, Any]], identifier: str) -> tuple[Any, ...]:
         """Return the prompts that a request describes, for a session.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from seemkit.errors import InputError
@@ -21,6 +21,19 @@ from seemkit.types import Size
 Name = Field(default="object", min_length=1, max_length=200)
 Words = Field(default=None, max_length=1000)
 Share = Field(default=0.5, ge=0, le=1)
+
+
+def _encodable(text: str) -> str:
+    """Return a text that can be written.
+
+    Raises:
+        ValueError: it has half a character, which JSON can hold and files cannot.
+    """
+    text.encode()
+    return text
+
+
+Word = Annotated[str, AfterValidator(_encodable)]
 
 
 class Body(BaseModel):
@@ -42,7 +55,7 @@ class AddPrompts(Body):
     command line. A region of another image has the ``session`` of that image and ``prompts`` in it.
     """
 
-    object: str = Name
+    object: Word = Name
     prompts: list[dict[str, Any]] = Field(min_length=1, max_length=1000)
 
 
@@ -56,7 +69,7 @@ class Everything(Body):
     """Segmentation without a prompt: without overlaps, things that may overlap, or the pixels of each class."""
 
     mode: Literal["panoptic", "instances", "semantic"] = "panoptic"
-    classes: list[str] | None = Words
+    classes: list[Word] | None = Words
     threshold: float = Share
 
 
@@ -64,11 +77,11 @@ class FindAll(Body):
     """Prompts that show or name what every object that is found must be like."""
 
     prompts: list[dict[str, Any]] = Field(min_length=1, max_length=100)
-    classes: list[str] | None = Words
+    classes: list[Word] | None = Words
     threshold: float = Share
 
 
-class Mend(Body):
+class Retouch(Body):
     """A stroke of a brush that adds to a mask, or of an eraser."""
 
     mask: dict[str, Any]
@@ -80,7 +93,7 @@ class Mend(Body):
 class LabeledObject(Body):
     """An object of an image of the folder, with the identifier of its annotation if it has one already."""
 
-    label: str = Field(min_length=1, max_length=200)
+    label: Word = Field(min_length=1, max_length=200)
     mask: dict[str, Any]
     id: int | None = None
 
@@ -113,13 +126,15 @@ def read_prompt(values: dict[str, Any], size: Size, session_of: Callable[[str], 
         raise InputError("a prompt has no 'kind'")
     encoder = installed()[kind].encoder
     if encoder.gesture == "reference":
-        parts_, other = values.get("prompts"), values.get("session")
-        if not (isinstance(parts_, list) and parts_ and all(isinstance(one, dict) for one in parts_)):
+        given, other = values.get("prompts"), values.get("session")
+        if not (isinstance(given, list) and given and all(isinstance(one, dict) for one in given)):
             raise InputError(f"{kind}: needs 'prompts' in the other image")
         if not isinstance(other, str):
             raise InputError(f"{kind}: needs the 'session' of the other image")
+        if any(one.get("kind") == kind for one in given):
+            raise InputError(f"{kind}: the region of another image cannot be given by a third one")
         session = session_of(other)
-        inside = tuple(read_prompt(one, session.size, session_of) for one in parts_)
+        inside = tuple(read_prompt(one, session.size, session_of) for one in given)
         return encoder.accepts(session.context, inside)  # type: ignore[call-arg]
     if "word" in values:
         if encoder.gesture == "file" or not isinstance(values["word"], str):

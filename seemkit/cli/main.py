@@ -12,6 +12,7 @@ from seemkit._version import __version__
 from seemkit.cli import app, data, doctor, models, shared_arguments
 from seemkit.cli.data import FOUND_PROBLEMS
 from seemkit.cli.progress import progress_line
+from seemkit.cli.threads import sleep_while_waiting
 from seemkit.errors import InputError
 
 TRAINING_VERBS = {
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 means success, 1 that a check found problems or images were skipped, 2 bad input (one line on standard error).
     """
+    sleep_while_waiting()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character must not end the work

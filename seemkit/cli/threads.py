@@ -11,6 +11,15 @@ from seemkit.errors import InputError
 CGROUPS = Path("/sys/fs/cgroup")
 
 
+def sleep_while_waiting() -> None:
+    """Let the threads of torch sleep while they wait for one another; call it before torch is imported.
+
+    By default they wait actively, for OpenMP's `GOMP_SPINCOUNT` of rounds. On a machine that others use too, the
+    processor is then busy with waiting while the thread that is waited for has none.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def usable_processors(cgroups: Path = CGROUPS) -> int:
     """Return the number of processors that this process may use at a time, at least 1.
 

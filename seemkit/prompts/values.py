@@ -79,6 +79,8 @@ class Text(Prompt):
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise InputError(f"text: text is a {type(self.text).__name__}; expected a string")
+        if any("\ud800" <= letter <= "\udfff" for letter in self.text):
+            raise InputError("text prompt has half a character (a lone surrogate); write the text again")
         if not self.text.strip():
             raise InputError("text prompt is empty: say what to look for, for example 'the red star'")
 

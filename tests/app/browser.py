@@ -110,10 +110,10 @@ class Page:
         self.page.wait_for_selector('body[data-pending="0"]', timeout=30_000)
 
     def label(self, at: int, text: str) -> None:
-        """Give the object at a place of the list a label."""
-        field = self.page.locator('#objects input[list="classes"]').nth(at)
-        field.fill(text)
-        self.answered(lambda: field.press("Tab"))
+        """Give the object at a place of the list a label, by mouse and keyboard."""
+        self.page.locator('#objects input[list="classes"]').nth(at).click(click_count=3)
+        self.page.keyboard.type(text)
+        self.answered(lambda: self.page.keyboard.press("Tab"))
 
     @property
     def labels(self) -> list[str]:

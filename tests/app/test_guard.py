@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from seemkit.app.guard import Guard
 
 
-async def answers(scope, receive, send):
-    """An application that reads the whole body and says how long it is."""
-    length, more = 0, True
-    while more:
-        message = await receive()
-        length, more = length + len(message.get("body", b"")), message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": str(length).encode()})
+async def length(request):
+    return PlainTextResponse(str(len(await request.body())))
+
+
+answers = Starlette(routes=[Route("/", length, methods=["GET", "POST"])])
+"""An application that says how long a body is."""
 
 
 def client(**options):
     return TestClient(Guard(answers, **options), base_url="http://127.0.0.1:8000")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "LocalHost:8000", "[::1]:8000", "localhost", "localhost.:80"])
 def test_names_of_this_machine(host):
     assert client().get("/", headers={"host": host}).status_code == 200
 
@@ -32,7 +33,7 @@ def test_a_name_that_another_site_gave(host):
     assert client().get("/", headers={"host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9000"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9000", "http://["])
 def test_a_page_of_another_site(origin):
     assert client().post("/", headers={"origin": origin}).status_code == 403
     assert client().post("/", headers={"origin": "http://127.0.0.1:8000"}).status_code == 200
@@ -47,6 +48,14 @@ def test_the_token():
     assert first.status_code == 200
     assert "HttpOnly" in first.headers["set-cookie"]
     assert asked.get("/").status_code == 200  # by the cookie
+    others = {"cookie": 'j={"a":1}; a/b=1; seemkit-token=secret'}
+    assert client(token="secret").get("/", headers=others).status_code == 200
+
+
+def test_addresses_in_numbers_need_the_token():
+    assert client().get("/", headers={"host": "192.168.0.7:8000"}).status_code == 403
+    assert client(token="secret").get("/?token=secret", headers={"host": "192.168.0.7:8000"}).status_code == 200
+    assert client(token="secret").get("/?token=secret", headers={"host": "evil.example"}).status_code == 403
 
 
 def test_large_bodies():

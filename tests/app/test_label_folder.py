@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from seemkit.app.label_folder import Labeled, LabelFolder
 from seemkit.data.coco.instances import CocoInstances
 from seemkit.errors import InputError
-from tests.objects import annotation, instances, rectangle
+from tests.objects import annotation, edit, instances, rectangle
 from tests.objects import write_image as write_small_image
 
 
@@ -69,7 +69,70 @@ def test_annotations_of_another_program_are_edited(coco):
     assert content["info"] == {"year": 2026}
     assert [one["id"] for one in content["annotations"]] == [7, 8, 9]
     assert content["annotations"][0]["note"] == "kept"
+    assert content["annotations"][0]["segmentation"] == [rectangle(3, 3, 20, 20)]  # its mask was not changed
     assert len(CocoInstances(coco, "train")) == 3
+
+
+def test_a_changed_mask_keeps_what_else_is_known(coco):
+    edit(coco / "annotations/instances_train.json", lambda content: content["annotations"][0].update(iscrowd=1))
+    folder = LabelFolder(coco)
+    (found,) = folder.read("train/a.png")
+    changed = block(*found.mask.shape)
+    assert folder.write("train/a.png", [Labeled("other", changed, found.id)]) == [7]
+    (again,) = LabelFolder(coco).read("train/a.png")
+    assert (again.label, again.id) == ("other", 7)
+    assert torch.equal(again.mask, changed)
+    (stored,) = json.loads((coco / "annotations/instances_train.json").read_text())["annotations"]
+    assert (stored["iscrowd"], stored["note"], stored["area"]) == (1, "kept", int(changed.sum()))
+
+
+def test_a_removal_that_is_undone_loses_nothing(coco):
+    folder = LabelFolder(coco)
+    found = folder.read("train/a.png")
+    folder.write("train/a.png", [])
+    assert folder.write("train/a.png", [Labeled("new", block(*found[0].mask.shape))]) == [8]  # 7 is not given again
+    folder.write("train/a.png", found)
+    (stored,) = json.loads((coco / "annotations/instances_train.json").read_text())["annotations"]
+    assert (stored["id"], stored["note"], stored["segmentation"]) == (7, "kept", [rectangle(3, 3, 20, 20)])
+
+
+def test_classes_of_splits_that_number_them_apart(coco):
+    write_small_image(coco / "val" / "v.png")
+    content = instances(["v.png"], [])
+    content["categories"] = [{"id": 1, "name": "plate"}, {"id": 5, "name": "fork"}]
+    (coco / "annotations/instances_val.json").write_text(json.dumps(content))
+    folder = LabelFolder(coco)
+    mask = block(*folder.size("val/v.png"))
+    folder.write("val/v.png", [Labeled("plate", mask), Labeled("spoon", mask)])
+    again = LabelFolder(coco)
+    assert [one.label for one in again.read("val/v.png")] == ["plate", "spoon"]
+    train, val = (json.loads((coco / f"annotations/instances_{name}.json").read_text()) for name in ("train", "val"))
+    spoons = [one["id"] for some in (train, val) for one in some["categories"] if one["name"] == "spoon"]
+    assert len(spoons) == 2
+    assert spoons[0] == spoons[1]
+
+
+def test_an_object_without_pixels_is_not_written(photos):
+    folder = LabelFolder(photos)
+    assert folder.write("0.png", [Labeled("a", torch.zeros(96, 96, dtype=torch.bool)), Labeled("b", block())]) == [
+        None,
+        1,
+    ]
+    assert [one.label for one in folder.read("0.png")] == ["b"]
+
+
+def test_a_split_whose_images_are_missing(coco):
+    (coco / "val").mkdir()
+    (coco / "annotations/instances_val.json").write_text(json.dumps(instances(["v.png"], [])))
+    assert LabelFolder(coco).names == ["train/a.png", "train/b.png", "train/c.png"]
+
+
+def test_identifiers_stay(photos):
+    folder = LabelFolder(photos)
+    first, second = folder.write("0.png", [Labeled("a", block()), Labeled("b", block(top=50))])
+    assert folder.write("0.png", [Labeled("b", block(top=50), second), Labeled("c", block())]) == [second, second + 1]
+    assert folder.write("1.png", [Labeled("a", block())]) == [1]
+    assert first == 1
 
 
 def test_a_photograph_that_is_stored_turned(tmp_path):

@@ -137,6 +137,54 @@ def test_a_mask_file_and_the_map_of_classes(page: Page, folder: Path, tmp_path: 
     assert len(page.labels) > 2
 
 
+def test_images_that_are_switched_quickly_keep_their_own_labels(page: Page, folder: Path) -> None:
+    page.click(40, 76)
+    page.label(0, "first")
+    for _ in range(3):  # clicks whose answers come when another image is shown
+        page.page.mouse.click(*page.place(90, 30))
+        page.page.keyboard.press("d")
+        page.page.keyboard.press("a")
+    page.answered(lambda: page.page.keyboard.press("d"))
+    page.answered(lambda: page.page.keyboard.press("d"))
+    page.answered(lambda: None)
+    assert "2.png" in page.page.inner_text("#status")
+    page.click(40, 76)
+    page.label(0, "third")
+    assert set(saved(folder, "2.png")) == {"third"}
+    assert saved(folder, "1.png") == {}
+    assert "first" in saved(folder, "0.png")
+
+
+def test_rows_of_the_list(page: Page, folder: Path) -> None:
+    page.click(40, 76)
+    page.page.click("#new")
+    page.click(100, 20)
+    page.label(0, "dad")  # whose letters are keys of the page too
+    assert page.labels[0] == "dad"
+    boxes = page.page.locator('#objects input[type="checkbox"]')
+    boxes.first.click()
+    assert not boxes.first.is_checked()
+    page.answered(page.page.locator("#objects button").last.click)
+    assert page.labels == ["dad"]
+    assert set(saved(folder, "0.png")) == {"dad"}
+    page.answered(lambda: page.page.keyboard.press("Control+z"))
+    assert len(page.labels) == 2
+
+
+def test_quick_clicks_are_all_answered(page: Page, folder: Path) -> None:
+    page.page.mouse.click(*page.place(40, 76))
+    page.page.keyboard.press("n")
+    page.page.mouse.click(*page.place(100, 20))
+    page.page.keyboard.press("n")
+    page.page.mouse.click(*page.place(20, 110))
+    page.page.keyboard.down("Shift")
+    page.page.mouse.click(*page.place(40, 76))
+    page.page.keyboard.up("Shift")
+    page.answered(lambda: None)
+    assert page.error == ""
+    assert len(page.labels) == 3
+
+
 def test_an_error_is_one_line_in_the_page(page: Page) -> None:
     page.page.fill("#text", " ")
     page.answered(lambda: page.page.press("#text", "Enter"))

@@ -130,9 +130,11 @@ def test_a_brush_and_an_eraser(client, opened):
     mask = torch.zeros(96, 96, dtype=torch.bool)
     mask[10:40, 10:40] = True
     stroke = {"points": [[60, 60], [80, 60]], "width": 9}
-    painted = client.post(f"/v1/sessions/{opened}/mend", json={"mask": encode_mask(mask), **stroke}).json()
+    painted = client.post(f"/v1/sessions/{opened}/retouch", json={"mask": encode_mask(mask), **stroke}).json()
     assert painted["area"] > 900
-    erased = client.post(f"/v1/sessions/{opened}/mend", json={"mask": painted["mask"], **stroke, "erase": True}).json()
+    erased = client.post(
+        f"/v1/sessions/{opened}/retouch", json={"mask": painted["mask"], **stroke, "erase": True}
+    ).json()
     assert torch.equal(decode_mask(erased["mask"]), mask)
 
 
@@ -177,7 +179,7 @@ BAD = [
     ("sessions/{opened}/prompts", {"prompts": [OTHER_FILE]}, 400, "needs the 'session'"),
     ("sessions/{opened}/prompts", {"prompts": [HUGE]}, 400, "expected [96, 96]"),
     ("sessions/{opened}/everything", {"mode": "nothing"}, 422, "mode"),
-    ("sessions/{opened}/mend", {"mask": {}, "points": [[1, 1]], "width": 3}, 400, "expected [96, 96]"),
+    ("sessions/{opened}/retouch", {"mask": {}, "points": [[1, 1]], "width": 3}, 400, "expected [96, 96]"),
     ("export", {"format": "nothing"}, 400, "use one of"),
 ]  # fmt: skip
 
@@ -188,6 +190,24 @@ def test_what_is_wrong_is_said_in_one_line(client, opened, path, body, status, s
     assert answer.status_code == status
     assert said in answer.json()["error"]
     assert len(answer.json()["error"].splitlines()) == 1
+
+
+def test_a_refused_click_leaves_the_session_as_it_was(client, opened):
+    answer = ask(client, opened, {"kind": "point", "word": "-9,9"})
+    assert answer.status_code == 400
+    assert "all prompts of the object are negative" in answer.json()["error"]
+    assert client.get(f"/v1/sessions/{opened}").json()["objects"] == []
+    assert client.post(f"/v1/sessions/{opened}/undo").status_code == 400
+    assert ask(client, opened, {"kind": "point", "word": "+40,50"}).status_code == 200
+    assert ask(client, opened, {"kind": "point", "word": "-9,9"}).status_code == 200
+    assert client.post(f"/v1/sessions/{opened}/undo").status_code == 200
+
+
+@pytest.mark.parametrize("prompts", ["[" * 100_000, '[{"kind": "text", "text": "\\ud800"}]', "{}", "[3]"])
+def test_prompts_that_are_none(client, photos, prompts):
+    answer = client.post("/v1/segment", files={"image": (photos / "0.png").open("rb")}, data={"prompts": prompts})
+    assert answer.status_code == 400
+    assert client.get("/v1/info").status_code == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
@@ -202,7 +222,7 @@ def test_labels_are_saved_and_exported(client, photos):
     mask = torch.zeros(96, 96, dtype=torch.bool)
     mask[10:40, 20:60] = True
     body = {"objects": [{"label": "cup", "mask": encode_mask(mask)}]}
-    assert client.put("/v1/labels/1.png", json=body).json() == {"labeled": True}
+    assert client.put("/v1/labels/1.png", json=body).json() == {"ids": [1]}
     assert client.get("/v1/images").json() == [{"image": f"{n}.png", "labeled": n == 1} for n in range(3)]
     (found,) = client.get("/v1/labels/1.png").json()
     assert (found["label"], found["mask"], found["id"]) == ("cup", encode_mask(mask), 1)

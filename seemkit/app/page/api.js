@@ -9,6 +9,9 @@ export class Refused extends Error {
   }
 }
 
+/** Return the name of an image as a part of a path. @param {string} image */
+export const escaped = (image) => image.split("/").map(encodeURIComponent).join("/");
+
 let pending = 0;
 
 /** Do something, and count it as pending until it is done. @template T @param {() => Promise<T>} what @returns {Promise<T>} */

@@ -1,20 +1,20 @@
 // The images of the folder and their labels.
 
-import { counted, request } from "./api.js";
+import { counted, escaped, request } from "./api.js";
 
 /** The list of images, the current one, and saving of its labels. */
 export class Folder {
   /**
    * @param {HTMLElement} list
-   * @param {(image: string, session: Promise<any>) => Promise<void>} show opens an image
+   * @param {(image: string, open: () => Promise<any>) => Promise<void>} show shows an image
    */
   constructor(list, show) {
     this.list = list;
     this.show = show;
     /** @type {{image: string, labeled: boolean}[]} */ this.images = [];
     this.current = -1;
-    /** @type {Map<string, Promise<any>>} */ this.sessions = new Map();
-    this.saved = Promise.resolve();
+    /** @type {{image: string, opened: Promise<any>}|null} */ this.ahead = null;
+    /** @type {Promise<any>} */ this.saved = Promise.resolve();
   }
 
   /** Read the list, and open the first image that is not labeled. */
@@ -33,32 +33,44 @@ export class Folder {
     sessionStorage.setItem("image", image);
     this.draw();
     await counted(async () => {
-      await this.saved;
-      await this.show(image, this.session(image));
+      await this.saved.catch(() => {});
+      await this.show(image, () => this.taken(image));
     });
     const next = this.images[place + 1];
-    if (next) this.session(next.image).catch(() => {});
+    if (next && this.current === place) this.ahead = { image: next.image, opened: this.open(next.image) };
   }
 
-  /** Return the session of an image, which is opened once. @param {string} image @returns {Promise<any>} */
-  session(image) {
-    let opened = this.sessions.get(image);
-    if (!opened) {
-      opened = request("POST", "sessions", { image });
-      opened.catch(() => this.sessions.delete(image));
-      this.sessions.set(image, opened);
-      if (this.sessions.size > 3) this.sessions.delete(this.sessions.keys().next().value);
-    }
+  /** Return the session of an image, which may have been opened ahead. @param {string} image @returns {Promise<any>} */
+  taken(image) {
+    const ahead = this.ahead;
+    this.ahead = null;
+    return ahead?.image === image ? ahead.opened : this.open(image);
+  }
+
+  /** @param {string} image @returns {Promise<any>} */
+  open(image) {
+    const opened = request("POST", "sessions", { image });
+    opened.catch(() => {});  // said when the image is shown
     return opened;
   }
 
-  /** Save the objects of an image, after earlier ones. @param {string} image @param {object[]} objects */
+  /**
+   * Save the objects of an image, after earlier ones, and return the identifiers of their annotations.
+   * @param {string} image
+   * @param {object[]} objects
+   * @returns {Promise<number[]>}
+   */
   save(image, objects) {
-    this.saved = this.saved.catch(() => {}).then(() => request("PUT", `labels/${encodeURI(image)}`, { objects }));
-    const known = this.images.find((one) => one.image === image);
-    if (known) known.labeled = true;
-    this.draw();
-    return this.saved;
+    const written = this.saved.catch(() => {}).then(() => request("PUT", `labels/${escaped(image)}`, { objects }));
+    this.saved = written;
+    return written.then((/** @type {any} */ answer) => {
+      const known = this.images.find((one) => one.image === image);
+      if (known && !known.labeled) {
+        known.labeled = true;
+        this.draw();
+      }
+      return answer.ids;
+    });
   }
 
   draw() {

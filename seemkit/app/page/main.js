@@ -1,8 +1,9 @@
 // The page: what each button, key and gesture does.
 
-import { counted, Refused, request } from "./api.js";
+import { counted, escaped, Refused, request } from "./api.js";
 import { Folder } from "./folder.js";
 import { GESTURES } from "./gestures.js";
+import { List } from "./list.js";
 import { Reference } from "./reference.js";
 import { View } from "./view.js";
 import { Workspace } from "./workspace.js";
@@ -13,11 +14,21 @@ const MARKS = ["click", "drag-box", "drag-circle", "stroke", "path", "file"];
 const view = new View(get("canvas"));
 const space = new Workspace(changed);
 const folder = new Folder(get("images"), show);
+const list = new List(get("objects"), {
+  select: (name) => { space.selected = name; changed(false); },
+  rename: (name, label) => act(() => space.rename(name, label)),
+  remove: (name) => act(() => space.remove(name)),
+  show: (name, visible) => {
+    for (const thing of space.things) if (thing.name === name) thing.visible = visible;
+    view.draw();
+  },
+});
 const reference = new Reference(get("reference-canvas"), (prompts) => act(() => space.prompt(prompts, null, true)));
 /** @type {any} */ let info = null;
 /** @type {{kind: string, gesture: string, signed: boolean}|null} */ let tool = null;
 /** @type {any} */ let gesture = null;
 let saving = false;
+let loads = 0;
 
 /** Do something that can fail, and say in one line why it did. @param {() => any} what */
 async function act(what) {
@@ -41,71 +52,71 @@ async function busy(what) {
   }
 }
 
-/** Open an image of the folder, or the first one. @param {string} image @param {Promise<any>} session */
-async function show(image, session) {
-  await act(() => busy(async () => {
-    const opened = await session;
-    space.reopen = () => request("POST", "sessions", { image });
-    await load(opened, image);
-    if (info.folder) {
-      for (const one of await request("GET", `labels/${encodeURI(image)}`)) space.put(one, false);
-      changed(false);
-    }
-  }));
+/** Open an image of the folder, or the first one. @param {string} image @param {() => Promise<any>} open */
+function show(image, open) {
+  return load(image, open, info.folder ? `labels/${escaped(image)}` : "");
 }
 
 /** Open a file. @param {File|undefined} file */
-async function openFile(file) {
-  if (!file) return;
-  space.reopen = () => request("POST", "sessions/upload", file);
-  await act(() => busy(async () => load(await space.reopen(), file.name)));
+function openFile(file) {
+  if (file) load(file.name, () => request("POST", "sessions/upload", file), "");
 }
 
-/** @param {any} opened @param {string} name */
-async function load(opened, name) {
+/**
+ * Show an image. If another one is asked for meanwhile, only that one is shown.
+ * @param {string} name
+ * @param {() => Promise<any>} open
+ * @param {string} labels where its labels are; empty if they are not saved
+ */
+async function load(name, open, labels) {
+  const mine = ++loads;
+  await act(() => busy(async () => {
+    let [opened, image] = await decoded(open).catch(() => decoded(open));  // a session that the server forgot
+    const known = labels ? await request("GET", labels) : [];
+    if (mine !== loads) return;
+    saving = false;
+    space.begin(opened.session, name, open);
+    for (const one of known) space.put(one, false);
+    view.image = image;
+    changed(false);
+    saving = Boolean(labels);
+    said(name, opened);
+  }));
+}
+
+/** Open a session and read its image. @param {() => Promise<any>} open @returns {Promise<[any, HTMLImageElement]>} */
+async function decoded(open) {
+  const opened = await open();
+  const answer = await request("GET", `sessions/${opened.session}/image`);
   const image = new Image();
-  image.src = `v1/sessions/${opened.session}/image`;
+  image.src = URL.createObjectURL(answer);
   await image.decode();
-  view.image = image;
-  saving = false;
-  space.begin(opened, name);
-  saving = Boolean(info.folder);
+  return [opened, image];
+}
+
+/** Say what is shown. @param {string} name @param {any} opened */
+function said(name, opened) {
   get("hint").hidden = true;
   get("status").textContent = `${name}: ${opened.width} × ${opened.height} pixels`;
   view.fit();
 }
 
-/** Show the workspace, and save it. @param {boolean} [save] */
-function changed(save = true) {
+/** Show the workspace, and save it if its labels can differ. @param {boolean} save */
+function changed(save) {
   Object.assign(view, { things: space.things, selected: space.selected });
   view.dots = space.dots.filter((dot) => dot.thing === space.selected);
-  get("objects").replaceChildren(...space.things.map(row));
+  list.draw(space.things, space.selected);
   get("proposals").hidden = !space.things.some((thing) => thing.proposed);
   view.draw();
-  if (save && saving) {
-    const kept = space.things.filter((thing) => !thing.proposed);
-    const objects = kept.map(({ label, mask, id }) => ({ label: label || "object", mask, id }));
-    act(() => folder.save(space.image, objects));
-  }
-}
-
-/** The row of a thing in the list. @param {import("./view.js").Thing} thing */
-function row(thing) {
-  const item = document.createElement("li");
-  item.setAttribute("aria-current", String(thing.name === space.selected));
-  const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
-  swatch.style.setProperty("background", thing.color);
-  const visible = Object.assign(document.createElement("input"), { type: "checkbox", checked: thing.visible, title: "Show" });
-  visible.addEventListener("change", () => { thing.visible = visible.checked; view.draw(); });
-  const label = Object.assign(document.createElement("input"), { value: thing.label, ariaLabel: "Label" });
-  label.setAttribute("list", "classes");
-  label.addEventListener("change", () => act(() => space.rename(thing.name, label.value.trim() || "object")));
-  const score = Object.assign(document.createElement("span"), { className: "score", textContent: thing.score?.toFixed(2) ?? "" });
-  const remove = Object.assign(document.createElement("button"), { textContent: "×", title: "Remove" });
-  remove.addEventListener("click", (event) => { event.stopPropagation(); act(() => space.remove(thing.name)); });
-  item.append(swatch, visible, label, score, remove);
-  item.addEventListener("click", () => { space.selected = thing.name; changed(false); });
-  return item;
+  if (!save || !saving) return;
+  const kept = space.things.filter((thing) => !thing.proposed);
+  const objects = kept.map(({ label, mask, id }) => ({ label, mask, id }));
+  act(async () => {
+    const ids = await folder.save(space.image, objects);
+    for (const [at, { name }] of kept.entries()) {
+      for (const thing of space.things) if (thing.name === name) thing.id = ids[at];
+    }
+  });
 }
 
 /** Take a tool. @param {any} kind */
@@ -122,10 +133,10 @@ function finish(numbers, outside) {
   if (!numbers || !tool || !view.image) return;
   const positive = get("negative").checked === outside || !tool.signed;
   if (tool.kind === "brush" || tool.kind === "eraser") {
-    act(() => space.mend(numbers, Number(get("width").value), tool?.kind === "eraser"));
+    act(() => space.retouch(numbers, Number(get("width").value), tool?.kind === "eraser"));
     return;
   }
-  const word = (positive ? "" : "-") + numbers.join(",");
+  const word = (positive ? "+" : "-") + numbers.join(",");  // always a sign, since a first number can be negative
   const dot = tool.gesture === "click" ? numbers : null;
   act(() => space.prompt([{ kind: tool?.kind, word }], dot, positive));
 }
@@ -156,9 +167,9 @@ const asked = () => {
   const names = get("vocabulary").value.split(",").map((/** @type {string} */ one) => one.trim()).filter(Boolean);
   return { threshold: Number(get("threshold").value), ...(names.length ? { classes: names } : {}) };
 };
-const everything = (/** @type {string} */ mode) => act(async () => {
-  space.propose(await busy(() => request("POST", `sessions/${space.session}/everything`, { mode, ...asked() })));
-});
+const proposed = (/** @type {string} */ path, /** @type {object} */ body) =>
+  act(() => busy(() => space.propose(() => request("POST", `sessions/${space.session}/${path}`, { ...body, ...asked() }))));
+const everything = (/** @type {string} */ mode) => proposed("everything", { mode });
 
 function pointer() {
   /** @type {Map<number, PointerEvent>} */ const down = new Map();
@@ -239,10 +250,7 @@ function wire() {
     event.preventDefault();
     act(() => space.prompt([{ kind: "text", text: get("text").value }], null, true));
   });
-  on("find", () => act(async () => {
-    const prompts = [{ kind: "text", text: get("text").value }];
-    space.propose(await busy(() => request("POST", `sessions/${space.session}/find`, { prompts, ...asked() })));
-  }));
+  on("find", () => proposed("find", { prompts: [{ kind: "text", text: get("text").value }] }));
   get("opacity").addEventListener("input", () => { view.opacity = Number(get("opacity").value); view.draw(); });
   on("reference", () => get("reference-file").click());
   get("reference-file").addEventListener("change", () => act(() => busy(() => reference.open(get("reference-file").files[0]))));
@@ -268,6 +276,6 @@ await act(async () => {
   if (info.folder) {
     get("folder").hidden = false;
     await folder.begin();
-  } else if (info.first) await show(info.first, request("POST", "sessions", { image: info.first }));
+  } else if (info.first) await show(info.first, () => request("POST", "sessions", { image: info.first }));
   document.body.dataset.ready = "true";
 });

@@ -22,7 +22,7 @@ export class Reference {
     const opened = await request("POST", "sessions/upload", file);
     this.session = opened.session;
     const image = new Image();
-    image.src = `v1/sessions/${opened.session}/image`;
+    image.src = URL.createObjectURL(await request("GET", `sessions/${opened.session}/image`));
     await image.decode();
     this.scale = this.canvas.width / image.naturalWidth;
     this.canvas.height = Math.round(image.naturalHeight * this.scale);

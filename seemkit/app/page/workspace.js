@@ -3,37 +3,39 @@
 import { Refused, request } from "./api.js";
 
 /** @typedef {import("./view.js").Thing} Thing */
-/** @typedef {{things: Thing[], dots: object[], selected: string, session: boolean}} Moment */
+/** @typedef {{x: number, y: number, positive: boolean, thing: string}} Dot */
+/** @typedef {{things: Thing[], dots: Dot[], selected: string, session: boolean}} Moment */
 
 const color = (/** @type {number} */ index) => `hsl(${Math.round(index * 222.5) % 360} 75% 50%)`;
 
-/** The things of one image. Every change calls `changed`. */
+/**
+ * The things of one image. What asks the server is done one after another, and is dropped if another image is shown
+ * meanwhile.
+ */
 export class Workspace {
-  /** @param {() => void} changed */
+  /** @param {(save: boolean) => void} changed called after each change; `save` if the labels can differ */
   constructor(changed) {
     this.changed = changed;
-    /** @type {() => Promise<{session: string}>} opens the same image again */
-    this.reopen = () => Promise.reject(new Refused(0, "Open an image first."));
-    this.session = "";
-    this.image = "";
-    this.reset();
+    this.count = 0;  // of all images, since the server keeps the names of an image that is shown again
+    this.shown = 0;
+    /** @type {Promise<any>} */ this.last = Promise.resolve();
+    this.begin("", "", () => Promise.reject(new Refused(0, "Open an image first.")));
   }
 
-  reset() {
+  /**
+   * Begin with another image.
+   * @param {string} session
+   * @param {string} image
+   * @param {() => Promise<{session: string}>} reopen opens the same image again
+   */
+  begin(session, image, reopen) {
+    this.shown++;
+    Object.assign(this, { session, image, reopen });
     /** @type {Thing[]} */ this.things = [];
-    /** @type {{x: number, y: number, positive: boolean, thing: string}[]} */ this.dots = [];
+    /** @type {Dot[]} */ this.dots = [];
     this.selected = "";
-    this.count = 0;
     /** @type {Moment[]} */ this.past = [];
     /** @type {Moment[]} */ this.future = [];
-  }
-
-  /** Begin with another image. @param {{session: string}} opened @param {string} image */
-  begin(opened, image) {
-    this.session = opened.session;
-    this.image = image;
-    this.reset();
-    this.changed();
   }
 
   /** @returns {Thing|undefined} */
@@ -41,35 +43,78 @@ export class Workspace {
     return this.things.find((thing) => thing.name === this.selected);
   }
 
-  /** Remember the present. @param {boolean} session whether the session changes too */
-  remember(session) {
-    this.past.push(this.moment(session));
+  /**
+   * Ask the server after all earlier requests, and use its answer unless another image is shown by then. If the server
+   * does not know the session, since it was started anew, the image is opened again and the server is asked once more.
+   * @template T
+   * @param {() => Promise<T>} ask
+   * @param {(answer: T) => void} use
+   */
+  ask(ask, use) {
+    const shown = this.shown;
+    const turn = async () => {
+      if (shown !== this.shown) return;
+      let answer;
+      try {
+        if (!this.session) throw new Refused(404, "");
+        answer = await ask();
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 404) throw error;
+        const opened = await this.reopen();
+        if (shown !== this.shown) return;
+        this.anew(opened.session);
+        answer = await ask();
+      }
+      if (shown === this.shown) use(answer);
+    };
+    const done = this.last.catch(() => {}).then(turn);
+    this.last = done;
+    return done;
+  }
+
+  /** Go on with a session that knows nothing of the things yet. @param {string} session */
+  anew(session) {
+    this.session = session;
+    const fixed = (/** @type {Thing[]} */ things) => things.map((thing) => ({ ...thing, prompted: false }));
+    this.things = fixed(this.things);
+    this.past = this.past.map((moment) => ({ ...moment, things: fixed(moment.things), session: false }));
     this.future = [];
   }
 
-  /** @param {boolean} session @returns {Moment} */
+  /** @param {boolean} session whether the change after it is one of the session @returns {Moment} */
   moment(session) {
     return { things: this.things.map((thing) => ({ ...thing })), dots: [...this.dots], selected: this.selected, session };
   }
 
-  /** Undo or redo. @param {"undo"|"redo"} verb */
-  async step(verb) {
-    const [source, target] = verb === "undo" ? [this.past, this.future] : [this.future, this.past];
-    const moment = source.pop();
-    if (!moment) throw new Refused(0, `Nothing to ${verb}.`);
-    target.push(this.moment(moment.session));
-    if (moment.session) await request("POST", `sessions/${this.session}/${verb}`);
-    Object.assign(this, { things: moment.things, dots: moment.dots, selected: moment.selected });
-    this.changed();
+  /** Remember the present before a change. @param {boolean} [session] */
+  remember(session = false) {
+    this.past.push(this.moment(session));
+    this.future = [];
   }
 
-  /** Add a thing that is not the session's, such as a label that was read. @param {object} found @param {boolean} proposed */
+  /** Undo or redo. @param {"undo"|"redo"} verb */
+  step(verb) {
+    const stacks = () => (verb === "undo" ? [this.past, this.future] : [this.future, this.past]);
+    const ask = async () => {
+      const moment = stacks()[0].at(-1);
+      if (!moment) throw new Refused(0, `Nothing to ${verb}.`);
+      if (moment.session) await request("POST", `sessions/${this.session}/${verb}`);
+    };
+    return this.ask(ask, () => {
+      const [source, target] = stacks();
+      const moment = source.pop();
+      if (!moment) return;
+      target.push(this.moment(moment.session));
+      Object.assign(this, { things: moment.things, dots: moment.dots, selected: moment.selected });
+      this.changed(true);
+    });
+  }
+
+  /** Add a thing that is not the session's, such as a label that was read. @param {any} found @param {boolean} proposed */
   put(found, proposed) {
     const name = `thing ${++this.count}`;
     const rest = { name, label: found.label, parts: found.parts, mask: found.mask, score: found.score ?? null };
-    const thing = { ...rest, id: found.id ?? null, color: color(this.count), visible: true, proposed, prompted: false };
-    this.things.push(thing);
-    return thing;
+    this.things.push({ ...rest, id: found.id ?? null, color: color(this.count), visible: true, proposed, prompted: false });
   }
 
   /**
@@ -78,101 +123,90 @@ export class Workspace {
    * @param {number[]|null} dot place of a click, to be shown
    * @param {boolean} positive
    */
-  async prompt(prompts, dot, positive) {
-    if (!this.session) await this.reopen();
-    const known = this.current;
-    const name = known?.name ?? `thing ${++this.count}`;
-    const first = known && !known.prompted ? [{ kind: "mask", mask: known.mask }] : [];
-    const before = this.moment(true);
-    let found = null;
-    try {
-      found = await request("POST", `sessions/${this.session}/prompts`, { object: name, prompts: [...first, ...prompts] });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.status === 404) return this.again(() => this.prompt(prompts, dot, positive));
-      if (error.status !== 409) throw error;  // 409: a later click is on its way; its mask has the effect of this one
-    }
-    this.past.push(before);
-    this.future = [];
-    if (dot) this.dots.push({ x: dot[0], y: dot[1], positive, thing: name });
-    this.selected = name;
-    if (found) this.take(name, found);
-    this.changed();
+  prompt(prompts, dot, positive) {
+    if (!this.selected) this.selected = `thing ${++this.count}`;  // at once, so that the next click is for it too
+    const name = this.selected;
+    const known = () => this.things.find((thing) => thing.name === name);
+    const ask = () => {
+      const thing = known();
+      const first = thing && !thing.prompted ? [{ kind: "mask", mask: thing.mask }] : [];
+      return request("POST", `sessions/${this.session}/prompts`, { object: name, prompts: [...first, ...prompts] });
+    };
+    return this.ask(ask, (found) => {
+      this.remember(true);
+      if (dot) this.dots.push({ x: dot[0], y: dot[1], positive, thing: name });
+      const mask = { parts: found.parts, mask: found.mask, score: found.score, path: undefined, prompted: true };
+      const thing = known();
+      if (thing) Object.assign(thing, mask, { proposed: false });
+      else {
+        const rest = { name, label: found.label, color: color(Number(name.split(" ")[1])), visible: true };
+        this.things.push({ ...rest, ...mask, proposed: false, id: null });
+      }
+      this.changed(true);
+    });
   }
 
-  /** Open the image anew, since the server was started anew or forgot it, and repeat. @param {() => Promise<void>} what */
-  async again(what) {
-    this.session = (await this.reopen()).session;
-    for (const thing of this.things) thing.prompted = false;
-    this.past = this.past.map((moment) => ({ ...moment, session: false }));
-    this.future = [];
-    await what();
-  }
-
-  /** Take the mask of a thing from an answer. @param {string} name @param {object} found */
-  take(name, found) {
-    const known = this.things.find((thing) => thing.name === name);
-    const mask = { parts: found.parts, mask: found.mask, score: found.score ?? null, path: undefined };
-    if (known) Object.assign(known, mask, { prompted: true, proposed: false });
-    else {
-      const number = Number(name.split(" ")[1]);
-      const rest = { name, label: found.label, color: color(number), visible: true, proposed: false };
-      this.things.push({ ...rest, ...mask, prompted: true, id: null });
-    }
-  }
-
-  /** Mend the selected thing by a stroke. @param {number[]} line @param {number} width @param {boolean} erase */
-  async mend(line, width, erase) {
-    const thing = this.current;
-    if (!thing) throw new Refused(0, "Select an object first, then paint.");
+  /** Retouch the selected thing by a stroke. @param {number[]} line @param {number} width @param {boolean} erase */
+  retouch(line, width, erase) {
+    const name = this.selected;
     const points = Array.from({ length: line.length / 2 }, (_, at) => [line[2 * at], line[2 * at + 1]]);
-    const mended = await request("POST", `sessions/${this.session}/mend`, { mask: thing.mask, points, width, erase });
-    this.remember(false);
-    const now = /** @type {Thing} */ (this.current);
-    Object.assign(now, { parts: mended.parts, mask: mended.mask, path: undefined, prompted: false, name: `thing ${++this.count}` });
-    this.selected = now.name;
-    this.changed();
+    const known = () => this.things.find((thing) => thing.name === name);
+    const ask = () => {
+      const thing = known();
+      if (!thing) throw new Refused(0, "Select an object first, then paint.");
+      return request("POST", `sessions/${this.session}/retouch`, { mask: thing.mask, points, width, erase });
+    };
+    return this.ask(ask, (found) => {
+      this.remember();
+      const thing = known();
+      if (!thing) return;
+      const mask = { parts: found.parts, mask: found.mask, path: undefined, prompted: false };
+      Object.assign(thing, mask, { name: `thing ${++this.count}` });  // the session's object of the old name stays as it is
+      if (this.selected === name) this.selected = thing.name;
+      this.changed(true);
+    });
   }
 
-  /** Show what was found as proposals. @param {object[]} found */
-  propose(found) {
-    this.remember(false);
-    this.things = this.things.filter((thing) => !thing.proposed);
-    for (const one of found) this.put(one, true);
-    this.changed();
+  /** Show what is found as proposals. @param {() => Promise<any[]>} ask */
+  propose(ask) {
+    return this.ask(ask, (found) => {
+      this.remember();
+      this.things = this.things.filter((thing) => !thing.proposed);
+      for (const one of found) this.put(one, true);
+      this.changed(false);
+    });
   }
 
   /** Keep all proposals, or drop them. @param {boolean} keep */
   settle(keep) {
-    this.remember(false);
+    this.remember();
     this.things = keep
       ? this.things.map((thing) => ({ ...thing, proposed: false }))
       : this.things.filter((thing) => !thing.proposed);
-    this.changed();
+    this.changed(keep);
   }
 
   /** Remove a thing. @param {string} name */
   remove(name) {
-    this.remember(false);
+    this.remember();
     this.things = this.things.filter((thing) => thing.name !== name);
     this.dots = this.dots.filter((dot) => dot.thing !== name);
     if (this.selected === name) this.selected = "";
-    this.changed();
+    this.changed(true);
   }
 
   /** Remove everything. */
   clear() {
-    this.remember(false);
-    this.things = [];
-    this.dots = [];
-    this.selected = "";
-    this.changed();
+    this.remember();
+    Object.assign(this, { things: [], dots: [], selected: "" });
+    this.changed(true);
   }
 
   /** Change the label of a thing. @param {string} name @param {string} label */
   rename(name, label) {
-    this.remember(false);
-    this.things = this.things.map((thing) => (thing.name === name ? { ...thing, label } : thing));
-    this.changed();
+    this.remember();
+    const thing = this.things.find((one) => one.name === name);
+    if (thing) thing.label = label;
+    this.changed(true);
   }
 }

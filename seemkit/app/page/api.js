@@ -38,6 +38,7 @@ export function request(method, path, body) {
 /** @param {string} method @param {string} path @param {object|Blob} [body] @returns {Promise<any>} */
 async function send(method, path, body) {
   const isFile = body instanceof Blob;
+  /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { "content-type": isFile ? "application/octet-stream" : "application/json" };
   try {
     const answer = await fetch(`v1/${path}`, { method, headers, body: isFile || body === undefined ? body : JSON.stringify(body) });

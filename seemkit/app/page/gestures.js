@@ -84,7 +84,10 @@ function path() {
   };
 }
 
-/** What each gesture of a kind is made of; a kind of any package that has one of them has a tool. */
+/**
+ * What each gesture of a kind is made of; a kind of any package that has one of them has a tool.
+ * @type {Record<string, () => Gesture>}
+ */
 export const GESTURES = {
   click,
   "drag-box": () => drag(false),

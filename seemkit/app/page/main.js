@@ -122,7 +122,7 @@ function changed(save) {
 /** Take a tool. @param {any} kind */
 function take(kind) {
   tool = kind;
-  gesture = GESTURES[kind?.gesture]?.() ?? null;
+  gesture = GESTURES[kind?.gesture ?? ""]?.() ?? null;
   view.preview = gesture?.paint ?? null;
   for (const button of get("tools").children) button.setAttribute("aria-pressed", String(button.dataset.kind === kind?.kind));
   view.draw();

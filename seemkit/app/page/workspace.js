@@ -13,29 +13,33 @@ const color = (/** @type {number} */ index) => `hsl(${Math.round(index * 222.5) 
  * meanwhile.
  */
 export class Workspace {
+  session = "";
+  image = "";
+  selected = "";
+  /** @type {() => Promise<{session: string}>} opens the same image again */
+  reopen = () => Promise.reject(new Refused(0, "Open an image first."));
+  /** @type {Thing[]} */ things = [];
+  /** @type {Dot[]} */ dots = [];
+  /** @type {Moment[]} */ past = [];
+  /** @type {Moment[]} */ future = [];
+  count = 0;  // of all images, since the server keeps the names of an image that is shown again
+  shown = 0;
+  /** @type {Promise<any>} */ last = Promise.resolve();
+
   /** @param {(save: boolean) => void} changed called after each change; `save` if the labels can differ */
   constructor(changed) {
     this.changed = changed;
-    this.count = 0;  // of all images, since the server keeps the names of an image that is shown again
-    this.shown = 0;
-    /** @type {Promise<any>} */ this.last = Promise.resolve();
-    this.begin("", "", () => Promise.reject(new Refused(0, "Open an image first.")));
   }
 
   /**
    * Begin with another image.
    * @param {string} session
    * @param {string} image
-   * @param {() => Promise<{session: string}>} reopen opens the same image again
+   * @param {() => Promise<{session: string}>} reopen
    */
   begin(session, image, reopen) {
     this.shown++;
-    Object.assign(this, { session, image, reopen });
-    /** @type {Thing[]} */ this.things = [];
-    /** @type {Dot[]} */ this.dots = [];
-    this.selected = "";
-    /** @type {Moment[]} */ this.past = [];
-    /** @type {Moment[]} */ this.future = [];
+    Object.assign(this, { session, image, reopen, selected: "", things: [], dots: [], past: [], future: [] });
   }
 
   /** @returns {Thing|undefined} */

@@ -39,3 +39,5 @@ for (const [path, methods] of Object.entries(schema.paths)) {
     if (body.properties) document.getElementById("routes")?.append(table(body.properties, body.required ?? []));
   }
 }
+
+export {};

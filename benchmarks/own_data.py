@@ -71,7 +71,7 @@ class Measured:
         right = semantic == truth
         self.annotated.append((int(right.sum()), int((truth >= 0).sum())))
         if self.whole is not None:
-            semantic[~session.predict(Text(self.whole)).mask] = -1
+            semantic = semantic.where(session.predict(Text(self.whole)).mask, -1)
             self.everywhere.append((int((semantic == truth).sum()), truth.numel()))
         return found
 

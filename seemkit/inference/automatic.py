@@ -13,6 +13,7 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY
+from seemkit.ops.inference_mode import ordinary
 from seemkit.postprocess.instance import distinct, instances
 from seemkit.postprocess.panoptic import panoptic_parts
 from seemkit.postprocess.semantic import semantic_map
@@ -72,7 +73,7 @@ class AutomaticSegmenter:
 
     def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
         """Return the class index of each pixel; see `Session.semantic`."""
-        return semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu()
+        return ordinary(semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu())
 
     @cached_property
     def _found(self) -> Embeddings:

@@ -16,6 +16,7 @@ from seemkit.errors import InputError
 from seemkit.inference import drawing
 from seemkit.io.atomic import replacing
 from seemkit.io.user_image import UserImage, load_image
+from seemkit.ops.inference_mode import ordinary
 from seemkit.ops.outline import Ring, parts
 from seemkit.ops.rle import encode_mask
 from seemkit.types import Size
@@ -38,6 +39,10 @@ class Prediction:
     logits: Float[Tensor, "H W"]
     label: str
     score: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", ordinary(self.mask))
+        object.__setattr__(self, "logits", ordinary(self.logits))
 
     def __repr__(self) -> str:
         height, width = self.mask.shape

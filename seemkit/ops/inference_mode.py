@@ -1,4 +1,4 @@
-"""Check for when a computation can use code paths that depend on values or that torch cannot record."""
+"""What torch's inference mode allows, and how its tensors leave it."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def inference_on_cpu(tensor: Tensor) -> bool:
     """
     recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
     return tensor.device.type == "cpu" and not recorded
+
+
+def ordinary(tensor: Tensor) -> Tensor:
+    """Return the tensor, or a copy of one that was made in inference mode, which torch lets nobody change in place."""
+    if not tensor.is_inference():
+        return tensor
+    with torch.inference_mode(False):
+        return tensor.clone()

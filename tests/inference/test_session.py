@@ -428,3 +428,14 @@ def test_v0_in_a_session():
     second = session.add(NOT_HERE).predict()
     assert first.mask.shape == second.mask.shape == (60, 90)
     assert not torch.equal(first.mask, second.mask)
+
+
+def test_results_can_be_changed_in_place(tiny_network):
+    session = Session(tiny_network, picture(60, 90))
+    found = session.predict(Point(40, 30))
+    found.mask[:] = True
+    found.logits.add_(1)
+    assert not session.predict(Point(40, 30)).mask.all()  # what the session keeps is not changed
+    session.semantic()[0] = 3
+    for one in session.panoptic(threshold=0.0):
+        one.mask[0] = False

@@ -1,4 +1,4 @@
-"""What the tutorial promises of its scene, with the shipped model in place of the one that its reader trains."""
+"""What the tutorial and README promise of their scene, with the shipped model where its reader trains one."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def test_a_point_a_correction_a_text_and_a_mix(session, scene):
     assert corrected >= first - 0.01
     assert iou(session.predict(Text("the orange disc")).mask, scene, "orange", "disc") > 0.7
     assert iou(session.predict(Point(40, 76), Text("the blue disc")).mask, scene, "blue", "disc") > 0.6
+
+
+def test_what_the_readme_asks_of_the_same_scene(session, scene):
+    readme = (PAGE.parents[1] / "README.md").read_text()
+    assert re.findall(r"--text (\S+|\".*?\") (?:--all )?--out result\d", readme) == ['"the orange disc"', "disc"]
+    assert iou(session.predict(Text("the orange disc")).mask, scene, "orange", "disc") > 0.7
+    discs = [(one.color, one.shape) for one in scene.things if one.shape == "disc"]
+    found = session.find_all(Text("disc"))
+    assert len(found) == len(discs)
+    for color, shape in discs:
+        assert max(iou(one.mask, scene, color, shape) for one in found) > 0.6
+    segments = session.panoptic()
+    assert sum(one.label == "disc" for one in segments) == len(discs)

@@ -9,15 +9,19 @@ from pathlib import Path
 from seemkit.errors import InputError
 
 CGROUPS = Path("/sys/fs/cgroup")
+SPINS = "10000"
+"""Rounds for which a thread of GNU's OpenMP, which torch uses on Linux, waits actively; its default is 300,000."""
 
 
 def sleep_while_waiting() -> None:
-    """Let the threads of torch sleep while they wait for one another; call it before torch is imported.
+    """Let the threads of torch sleep soon while they wait for one another; call it before torch is imported.
 
-    By default they wait actively, for OpenMP's `GOMP_SPINCOUNT` of rounds. On a machine that others use too, the
-    processor is then busy with waiting while the thread that is waited for has none.
+    By default they wait actively for long. On a machine that others use too, the processor is then busy with waiting
+    while the thread that is waited for has none. Threads that sleep at once need longer to begin, which many small
+    operations notice. Variables of OpenMP that are set already are left alone.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def usable_processors(cgroups: Path = CGROUPS) -> int:

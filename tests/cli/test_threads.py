@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from seemkit.cli.threads import set_threads, usable_processors
+from seemkit.cli.threads import set_threads, sleep_while_waiting, usable_processors
 from seemkit.errors import InputError
 
 SEEN = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -43,3 +43,13 @@ def test_threads(monkeypatch):
             set_threads(0)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("given", [{}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "ACTIVE"}])
+def test_threads_sleep_soon_unless_the_user_decided(given, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    sleep_while_waiting()
+    assert os.environ.get("GOMP_SPINCOUNT") == given.get("GOMP_SPINCOUNT", None if given else "10000")

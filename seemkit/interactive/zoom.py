@@ -94,6 +94,10 @@ class PlayedRound:
         logits[self.window.slices] = shown
         return logits
 
+    def release(self) -> None:
+        """Forget the logits at the size of the image, which are made again if they are asked for."""
+        self.__dict__.pop("logits", None)
+
 
 class RoundPlayer:
     """Plays the rounds of single objects in one image, and zooms in on each if the architecture has a `zoom_side`.
@@ -124,15 +128,18 @@ class RoundPlayer:
 
         Args:
             prompts: all prompts of the object so far, prepared for the frame.
-            before: the previous round; None in the first round.
+            before: the previous round, whose logits at the size of the image are released; None in the first round.
         """
         if before is None:
             first = self._play(prompts, self.whole, None, None)
             window = self._window(first.logits, prompts)
             return first if window is None else self._play_in(window, prompts, first.logits)
         if _fits(before.window, self._window(before.logits, prompts), prompts):
-            return self._play(prompts, before.context, before.window, before.result.masks)
-        return self.follow(prompts, before.logits)
+            played = self._play(prompts, before.context, before.window, before.result.masks)
+        else:
+            played = self.follow(prompts, before.logits)
+        before.release()  # those of a photograph are 50 MB for each click
+        return played
 
     @torch.no_grad()
     def follow(self, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:

@@ -86,6 +86,8 @@ def _to_bytes(image: Tensor) -> Tensor:
         return image
     if not image.is_floating_point():
         raise InputError(f"image: pixels of {image.dtype}; expected uint8 from 0 to 255, or floating-point from 0 to 1")
+    if not image.numel():
+        raise InputError("image: has no pixels")
     if not bool(image.isfinite().all()):
         raise InputError("image: some pixels are not finite numbers")
     low, high = float(image.min()), float(image.max())

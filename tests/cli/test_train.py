@@ -27,6 +27,10 @@ SMALL = {
     "model": {
         "architecture": {
             "backbone_options": {"channels": [16, 16, 32, 32], "stem": 8},
+            "backbone_levels": [1, 2, 3, 4],
+            "backbone_weights": None,
+            "fine_masks": False,
+            "mask_refiner": 0,
             "embed_dim": 32,
             "ffn_dim": 32,
             "queries": 8,
@@ -35,6 +39,7 @@ SMALL = {
             "text_num_heads": 2,
             "click_field": 16,
         },
+        "optimization": {"frozen": []},
         "loss_weights": {"points": 32},
         "alignment": {"weight": 1.0, "alone": 1},
     },
@@ -55,6 +60,7 @@ def settings(run: Path, scenes: Path, steps: int) -> list[str]:
     """The options that make a run short."""
     run.mkdir(exist_ok=True)
     trainer = {"max_steps": steps, "default_root_dir": str(run), "val_check_interval": 4, "log_every_n_steps": 1}
+    trainer["limit_val_batches"] = 1.0
     data = {"class_path": "seemkit.data.CocoDataModule", "init_args": {"root": str(scenes), "batch_size": 4}}
     config = run.parent / f"{run.name}.yaml"
     config.write_text(yaml.safe_dump({**SMALL, "trainer": trainer, "data": data}))

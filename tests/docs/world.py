@@ -7,8 +7,10 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import torch
 from PIL import Image
 
+from seemkit.app.label_folder import Labeled, LabelFolder
 from seemkit.checkpoints.catalog import SHIPPED
 from seemkit.data.scenes import write_scenes
 from seemkit.data.scenes.scene import make_scene
@@ -31,6 +33,7 @@ def write_world(root: Path) -> None:
     (root / "photos").mkdir()
     shutil.copy(root / "photo.jpg", root / "photos/one.jpg")
     shutil.copy(root / "dog.jpg", root / "photos/two.jpg")
+    _label(root / "photos")
     shutil.copytree(SHIPPED["scenes-tiny"].folder, root / "runs/seem_tiny")
     shutil.copytree(SHIPPED["scenes-tiny"].folder, root / "runs/finetune")
     write_scenes(root / "datasets/photos", {"train": 4, "val": 2, "test": 2}, seed=3, size=64)
@@ -44,6 +47,15 @@ def write_world(root: Path) -> None:
     write_davis_2017(root / "datasets/DAVIS", {"dance": [rectangles(1, 2)] * 3})
     _write_shots(root / "shots")
     _write_clip(root / "clip.mp4")
+
+
+def _label(folder: Path) -> None:
+    """Label the images as a user of the page does."""
+    labels = LabelFolder(folder)
+    for name in labels.names:
+        mask = torch.zeros(tuple(labels.size(name)), dtype=torch.bool)
+        mask[40:160, 40:160] = True
+        labels.write(name, [Labeled("cup", mask)])
 
 
 def _copy_configs(folder: Path) -> None:

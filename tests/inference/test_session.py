@@ -439,3 +439,14 @@ def test_results_can_be_changed_in_place(tiny_network):
     session.semantic()[0] = 3
     for one in session.panoptic(threshold=0.0):
         one.mask[0] = False
+
+
+def test_earlier_rounds_hold_no_logits_of_the_image(tiny_network):
+    session = Session(tiny_network, picture(60, 90))
+    first = session.add(Point(40, 30)).predict()
+    for x in (10, 20, 30):
+        session.add(Point(x, 10, positive=False)).predict()
+    held = [round_ for state in session._history.past for round_ in state.values() if "logits" in vars(round_.played)]
+    assert held == []
+    again = session.undo().undo().undo().predict()
+    assert torch.equal(again.logits, first.logits)

@@ -99,7 +99,7 @@ def image(random: Random, folder: Path) -> None:
         array.flat[random.randrange(array.size)] = random.choice([np.nan, np.inf, -np.inf])
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        array = array.astype(random.choice(DTYPES))
+        array = np.asarray(array).astype(random.choice(DTYPES))
     given = torch.from_numpy(array) if random.random() < 0.3 and array.dtype != np.uint16 else array
     opened = Session(network(), given)
     check_prediction(opened.predict(parse_prompt("point=10,12")), *opened.size)

@@ -72,7 +72,7 @@ def test_files_and_pillow_images_are_turned_upright(tmp_path: Path) -> None:
         (np.zeros((31, WIDTH, 3), np.uint8), r"shape \[31, 40, 3\]; .* at least 32"),
         (np.zeros((20, 20), np.uint8), r"20 by 20 pixels; an image needs at least 32"),
         (Image.new("RGB", (20, 40)), r"20 by 40 pixels; an image needs at least 32"),
-        (np.zeros((0, 40, 3), np.float32), "has no pixels"),
+        (np.zeros((0, 40), np.float32), "has no pixels"),
         (PIXELS.astype(np.float32), r"from 0 to 255; expected 0 to 1: convert it with .astype\('uint8'\)"),
         (PIXELS / 100 - 1, r"from -1 to 1.55; expected 0 to 1: undo the normalization"),
         (np.full((HEIGHT, WIDTH), np.nan), r"not finite"),

@@ -8,7 +8,7 @@ pixels of the mask.
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import contourpy
 import numpy as np
@@ -44,14 +44,19 @@ def parts(mask: Bool[Tensor, "H W"], inset: float = 0.0) -> list[Part]:
         mask: the mask.
         inset: distance in pixels, less than 0.5, by which each point is moved into the mask.
     """
-    pixels = mask.cpu().numpy()
+    whole = mask.cpu().numpy()
+    if not whole.any():
+        return []
+    (top, bottom), (left, right) = (_extent(whole.any(axis=axis)) for axis in (1, 0))
+    pixels, corner = whole[top:bottom, left:right], np.array([left, top], dtype=np.float64)
     padded = np.pad(pixels.astype(np.float64), 1)
     generator = contourpy.contour_generator(z=padded, fill_type=contourpy.FillType.OuterOffset)
     lines, offsets = cast(tuple[list[Ring], list[NDArray[np.uint32]]], generator.filled(0.5, 2.0))
     found = []
     for line, offset in zip(lines, offsets, strict=True):
         spans = itertools.pairwise(offset.tolist())
-        outer, *holes = (_move_in(_corners(line[start : end - 1] - 0.5), pixels, inset) for start, end in spans)
+        rings = (_corners(line[start : end - 1] - 0.5) for start, end in spans)
+        outer, *holes = (corner + (_move_in(ring, pixels, inset) if inset else ring) for ring in rings)
         found.append(Part(outer, holes))
     return sorted(found, key=lambda part: -part.area)
 
@@ -78,6 +83,12 @@ def _detour(line: Ring, ring: Ring) -> Ring:
     there = int(distance.argmin())
     here, turned = int(place[there]), np.roll(ring, -there, axis=0)
     return np.concatenate((line[: here + 1], turned, turned[:1], line[here:]))
+
+
+def _extent(used: NDArray[Any] | np.bool_) -> tuple[int, int]:
+    """Return the first index that is used, and the one after the last."""
+    places = np.flatnonzero(used)
+    return int(places[0]), int(places[-1]) + 1
 
 
 def _corners(ring: Ring) -> Ring:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from seemkit.data.interactive.layout import Layout, ObjectMap, Pair, require_file, require_folders, things
+from seemkit.data.interactive.mat_file import check_mat_file
 from seemkit.data.interactive.voc_maps import NAMES
 from seemkit.errors import InputError
 from seemkit.io.image import check_equal_size, header_size
@@ -57,6 +58,7 @@ def _read(pair: Pair) -> ObjectMap:
 def _read_struct(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the integer arrays ``Segmentation`` [H, W] and ``Categories`` [N]."""
     try:
+        check_mat_file(path)
         content = loadmat(path, variable_names=[_STRUCT], simplify_cells=True)
     except Exception as error:  # scipy documents no exceptions and raises many kinds on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__

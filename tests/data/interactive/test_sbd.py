@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -85,3 +87,24 @@ def test_faulty_files(sbd: Path) -> None:
     assert "GTinst.Segmentation has index 2, Categories 1 entries" in said()
     write_gtinst(path, block(0, 0, 9, 9), [21])
     assert "GTinst.Categories has 21; classes are 1 to 20" in said()
+
+
+def test_damaged_files_end_in_a_message_and_not_in_a_crash(tmp_path: Path) -> None:
+    """scipy trusts the data types in a file: a wrong one would end this process."""
+    dataset = InteractiveImages(write_sbd(tmp_path, "a"), SBD)
+    path = tmp_path / "inst/a.mat"
+    packed = path.read_bytes()
+    size = int.from_bytes(packed[132:136], "little")
+    unpacked = packed[:128] + zlib.decompress(packed[136 : 136 + size])  # where damage reaches the types
+    refused = 0
+    for seed in range(400):
+        random = Random(seed)
+        content = bytearray(unpacked)
+        for _ in range(random.choice([1, 3])):
+            content[random.randrange(128, len(content))] = random.randrange(256)
+        path.write_bytes(content)
+        try:
+            dataset[0]
+        except InputError:
+            refused += 1
+    assert 40 < refused < 400

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
-from seemkit.errors import InputError
-from seemkit.io.text_file import read_lines
+from seemkit.cli.given import HELP, given
 
-HELP = ("-h", "--help")
 MODULES = ("seemkit.data", "seemkit.callbacks")
 """Modules whose public classes are known by their short names."""
 
@@ -35,8 +32,7 @@ def commands(words: Sequence[str]) -> list[list[str]]:
 
     The second one is for the class of the data, if a configuration or an option names one.
     """
-    plain = [word for word in words if word not in HELP]
-    named = _data_class(plain)
+    named = given([word for word in words if word not in HELP], ["--data"], ("data", "class_path"))
     return [[*words[:1], "--help"], *([] if named is None else [[*words[:1], f"--data.help={named}"]])]
 
 
@@ -44,21 +40,3 @@ def hint() -> str:
     """Return a line that says how to get help for classes."""
     names = [name for name in import_module("seemkit.data").__all__ if name.endswith("Module")]
     return f"options of the data: --data.help NAME with {', '.join(names)}, or give --config FILE with --help"
-
-
-def _data_class(words: Sequence[str]) -> str | None:
-    """Return the class that the last configuration or option gives for the data."""
-    import yaml
-
-    named = None
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        option, equals, inline = word.partition("=")
-        value = inline if equals else after
-        if option == "--config":
-            content = yaml.safe_load("\n".join(read_lines(Path(value))))
-            if not isinstance(content, dict):
-                raise InputError(f"{value}: expected a configuration with keys such as trainer, model and data")
-            named = (content.get("data") or {}).get("class_path", named)
-        elif option == "--data":
-            named = value
-    return named

@@ -11,6 +11,7 @@ from pathlib import Path
 from seemkit._version import __version__
 from seemkit.cli import app, data, doctor, models, shared_arguments
 from seemkit.cli.data import FOUND_PROBLEMS
+from seemkit.cli.given import check_data_folder
 from seemkit.cli.progress import progress_line
 from seemkit.cli.threads import sleep_while_waiting
 from seemkit.errors import InputError
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 signals.forget()
                 # early: importing torch takes seconds, and SLURM can send a signal meanwhile
                 signals.note({signals.StopRequest.REQUEUE})
+            check_data_folder(words)
             from seemkit.cli import train
 
             train.run(train.configs_first(words))

@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seemkit.callbacks.report.report import Report
 from seemkit.cli import class_help, early_checks
 from seemkit.cli.earlier_names import current_names
+from seemkit.cli.given import HELP
 from seemkit.cli.parser_messages import explained
 from seemkit.cli.threads import set_threads
 from seemkit.cluster import lost_rank
@@ -160,7 +161,7 @@ def run(arguments: Sequence[str]) -> None:
     # CPUs. Threads inherit the setting, so it must come before the first thread.
     torch.set_flush_denormal(True)
     words = class_help.with_full_names(arguments)
-    if not set(words).isdisjoint(class_help.HELP):
+    if not HELP.isdisjoint(words):
         _help(words)
         return
     try:

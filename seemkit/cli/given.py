@@ -1,0 +1,69 @@
+"""What a command line of training gives, read without the imports that training needs, which take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from seemkit.errors import InputError
+from seemkit.io.text_file import read_lines
+
+HELP = frozenset({"-h", "--help"})
+ROOT = ("--data.root", "--data.init_args.root")
+
+
+def check_data_folder(words: Sequence[str]) -> None:
+    """Raise InputError if the folder of the data is missing; help and generated scenes need none.
+
+    Args:
+        words: the command line, with the verb.
+    """
+    named = given(words, ["--data"], ("data", "class_path"))
+    if not HELP.isdisjoint(words) or str(named).endswith("ScenesDataModule"):
+        return
+    root = given(words, ROOT, ("data", "init_args", "root"))
+    if isinstance(root, str) and "${" not in root and not Path(root).exists():
+        raise InputError(f"{root}: no such folder; set data.root")
+
+
+def given(words: Sequence[str], options: Collection[str], keys: Sequence[str]) -> object:
+    """Return the value of a setting, from the last of the options, else the last configuration; None without any.
+
+    Args:
+        words: words of a command line.
+        options: names of the option.
+        keys: keys that lead to the value in a configuration.
+
+    Raises:
+        InputError: a configuration is missing, or is no text in YAML with keys.
+    """
+    configured: object = None
+    chosen: object = None
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, equals, inline = word.partition("=")
+        value = inline if equals else after
+        if name == "--config":
+            found = _inside(_read(Path(value)), keys)
+            configured = configured if found is None else found
+        elif name in options:
+            chosen = value
+    return configured if chosen is None else chosen
+
+
+def _read(path: Path) -> dict[str, object]:
+    import yaml
+
+    try:
+        content = yaml.safe_load("\n".join(read_lines(path)))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a configuration with keys such as trainer, model and data")
+    return content
+
+
+def _inside(content: object, keys: Sequence[str]) -> object:
+    """Return the value at a path of keys; None if there is none."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seemkit.cli.given import check_data_folder, given
+from seemkit.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FINETUNE, TINY = str(CONFIGS / "finetune.yaml"), str(CONFIGS / "seem_tiny.yaml")
+KEYS = ("data", "init_args", "root")
+
+
+@pytest.mark.parametrize(
+    ("words", "root"),
+    [
+        (["fit"], None),
+        (["fit", "--config", FINETUNE], "datasets/mine"),
+        (["fit", f"--config={FINETUNE}", "--data.root", "here"], "here"),
+        (["fit", "--data.root=here", "--config", FINETUNE], "here"),
+        (["fit", "--config", FINETUNE, "--config", TINY], "datasets/mine"),
+    ],
+)
+def test_the_last_option_or_configuration_counts(words, root):
+    assert given(words, ["--data.root"], KEYS) == root
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fit", "--config", FINETUNE, "--help"],
+        ["fit", "--config", TINY, "--data.root", "new"],
+        ["fit", "--data.root", "."],
+    ],
+)
+def test_what_needs_no_folder(words):
+    check_data_folder(words)
+
+
+def test_a_missing_folder_is_told_before_the_slow_imports(tmp_path):
+    words = ["fit", "--config", FINETUNE, "--data.root", str(tmp_path / "typo")]
+    with pytest.raises(InputError, match=r"typo: no such folder; set data\.root"):
+        check_data_folder(words)
+    code = "import sys; from seemkit.cli.main import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert found.stdout == "2 False\n"
+
+
+@pytest.mark.parametrize("content", ["- a list", "{", "just text"])
+def test_no_configuration(content, tmp_path):
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"a\.yaml"):
+        given(["fit", "--config", str(tmp_path / "a.yaml")], [], KEYS)

@@ -76,7 +76,7 @@ def writing_video(path: Path, rate: Fraction, size: Size) -> Iterator[Callable[[
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     """Yield the open video file; raise InputError if opening or decoding it fails."""
     try:
-        with av.open(_address(path)) as container:
+        with av.open(_address(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(f"{path}: holds no video; give a video file or a folder of frames")
             yield container
@@ -84,6 +84,8 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
         raise InputError(f"{path}: no such file or folder; check the path") from error
     except av.FFmpegError as error:
         raise InputError(f"{path}: cannot be read as a video ({error.strerror}); replace the file") from error
+    except ValueError as error:  # such as a name in the file that is no text
+        raise InputError(f"{path}: cannot be read as a video ({error}); replace the file") from error
 
 
 def _address(path: Path) -> str:

@@ -9,20 +9,23 @@ from seemkit.errors import InputError
 from seemkit.io.text_file import read_lines
 
 HELP = frozenset({"-h", "--help"})
+ANSWERED = HELP | {"--print_config"}
+"""Options that are answered without any data."""
 ROOT = ("--data.root", "--data.init_args.root")
 
 
 def check_data_folder(words: Sequence[str]) -> None:
-    """Raise InputError if the folder of the data is missing; help and generated scenes need none.
+    """Raise InputError if the folder that an option gives for the data is missing; generated scenes need none.
+
+    A folder that a configuration gives is looked for after all settings are checked.
 
     Args:
         words: the command line, with the verb.
     """
-    named = given(words, ["--data"], ("data", "class_path"))
-    if not HELP.isdisjoint(words) or str(named).endswith("ScenesDataModule"):
+    root = given(words, ROOT, ())
+    if not isinstance(root, str) or "${" in root or Path(root).exists() or not ANSWERED.isdisjoint(words):
         return
-    root = given(words, ROOT, ("data", "init_args", "root"))
-    if isinstance(root, str) and "${" not in root and not Path(root).exists():
+    if not str(given(words, ["--data"], ("data", "class_path"))).endswith("ScenesDataModule"):
         raise InputError(f"{root}: no such folder; set data.root")
 
 
@@ -42,7 +45,7 @@ def given(words: Sequence[str], options: Collection[str], keys: Sequence[str]) -
     for word, after in zip(words, [*words[1:], ""], strict=True):
         name, equals, inline = word.partition("=")
         value = inline if equals else after
-        if name == "--config":
+        if name == "--config" and keys:
             found = _inside(_read(Path(value)), keys)
             configured = configured if found is None else found
         elif name in options:

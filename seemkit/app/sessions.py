@@ -88,7 +88,7 @@ async def session_image(session: str, use: Use) -> Response:
 
 
 @router.post("/sessions/{session}/prompts", response_model=None)
-async def add_prompts(session: str, asked: AddPrompts, use: Use) -> JSONResponse:
+async def add_prompts(session: str, asked: AddPrompts, use: Use) -> Record | JSONResponse:
     """Add prompts for an object, as one round, and return its mask.
 
     If a later request for the same object already waits, the prompts are added, and the status is 409: the answer to
@@ -97,15 +97,14 @@ async def add_prompts(session: str, asked: AddPrompts, use: Use) -> JSONResponse
     tickets, name = use.store.entry(session).tickets, asked.object
     ticket = tickets[name] = tickets.get(name, 0) + 1
 
-    def predict(one: Session) -> JSONResponse:
+    def predict(one: Session) -> Record | JSONResponse:
         if not any(prompt.positive for prompt in one.prompts[name]):
             raise InputError("all prompts of the object are negative; begin with one that is on it")
         if tickets[name] != ticket:
             return JSONResponse({"error": "a later request for this object waits; its answer counts"}, 409)
-        # made here, because FastAPI's own encoder takes as long for the outlines as the network for a click
-        return JSONResponse({"object": name, **prediction_record(one.predict(name=name))})
+        return {"object": name, **prediction_record(one.predict(name=name))}
 
-    def answer() -> JSONResponse:
+    def answer() -> Record | JSONResponse:
         prompts = use.store.prompts(asked.prompts, session)
         return use.store.change(session, lambda one: one.add(*prompts, name=name), predict)
 

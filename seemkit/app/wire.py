@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from seemkit.errors import InputError
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
-from seemkit.ops.outline import parts
 from seemkit.ops.rle import decode_mask, encode_mask
 from seemkit.prompts.registry import installed, prompt_from_json
 from seemkit.prompts.values import Prompt
@@ -166,14 +165,12 @@ def read_mask(mask: dict[str, Any], size: Size) -> Tensor:
 
 
 def mask_record(mask: Tensor) -> dict[str, Any]:
-    """Return a mask as plain data: exactly, as run lengths, and as outlines to draw.
-
-    ``parts`` lists the connected parts, each as rings of x, y, x, y, …: first the outer one, then the holes.
-    """
-    rings = [[np.round(ring, 2).flatten().tolist() for ring in (part.outer, *part.holes)] for part in parts(mask)]
-    rows, columns = (mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
-    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1] if rows else None
-    return {"mask": encode_mask(mask), "parts": rings, "area": int(mask.sum()), "box": box}
+    """Return a mask as plain data: its run lengths, its number of pixels, and the box around it."""
+    encoded = encode_mask(mask)
+    runs = {**encoded, "counts": encoded["counts"].encode()}
+    left, top, width, height = coco_mask.toBbox(runs).astype(int).tolist()
+    box = [left, top, left + width, top + height] if width else None
+    return {"mask": encoded, "area": int(coco_mask.area(runs)), "box": box}
 
 
 def prediction_record(found: Prediction) -> dict[str, Any]:

@@ -17,7 +17,8 @@ MOST_BITS = 35
 
 def encode_mask(mask: Bool[Tensor, "H W"]) -> dict[str, Any]:
     """Return the mask as ``{"size": [H, W], "counts": "..."}``, which COCO's tools read."""
-    encoded = coco_mask.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))
+    columns = mask.cpu().view(torch.uint8).t().contiguous()
+    encoded = coco_mask.encode(columns.numpy().T)
     return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
 
 

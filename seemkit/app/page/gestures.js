@@ -8,12 +8,12 @@ const round = (/** @type {number[]} */ numbers) => numbers.map((one) => Math.rou
  * @property {(place: number[]) => void} move
  * @property {(place: number[]) => number[]|null} up returns the coordinates if the gesture is complete
  * @property {() => number[]|null} [end] ends a gesture of several clicks
- * @property {(context: CanvasRenderingContext2D) => void} paint
+ * @property {(context: CanvasRenderingContext2D) => void} [paint] draws what is done so far
  */
 
 /** @returns {Gesture} */
 function click() {
-  return { down() {}, move() {}, up: (place) => round(place), paint() {} };
+  return { down() {}, move() {}, up: (place) => round(place) };
 }
 
 /** @param {boolean} circle @returns {Gesture} */

@@ -190,7 +190,7 @@ function pointer() {
       } else view.move(event.offsetX - before.offsetX, event.offsetY - before.offsetY);
     } else gesture?.move(view.place(event));
     if (before) down.set(event.pointerId, event);
-    view.draw();
+    if (view.preview) view.draw();
   });
   view.canvas.addEventListener("pointerup", (event) => {
     down.delete(event.pointerId);

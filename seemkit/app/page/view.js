@@ -1,33 +1,19 @@
 // The canvas: an image with masks, at any zoom.
 
+import { outline } from "./outline.js";
+
 /**
  * @typedef {object} Thing an object of the image
  * @property {string} name
  * @property {string} label
- * @property {number[][][]} parts connected parts, each as rings x, y, x, y, …
- * @property {object} mask run lengths
+ * @property {import("./outline.js").RunLengths} mask
  * @property {string} color
  * @property {boolean} visible
  * @property {boolean} proposed
  * @property {boolean} prompted whether the session knows it under its name
  * @property {number|null} id of its annotation
  * @property {number|null} score
- * @property {Path2D} [path]
  */
-
-/** @param {number[][][]} parts @returns {Path2D} */
-export function pathOf(parts) {
-  const path = new Path2D();
-  for (const ring of parts.flat()) {
-    ring.forEach((x, at) => {
-      if (at % 2) return;
-      if (at) path.lineTo(x, ring[at + 1]);
-      else path.moveTo(x, ring[1]);
-    });
-    path.closePath();
-  }
-  return path;
-}
 
 /** Shows an image, zoomed and moved, with things and the gesture that is being made. */
 export class View {
@@ -48,6 +34,8 @@ export class View {
     /** @type {((context: CanvasRenderingContext2D) => void)|null} */
     this.preview = null;
     this.waiting = false;
+    this.background = document.createElement("canvas");
+    /** @type {any[]} what the background shows */ this.still = [];
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
 
@@ -96,27 +84,15 @@ export class View {
     });
   }
 
+  /** Draw the background and, on top of it, what changes often: the selected thing, clicks, and the gesture. */
   paint() {
+    this.paintBackground();
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.resetTransform();
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    if (!this.image) return;
-    context.translate(this.left, this.top);
-    context.scale(this.scale, this.scale);
-    context.imageSmoothingEnabled = this.scale < 4;
-    context.drawImage(this.image, 0, 0);
-    for (const thing of this.things) {
-      if (!thing.visible) continue;
-      thing.path ??= pathOf(thing.parts);
-      context.globalAlpha = this.opacity;
-      context.fillStyle = thing.color;
-      context.fill(thing.path, "evenodd");
-      context.globalAlpha = 1;
-      context.lineWidth = (thing.name === this.selected ? 3 : 1.5) / this.scale;
-      context.setLineDash(thing.proposed ? [6 / this.scale, 4 / this.scale] : []);
-      context.strokeStyle = thing.color;
-      context.stroke(thing.path);
-    }
+    context.drawImage(this.background, 0, 0);
+    this.inPixels(context);
+    for (const thing of this.things) if (thing.visible && thing.name === this.selected) this.paintThing(context, thing);
     context.setLineDash([]);
     for (const dot of this.dots) {
       context.beginPath();
@@ -130,5 +106,45 @@ export class View {
     context.lineWidth = 2 / this.scale;
     context.strokeStyle = "#ffd400";
     this.preview?.(context);
+  }
+
+  /** Draw the image and the things that are not selected; only what is new, if the rest is as it was. */
+  paintBackground() {
+    const things = this.things.filter((thing) => thing.visible && thing.name !== this.selected);
+    const { width, height } = this.canvas;
+    const still = [this.image, this.scale, this.left, this.top, width, height, this.opacity];
+    const before = this.still;
+    this.still = [...still, ...things.flatMap((thing) => [thing.mask, thing.color, thing.proposed])];
+    const isKept = before.length > 0 && before.every((value, at) => value === this.still[at]);
+    const done = isKept ? (before.length - still.length) / 3 : 0;
+    const context = /** @type {CanvasRenderingContext2D} */ (this.background.getContext("2d"));
+    if (!isKept) {
+      Object.assign(this.background, { width, height });  // also empties it
+      if (!this.image) return;
+      this.inPixels(context);
+      context.imageSmoothingEnabled = this.scale < 4;
+      context.drawImage(this.image, 0, 0);
+    }
+    for (const thing of things.slice(done)) this.paintThing(context, thing);
+  }
+
+  /** Draw in pixels of the image from here on. @param {CanvasRenderingContext2D} context */
+  inPixels(context) {
+    context.scale(devicePixelRatio, devicePixelRatio);
+    context.translate(this.left, this.top);
+    context.scale(this.scale, this.scale);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {Thing} thing */
+  paintThing(context, thing) {
+    const path = outline(thing.mask);
+    context.globalAlpha = this.opacity;
+    context.fillStyle = thing.color;
+    context.fill(path, "evenodd");
+    context.globalAlpha = 1;
+    context.lineWidth = (thing.name === this.selected ? 3 : 1.5) / this.scale;
+    context.setLineDash(thing.proposed ? [6 / this.scale, 4 / this.scale] : []);
+    context.strokeStyle = thing.color;
+    context.stroke(path);
   }
 }

@@ -117,7 +117,7 @@ export class Workspace {
   /** Add a thing that is not the session's, such as a label that was read. @param {any} found @param {boolean} proposed */
   put(found, proposed) {
     const name = `thing ${++this.count}`;
-    const rest = { name, label: found.label, parts: found.parts, mask: found.mask, score: found.score ?? null };
+    const rest = { name, label: found.label, mask: found.mask, score: found.score ?? null };
     this.things.push({ ...rest, id: found.id ?? null, color: color(this.count), visible: true, proposed, prompted: false });
   }
 
@@ -139,7 +139,7 @@ export class Workspace {
     return this.ask(ask, (found) => {
       this.remember(true);
       if (dot) this.dots.push({ x: dot[0], y: dot[1], positive, thing: name });
-      const mask = { parts: found.parts, mask: found.mask, score: found.score, path: undefined, prompted: true };
+      const mask = { mask: found.mask, score: found.score, prompted: true };
       const thing = known();
       if (thing) Object.assign(thing, mask, { proposed: false });
       else {
@@ -164,7 +164,7 @@ export class Workspace {
       this.remember();
       const thing = known();
       if (!thing) return;
-      const mask = { parts: found.parts, mask: found.mask, path: undefined, prompted: false };
+      const mask = { mask: found.mask, prompted: false };
       Object.assign(thing, mask, { name: `thing ${++this.count}` });  // the session's object of the old name stays as it is
       if (this.selected === name) this.selected = thing.name;
       this.changed(true);

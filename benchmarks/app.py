@@ -3,9 +3,10 @@
     python benchmarks/app.py [--model scenes-tiny] [--side 1024] [--clicks 30]
 
 A server and headless Chromium run on this machine, as a user starts them. A click is timed in the page, from the end
-of the press until the frame with its mask is drawn. The same clicks are then timed in a `Session` in a
-process of its own. Each object gets two clicks, so half of them are corrections. Needs the extra ``app``, Playwright
-and Chromium.
+of the press until the frame with its mask is drawn. The same clicks are then timed in a `Session` in a process of its
+own. Each object gets two clicks, so half of them are corrections. The model is one that is installed, or the name of a
+published one without its version, such as davit-d3, which gets random weights. Needs the extra ``app``, Playwright and
+Chromium.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from seemkit import SEEM, Point, Session
+from seemkit.checkpoints.variants import VARIANTS
 from seemkit.data.scenes.scene import make_scene
+from seemkit.types import Vocabulary
 
 WATCH = """() => {
   window.times = [];
@@ -103,6 +108,14 @@ def in_a_session(image: Path, model: str, places: Sequence[tuple[float, float]])
     return times
 
 
+def random_weights(preset: str, folder: Path) -> str:
+    """Write a published architecture with random weights, and return its folder."""
+    torch.manual_seed(0)
+    names = Vocabulary(("thing", "stuff"), (True, False))
+    SEEM(replace(VARIANTS[f"{preset}-v1"], templates=("{}",)), names).eval().save(folder)
+    return str(folder)
+
+
 def main() -> None:
     """Print the times."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -115,8 +128,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "scene.png"
         Image.fromarray(make_scene(1, "test", 0, options.side).image).save(image)
-        page = in_the_page(image, options.model, places)
-        own = in_a_session(image, options.model, places)
+        model = options.model
+        if f"{model}-v1" in VARIANTS:
+            model = random_weights(model, Path(folder) / model)
+        page = in_the_page(image, model, places)
+        own = in_a_session(image, model, places)
     for name, times in (("page", page), ("session", own)):
         print(f"{name:9}median {statistics.median(times):.0f} ms, p95 {np.percentile(times, 95):.0f} ms")
     print(f"overhead median {statistics.median(a - b for a, b in zip(page, own, strict=True)):.0f} ms")

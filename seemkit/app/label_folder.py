@@ -59,14 +59,15 @@ class LabelFolder:
     Args:
         root: the folder.
         names: class names to begin with.
+        out: the file to read and write in place of the splits; it takes the labels of the folder's own images.
 
     Raises:
         InputError: the folder has no image, or its annotations are faulty.
     """
 
-    def __init__(self, root: Path, names: Sequence[str] = ()) -> None:
+    def __init__(self, root: Path, names: Sequence[str] = (), out: Path | None = None) -> None:
         self.root = root
-        self._splits = _read_splits(root)
+        self._splits = _read_splits(root) if out is None else {out.stem: _read_or_new(out, root)}
         self._paths = _find_images(root, self._splits)
         for name in names:
             for split in self._splits.values():
@@ -160,7 +161,7 @@ class LabelFolder:
     def _save(self, split: Split, *, all_splits: bool) -> None:
         """Write the file of a split; also those of the others if there is a new class, which they have too."""
         try:
-            split.path.parent.mkdir(exist_ok=True)
+            split.path.parent.mkdir(parents=True, exist_ok=True)
             for other in self._splits.values():
                 if other is split or (all_splits and other.path.is_file()):
                     write_json(other.path, other.content)
@@ -212,6 +213,11 @@ def _read_splits(root: Path) -> dict[str, Split]:
         for name in (TRAIN, VAL):
             found.setdefault(name, Split(root / "annotations" / f"instances_{name}.json", root))
     return found
+
+
+def _read_or_new(path: Path, images: Path) -> Split:
+    """Return a split from its file; one without annotations if there is no file yet."""
+    return read_split(path, images) if path.exists() else Split(path, images)
 
 
 def _find_images(root: Path, splits: dict[str, Split]) -> dict[str, tuple[str | None, Path]]:

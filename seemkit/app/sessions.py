@@ -97,6 +97,10 @@ async def add_prompts(session: str, asked: AddPrompts, use: Use) -> Record | JSO
     tickets, name = use.store.entry(session).tickets, asked.object
     ticket = tickets[name] = tickets.get(name, 0) + 1
 
+    def add(one: Session) -> None:
+        # read anew when the session is restored: a region of another image holds that image encoded
+        one.add(*use.store.prompts(asked.prompts, one.size), name=name)
+
     def predict(one: Session) -> Record | JSONResponse:
         if not any(prompt.positive for prompt in one.prompts[name]):
             raise InputError("all prompts of the object are negative; begin with one that is on it")
@@ -104,11 +108,7 @@ async def add_prompts(session: str, asked: AddPrompts, use: Use) -> Record | JSO
             return JSONResponse({"error": "a later request for this object waits; its answer counts"}, 409)
         return {"object": name, **prediction_record(one.predict(name=name))}
 
-    def answer() -> Record | JSONResponse:
-        prompts = use.store.prompts(asked.prompts, session)
-        return use.store.change(session, lambda one: one.add(*prompts, name=name), predict)
-
-    return await use.worker.run(answer)
+    return await use.worker.run(lambda: use.store.change(session, add, predict))
 
 
 @router.post("/sessions/{session}/undo")
@@ -148,8 +148,8 @@ async def find(session: str, asked: FindAll, use: Use) -> list[Record]:
     """Return every object that the prompts mean."""
 
     def answer() -> list[Record]:
-        prompts = use.store.prompts(asked.prompts, session)
         one = use.store.session(session)
+        prompts = use.store.prompts(asked.prompts, one.size)
         found = one.find_all(*prompts, classes=asked.classes, threshold=asked.threshold)
         return [prediction_record(prediction) for prediction in found]
 
@@ -213,8 +213,8 @@ async def segment(
 def _segment(use: Served, path: Path, asked: list[Record], threshold: float) -> list[Record]:
     session = use.store.open(path, "image", temporary=True)
     try:
-        given = use.store.prompts(asked, session)
         one = use.store.session(session)
+        given = use.store.prompts(asked, one.size)
         found = [one.predict(*given)] if given else one.panoptic(threshold=threshold)
         return [prediction_record(prediction) for prediction in found]
     finally:

@@ -15,6 +15,7 @@ from seemkit.inference.class_names import Classes
 from seemkit.inference.session import Session
 from seemkit.io.user_image import load_image
 from seemkit.model.seem import SEEM
+from seemkit.types import Size
 
 T = TypeVar("T")
 Step = Callable[[Session], object]
@@ -52,14 +53,14 @@ class SessionStore:
     Args:
         network: the network of all sessions.
         classes: class names for labels; None for those of the network.
-        most_live: number of sessions whose encoded images are in memory.
+        most_bytes: memory of all sessions; those that were not used longest are kept as their steps only.
         most: number of sessions that are known; those that were not used longest are forgotten.
     """
 
-    def __init__(self, network: SEEM, classes: Classes = None, most_live: int = 4, most: int = 256) -> None:
+    def __init__(self, network: SEEM, classes: Classes = None, most_bytes: int = 2**30, most: int = 256) -> None:
         self.network = network
         self.classes = classes
-        self.most_live = most_live
+        self.most_bytes = most_bytes
         self.most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
@@ -106,12 +107,15 @@ class SessionStore:
         """
         entry = self.entry(identifier)
         self._entries.move_to_end(identifier)
-        if entry.session is None:
-            entry.session = self._encoded(entry)
+        session = entry.session
+        if session is None:
+            session = self._encoded(entry)
             for step in entry.steps:
-                step(entry.session)
+                step(session)  # may read other sessions
+            entry.session = session
+            self._entries.move_to_end(identifier)
             self._bound()
-        return entry.session
+        return session
 
     def change(self, identifier: str, step: Step, answer: Callable[[Session], T]) -> T:
         """Return an answer of a session after a change, which is remembered.
@@ -127,15 +131,15 @@ class SessionStore:
             entry.session = None  # the steps before this one restore it
             raise
         entry.steps.append(step)
+        self._bound()
         return found
 
-    def prompts(self, values: list[dict[str, Any]], identifier: str) -> tuple[Any, ...]:
-        """Return the prompts that a request describes, for a session.
+    def prompts(self, values: list[dict[str, Any]], size: Size) -> tuple[Any, ...]:
+        """Return the prompts that a request describes, for an image of a size.
 
         Raises:
             InputError: a prompt is wrong.
         """
-        size = self.session(identifier).size
         return tuple(read_prompt(one, size, self.session) for one in values)
 
     def close(self, identifier: str) -> None:
@@ -160,9 +164,11 @@ class SessionStore:
         while len(self._entries) > self.most:
             _, oldest = self._entries.popitem(last=False)
             _delete(oldest)
-        live = [entry for entry in self._entries.values() if entry.session is not None]
-        for entry in live[: -self.most_live]:
-            entry.session = None
+        used = 0
+        for number, entry in enumerate(reversed(self._entries.values())):
+            used += 0 if entry.session is None else entry.session.nbytes
+            if number and used > self.most_bytes:
+                entry.session = None
 
 
 def _delete(entry: Entry) -> None:

@@ -24,6 +24,9 @@ def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     app.add_argument("image", type=Path, nargs="?", help="image to begin with, or folder of images to label")
     shared_arguments.add_model(app)
     app.add_argument("--classes", help="class names for labels, separated by commas")
+    app.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="file of all labels (default: FOLDER/annotations/, in two splits)"
+    )
     app.add_argument("--host", default="127.0.0.1", help="address to serve at; others than this machine need a token")
     app.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one (default: %(default)s)")
     app.add_argument("--no-browser", action="store_true", help="do not open the browser")
@@ -49,7 +52,9 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.image}: no such file or folder")
     classes = None if options.classes is None else options.classes.split(",")
     is_folder = options.image is not None and options.image.is_dir()
-    folder = LabelFolder(options.image, classes or ()) if is_folder else None
+    if options.out is not None and not is_folder:
+        raise InputError("--out: needs a folder of images to label: seemkit app FOLDER --out FILE.json")
+    folder = LabelFolder(options.image, classes or (), options.out) if is_folder else None
     options.model = options.model or CLICKS
     network = loader(options)({})
     token = None if options.host in LOOPBACK else secrets.token_urlsafe(24)

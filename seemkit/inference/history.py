@@ -99,6 +99,17 @@ class History:
         """
         self.now = self._step("redo", self.future, self.past)
 
+    def played(self) -> list[PlayedRound]:
+        """Return the results of all rounds that are kept, also of those that undo and redo return to."""
+        seen: dict[int, Round] = {}
+        for state in (self.now, *self.past, *self.future):
+            for last in state.values():
+                step: Round | None = last
+                while step is not None and id(step) not in seen:
+                    seen[id(step)] = step
+                    step = step.before
+        return [step.played for step in seen.values() if step.played is not None]
+
     def _change(self, state: dict[str, Round]) -> None:
         self.past.append(self.now)
         self.now, self.future = state, []

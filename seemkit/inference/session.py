@@ -86,6 +86,11 @@ class Session:
         return self.context.frames[0]
 
     @property
+    def nbytes(self) -> int:
+        """Memory of the encoded image, of the views that were zoomed in on, and of the masks, in bytes."""
+        return self._player.nbytes + sum(one.nbytes for one in self._history.played())
+
+    @property
     def prompts(self) -> dict[str, tuple[Prompt, ...]]:
         """All prompts so far of each object, by name."""
         return {name: round_.prompts for name, round_ in self._history.now.items()}
@@ -149,8 +154,7 @@ class Session:
             return self._predict("predict", Round(prompts, self._prepare(prompts)))
         if name is None and not self._history.now:
             raise InputError("predict: add a prompt first")
-        if name is None:
-            name = next(reversed(self._history.now))
+        name = next(reversed(self._history.now)) if name is None else name
         return self._predict(name, self._history[name])
 
     def predict_all(self) -> dict[str, Prediction]:
@@ -200,12 +204,11 @@ class Session:
                 or neither the call nor the session has class names.
         """
         asked, vocabulary = take_apart(prompts), self._all_of(classes)
-        prepared = self._prepare(asked.examples)
         if not asked.examples:
             return self._automatic.alike(Concept(str(asked.text), asked.text, None), vocabulary, threshold)
-        example = example_of(prepared)
-        if example is None:
-            example = self._play(Round(asked.examples, prepared)).class_embedding
+        shown = Round(asked.examples, self._prepare(asked.examples))
+        example = example_of(shown.prepared)
+        example = self._play(shown).class_embedding if example is None else example
         label = asked.text or self._name(example, vocabulary)[0][0]
         return self._automatic.alike(Concept(label, asked.text, example), vocabulary, threshold)
 
@@ -226,8 +229,8 @@ class Session:
             InputError: the mask is empty or of another size, or neither the call nor the session has class names.
         """
         prompts = (Mask(mask),)
-        played = self._play(Round(prompts, self._prepare(prompts)))
-        return self._name(played.class_embedding, resolve(classes, self.vocabulary))
+        embedding = self._play(Round(prompts, self._prepare(prompts))).class_embedding
+        return self._name(embedding, resolve(classes, self.vocabulary))
 
     def simulate(self, truth: Bool[Tensor, "H W"], rounds: int) -> Iterator[tuple[Prediction, Sequence[Prompt]]]:
         """Yield the rounds of a simulated user who wants the mask `truth` and clicks on the deepest error.
@@ -267,13 +270,10 @@ class Session:
     @torch.inference_mode()
     def _prediction(self, played: PlayedRound, prompts: Sequence[Prompt]) -> Prediction:
         logits, embedding = played.logits, played.class_embedding
-        mask = logits > 0
-        sure = (logits.sigmoid() * mask).sum() / mask.sum().clamp(min=1)
-        labels = [self.network.sampler.encoder(prompt).label(prompt) for prompt in prompts]
-        given = [label for label in labels if label is not None]
-        if given:
-            label = given[-1]
-        else:
+        sure = (logits.sigmoid() * (mask := logits > 0)).sum() / mask.sum().clamp(min=1)
+        labels = (self.network.sampler.encoder(prompt).label(prompt) for prompt in reversed(prompts))
+        label = next((label for label in labels if label is not None), None)
+        if label is None:
             label = "object" if self.vocabulary is None else self._name(embedding, self.vocabulary)[0][0]
         return Prediction(mask.cpu(), logits.cpu(), label, float(sure))
 

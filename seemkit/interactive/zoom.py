@@ -8,10 +8,10 @@ as memory. Later rounds use the same window as long as it fits. Source of the id
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -19,10 +19,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seemkit.interactive.rounds import RoundResult, play_example, play_round
+from seemkit.interactive.window import Window
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.ops.region import Region
+from seemkit.postprocess.resize import restore
 from seemkit.prompts.prepared import DrawnRegion, example_of
 from seemkit.prompts.values import Prompt
 from seemkit.types import Size
@@ -37,57 +39,47 @@ SLACK = 1.6
 """A window is replaced when it is this much larger than a new one would be."""
 REACH = 0.1
 """A window is too small if the mask covers more than this share of one of its edges."""
+MOST_VIEWS = 4
+"""Number of encoded windows that are kept; one of photos-tiny takes 25 MB."""
 LEAST_SIDE = 48
 """Shortest side of a window in pixels."""
 OUTSIDE = -10.0
 """Mask logit of the pixels outside a window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A rectangle of pixels of an image: its first row and column, and its height and width."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns of the window."""
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
-
-    def contains(self, other: Self) -> bool:
-        """Return whether all pixels of another window are in this one."""
-        rows = self.top <= other.top and other.top + other.height <= self.top + self.height
-        return rows and self.left <= other.left and other.left + other.width <= self.left + self.width
-
-
 @dataclass(frozen=True)
 class PlayedRound:
-    """The result of one round of one object. It keeps its encoded view, so that the next round can use it.
+    """The result of one round of one object.
 
     Attributes:
         result: the network's result in the view.
-        context: the encoded view, whose frame is the window.
         window: part of the image that the view shows; None for the whole image.
         frame: height and width of the image.
+        encoded: height and width of the view as the network saw it, without and with padding.
     """
 
     result: RoundResult
-    context: ImageContext
     window: Window | None
     frame: Size
+    encoded: tuple[Size, Size]
 
     @property
     def class_embedding(self) -> Float[Tensor, " C"]:
         """Class embedding of the selected query."""
         return self.result.selected.queries.classes[0, 0]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the masks in bytes: of the view, and of the whole image while they are kept."""
+        whole = self.__dict__.get("logits")
+        return self.result.masks.nbytes + (0 if whole is None else whole.nbytes)
+
     @cached_property
     def logits(self) -> Float[Tensor, "H W"]:
         """Mask logits at the size of the image; `OUTSIDE` where the view does not reach."""
-        shown = self.context.restore(self.result.masks[0], mode="bilinear")[0]
+        size, padded = self.encoded
+        frame = self.frame if self.window is None else self.window.size
+        shown = restore(self.result.masks[0], padded, size, frame, "bilinear")[0]
         if self.window is None:
             return shown
         logits = shown.new_full(tuple(self.frame), OUTSIDE)
@@ -116,6 +108,13 @@ class RoundPlayer:
         self.whole = whole
         self.pixels = pixels
         self.draws = draws
+        self._views: OrderedDict[Window, ImageContext] = OrderedDict()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the image and of its encoded views, in bytes."""
+        pixels = 0 if self.pixels is None else self.pixels.nbytes
+        return pixels + sum(view.nbytes for view in (self.whole, *self._views.values()))
 
     @property
     def frame(self) -> Size:
@@ -131,11 +130,11 @@ class RoundPlayer:
             before: the previous round, whose logits at the size of the image are released; None in the first round.
         """
         if before is None:
-            first = self._play(prompts, self.whole, None, None)
+            first = self._play(prompts, None, None)
             window = self._window(first.logits, prompts)
             return first if window is None else self._play_in(window, prompts, first.logits)
         if _fits(before.window, self._window(before.logits, prompts), prompts):
-            played = self._play(prompts, before.context, before.window, before.result.masks)
+            played = self._play(prompts, before.window, before.result.masks)
         else:
             played = self.follow(prompts, before.logits)
         before.release()  # those of a photograph are 50 MB for each click
@@ -151,32 +150,41 @@ class RoundPlayer:
         """
         window = self._window(logits, prompts)
         if window is None:
-            return self._play(prompts, self.whole, None, _memory(logits, self.whole))
+            return self._play(prompts, None, _memory(logits, self.whole))
         return self._play_in(window, prompts, logits)
 
     def _play_in(self, window: Window, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
         """Return the result in a window, or in a larger one if the window cuts the mask off."""
-        assert self.pixels is not None
-        context = self._encode(self.pixels, window)
-        played = self._play(prompts, context, window, _memory(logits[window.slices], context))
+        played = self._play(prompts, window, _memory(logits[window.slices], self._view(window)))
         if not _cut_off(played):
             return played
         larger = self._window(played.logits, prompts)
         if larger is None:
-            return self._play(prompts, self.whole, None, _memory(logits, self.whole))
+            return self._play(prompts, None, _memory(logits, self.whole))
         grown = max(larger.height, larger.width) > max(window.height, window.width)
         return self._play_in(larger, prompts, logits) if grown else played
 
-    def _play(
-        self, prompts: Sequence[Prompt], context: ImageContext, window: Window | None, memory: Tensor | None
-    ) -> PlayedRound:
+    def _play(self, prompts: Sequence[Prompt], window: Window | None, memory: Tensor | None) -> PlayedRound:
+        context = self._view(window)
         moved = prompts if window is None else [p for prompt in prompts if (p := _move(prompt, window)) is not None]
         example = example_of(prompts) if memory is None else None
         if example is not None:
             result = play_example(self.network, context, example)
         else:
             result = play_round(self.network, context, [[moved]], memory, self.draws)
-        return PlayedRound(result, context, window, self.frame)
+        return PlayedRound(result, window, self.frame, (context.sizes[0], context.padded))
+
+    def _view(self, window: Window | None) -> ImageContext:
+        """Return the encoded window, or image; the windows that were used last are kept."""
+        if window is None:
+            return self.whole
+        if window not in self._views:
+            assert self.pixels is not None
+            self._views[window] = self._encode(self.pixels, window)
+        self._views.move_to_end(window)
+        if len(self._views) > MOST_VIEWS:
+            self._views.popitem(last=False)
+        return self._views[window]
 
     def _window(self, logits: Float[Tensor, "H W"], prompts: Sequence[Prompt]) -> Window | None:
         """Return the window around an object; None if there is no mask or the window would hardly enlarge it."""
@@ -209,7 +217,7 @@ class RoundPlayer:
         factor = self.network.architecture.zoom_side / max(part.shape[-2:])
         size = [max(1, round(length * factor)) for length in part.shape[-2:]]
         resized = F.interpolate(part[None].float(), size=size, mode="bilinear", antialias=True)[0]
-        return self.network.encode_image([resized], [Size(window.height, window.width)])
+        return self.network.encode_image([resized], [window.size])
 
 
 def _fits(used: Window | None, wanted: Window | None, prompts: Sequence[Prompt]) -> bool:

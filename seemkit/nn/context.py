@@ -46,6 +46,15 @@ class ImageContext:
     def __len__(self) -> int:
         return self.mask_features.shape[0]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the tensors in bytes."""
+        pairs = [tensor for kv in self.keys_values for tensor in (kv.keys, kv.values)]
+        single = [self.mask_features, self.region_features, *([] if self.guide is None else [self.guide])]
+        tensors = [*self.levels, *self.level_mask_features, *single, *pairs]
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+        return sum(storages.values())
+
     def restore(
         self, masks: Float[Tensor, "N h w"], image: int = 0, mode: Literal["bicubic", "bilinear"] = "bicubic"
     ) -> Float[Tensor, "N H W"]:

@@ -45,6 +45,17 @@ def test_it_goes_on_where_it_was(photos):
     assert LabelFolder(photos).read("0.png") == []
 
 
+def test_all_labels_in_a_file_of_ones_own(photos, tmp_path):
+    out = tmp_path / "labels" / "all.json"
+    folder = LabelFolder(photos, ["cup"], out)
+    for number in range(3):
+        folder.write(f"{number}.png", [Labeled("cup", block())])
+    assert not (photos / "annotations").exists()
+    assert [one["file_name"] for one in json.loads(out.read_text())["images"]] == ["0.png", "1.png", "2.png"]
+    (found,) = LabelFolder(photos, out=out).read("1.png")
+    assert torch.equal(found.mask, block())
+
+
 @pytest.fixture
 def coco(tmp_path):
     """A folder that another program annotated."""

@@ -14,6 +14,7 @@ from PIL import Image
 from seemkit import SEEM, Session
 from seemkit.cli.main import main
 from seemkit.data.scenes.scene import make_scene
+from seemkit.ops.rle import encode_mask
 from seemkit.prompts.registry import parse_prompt
 from tests.app.browser import CHROMIUM, Page, browsing, saved, serving
 
@@ -63,6 +64,24 @@ def test_each_tool_gives_the_mask_of_its_prompt(page: Page, folder: Path, networ
         found, wanted = saved(folder, "0.png")[kind], session.predict(parse_prompt(f"{kind}={word}")).mask.numpy()
         agree = (found & wanted).sum() / max(1, (found | wanted).sum())
         assert agree > 0.9, f"{kind}: {agree}"  # a pixel of the window is less than one of the image
+
+
+FILL = """async (mask) => {
+  const { outline } = await import("/outline.js");
+  const [height, width] = mask.size;
+  const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  context.fill(outline(mask), "evenodd");
+  return [...context.getImageData(0, 0, width, height).data].filter((_, at) => at % 4 === 3);
+}"""
+
+
+def test_outlines_fill_the_pixels_of_a_mask(page: Page) -> None:
+    rng = np.random.default_rng(0)
+    masks = [rng.random((37, 53)) < share for share in (0.0, 0.05, 0.5, 0.9, 1.0)]
+    masks += [np.kron(rng.random((6, 9)) < 0.5, np.ones((9, 7))) > 0, np.eye(20) > 0, np.ones((1, 1)) > 0]
+    for mask in masks:
+        filled = page.page.evaluate(FILL, encode_mask(torch.from_numpy(mask)))
+        assert np.array_equal(np.reshape(filled, mask.shape), mask * 255)
 
 
 def test_clicks_corrections_and_undo(page: Page, folder: Path) -> None:

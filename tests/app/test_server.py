@@ -64,7 +64,7 @@ def test_rounds_of_several_objects_with_undo(client, opened, photos, prompted_ne
 
 def test_sessions_that_left_memory_come_back(client, prompted_network):
     store = client.app.state.served.store
-    store.most_live = 1
+    store.most_bytes = 0
     first = client.post("/v1/sessions", json={"image": "0.png"}).json()["session"]
     wanted = ask(client, first, {"kind": "point", "word": "40,50"}).json()
     ask(client, first, {"kind": "point", "word": "-9,9"})
@@ -92,6 +92,21 @@ def test_a_region_of_another_image(client, opened):
     inside = [{"kind": "point", "word": "30,30"}]
     found = ask(client, opened, {"kind": "referred-region", "session": other, "prompts": inside})
     assert found.status_code == 200, found.json()
+
+
+def test_a_session_with_a_region_comes_back_with_the_other_image(client, opened):
+    client.app.state.served.store.most_bytes = 0
+    other = client.post("/v1/sessions", json={"image": "1.png"}).json()["session"]
+    inside = [{"kind": "point", "word": "30,30"}]
+    wanted = ask(client, opened, {"kind": "referred-region", "session": other, "prompts": inside}).json()
+    client.post("/v1/sessions", json={"image": "2.png"})
+    (found,) = client.get(f"/v1/sessions/{opened}").json()["objects"]
+    assert found["mask"] == wanted["mask"]
+    client.delete(f"/v1/sessions/{other}")
+    client.post("/v1/sessions", json={"image": "2.png"})
+    answer = client.get(f"/v1/sessions/{opened}")
+    assert answer.status_code == 404
+    assert "open the image again" in answer.json()["error"]
 
 
 def test_a_map_of_classes(client, opened, photos, prompted_network):

@@ -10,7 +10,8 @@ from seemkit.errors import InputError
 from seemkit.inference.tracker import Tracker
 from seemkit.interactive import zoom
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.zoom import OUTSIDE, PlayedRound, RoundPlayer, Window
+from seemkit.interactive.window import Window
+from seemkit.interactive.zoom import OUTSIDE, PlayedRound, RoundPlayer
 from seemkit.model.seem import SEEM
 from seemkit.types import Size
 from tests.networks import TINY, build, picture
@@ -66,7 +67,7 @@ def test_a_small_object_is_seen_again_from_near(player: RoundPlayer) -> None:
     assert played.window is not None
     assert played.window.contains(Window(120, 200, 30, 40))
     assert max(played.window.height, played.window.width) < 160
-    assert max(played.context.sizes[0]) == 128
+    assert max(played.encoded[0]) == 128
     assert played.logits.shape == tuple(FRAME)
     assert center(played.logits > 0) == pytest.approx((220, 135), abs=2)  # at the right place of the whole image
     assert iou(played, SMALL) > 2 * iou(play(RoundPlayer(player.network, player.whole), SMALL), SMALL)
@@ -79,7 +80,6 @@ def test_a_small_object_is_seen_again_from_near(player: RoundPlayer) -> None:
 def test_a_large_object_is_not(player: RoundPlayer) -> None:
     played = play(player, LARGE)
     assert played.window is None
-    assert played.context is player.whole
     assert iou(played, LARGE) > 0.7
 
 
@@ -89,7 +89,8 @@ def test_a_window_serves_until_it_no_longer_fits(player: RoundPlayer, monkeypatc
     encode = player.network.encode_image
     monkeypatch.setattr(player.network, "encode_image", lambda *given: encoded.append(given[1][0]) or encode(*given))
     second = play(player, SMALL, Point(220, 135), Point(3, 3, positive=False), before=first)
-    assert second.context is first.context
+    assert second.window == first.window
+    assert len(player._views) == 1
     assert encoded == []
     third = play(player, SMALL, Box(300, 120, 320, 150), before=second)
     assert len(encoded) == 1
@@ -135,6 +136,19 @@ def test_windows_stay_in_the_image(player: RoundPlayer) -> None:
         assert iou(played, corner) > 0.5
 
 
+def test_few_views_are_kept_and_the_others_made_again(zooming: SEEM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoom, "MOST_VIEWS", 2)
+    session = Session(zooming, picture(*FRAME))
+    first = session.add(SMALL, name="first").predict()
+    for place in range(5):
+        session.add(Box(20 * place, 10, 20 * place + 30, 50), name=str(place)).predict()
+    assert len(session._player._views) == 2
+    again = session.add(Point(3, 3, positive=False), name="first").predict(name="first")
+    fresh = Session(zooming, picture(*FRAME))
+    assert torch.equal(fresh.add(SMALL).predict().logits, first.logits)
+    assert torch.equal(fresh.add(Point(3, 3, positive=False)).predict().logits, again.logits)
+
+
 def test_pixels_may_have_another_size_than_the_frame(zooming: SEEM) -> None:
     """As in evaluation, where images are resized and their masks are not."""
     image = torch.nn.functional.interpolate(picture(*FRAME)[None].float(), size=(120, 200))[0].to(torch.uint8)
@@ -142,7 +156,7 @@ def test_pixels_may_have_another_size_than_the_frame(zooming: SEEM) -> None:
         player = RoundPlayer(zooming, zooming.encode_image([image], [FRAME]), image)
     played = play(player, SMALL)
     assert played.window is not None
-    assert played.context.frames == [Size(played.window.height, played.window.width)]
+    assert tuple(played.logits.shape) == tuple(played.frame)
     assert center(played.logits > 0) == pytest.approx((220, 135), abs=4)
 
 
@@ -171,7 +185,7 @@ def test_a_network_without_zoom_plays_in_the_whole_image(tiny_network: SEEM) -> 
         player = RoundPlayer(tiny_network, tiny_network.encode_image([image]), image)
     first = play(player, SMALL)
     assert first.window is None
-    assert play(player, SMALL, Point(3, 3, positive=False), before=first).context is player.whole
+    assert play(player, SMALL, Point(3, 3, positive=False), before=first).window is None
 
 
 def test_long_images_are_resized_before_they_are_encoded(zooming: SEEM) -> None:

@@ -130,9 +130,9 @@ class Bench:
     @cached_property
     def previous(self) -> Tensor:
         """Mask logits of the object "ten" after its ninth click."""
-        result = self.session._history["ten"].result
-        assert result is not None
-        return result.masks[0, 0].to(self.plain.dtype)
+        played = self.session._history["ten"].played
+        assert played is not None
+        return played.masks[0, 0].to(self.plain.dtype)
 
     @cached_property
     def classes(self) -> Tensor:

@@ -53,7 +53,8 @@ class SessionStore:
     Args:
         network: the network of all sessions.
         classes: class names for labels; None for those of the network.
-        most_bytes: memory of all sessions; those that were not used longest are kept as their steps only.
+        most_bytes: memory of all sessions; of those that were not used longest, first the zoomed views are dropped, and
+            then all but their steps.
         most: number of sessions that are known; those that were not used longest are forgotten.
     """
 
@@ -166,7 +167,11 @@ class SessionStore:
             _delete(oldest)
         used = 0
         for number, entry in enumerate(reversed(self._entries.values())):
-            used += 0 if entry.session is None else entry.session.nbytes
+            if entry.session is None:
+                continue
+            if number and used + entry.session.nbytes > self.most_bytes / 2:
+                entry.session.release()
+            used += entry.session.nbytes
             if number and used > self.most_bytes:
                 entry.session = None
 

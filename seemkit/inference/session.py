@@ -66,15 +66,11 @@ class Session:
         session._begin(network, context, seed, classes, pixels)
         return session
 
-    def _begin(
-        self, network: SEEM, context: ImageContext, seed: int, classes: Classes, pixels: Tensor | None = None
-    ) -> None:
+    def _begin(self, network: SEEM, context: ImageContext, seed: int, classes: Classes, pixels: Tensor | None) -> None:
         _check_arguments(network, seed)
         self.network = network
         self.context = context
-        self.vocabulary = network.vocabulary
-        if classes is not None:
-            self.vocabulary = resolve(classes, self.vocabulary)
+        self.vocabulary = network.vocabulary if classes is None else resolve(classes, network.vocabulary)
         draws = Draws(queries=network.queries.draw(1, seed).to(context.mask_features.device))
         self._player = RoundPlayer(network, context, pixels, draws)
         self._history = History()
@@ -89,6 +85,10 @@ class Session:
     def nbytes(self) -> int:
         """Memory of the encoded image, of the views that were zoomed in on, and of the masks, in bytes."""
         return self._player.nbytes + sum(one.nbytes for one in self._history.played())
+
+    def release(self) -> None:
+        """Free the memory of the views that were zoomed in on; the next click in one takes longer."""
+        self._player.release()
 
     @property
     def prompts(self) -> dict[str, tuple[Prompt, ...]]:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seemkit.interactive.rounds import RoundResult, play_example, play_round
+from seemkit.interactive.rounds import play_example, play_round
 from seemkit.interactive.window import Window
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
@@ -52,34 +52,31 @@ class PlayedRound:
     """The result of one round of one object.
 
     Attributes:
-        result: the network's result in the view.
+        masks: [1, 1, h, w], mask logits in the view, which are the memory of the next round.
+        class_embedding: [C], class embedding of the selected query.
         window: part of the image that the view shows; None for the whole image.
         frame: height and width of the image.
         encoded: height and width of the view as the network saw it, without and with padding.
     """
 
-    result: RoundResult
+    masks: Float[Tensor, "1 1 h w"]
+    class_embedding: Float[Tensor, " C"]
     window: Window | None
     frame: Size
     encoded: tuple[Size, Size]
 
     @property
-    def class_embedding(self) -> Float[Tensor, " C"]:
-        """Class embedding of the selected query."""
-        return self.result.selected.queries.classes[0, 0]
-
-    @property
     def nbytes(self) -> int:
         """Memory of the masks in bytes: of the view, and of the whole image while they are kept."""
         whole = self.__dict__.get("logits")
-        return self.result.masks.nbytes + (0 if whole is None else whole.nbytes)
+        return self.masks.nbytes + (0 if whole is None else whole.nbytes)
 
     @cached_property
     def logits(self) -> Float[Tensor, "H W"]:
         """Mask logits at the size of the image; `OUTSIDE` where the view does not reach."""
         size, padded = self.encoded
         frame = self.frame if self.window is None else self.window.size
-        shown = restore(self.result.masks[0], padded, size, frame, "bilinear")[0]
+        shown = restore(self.masks[0], padded, size, frame, "bilinear")[0]
         if self.window is None:
             return shown
         logits = shown.new_full(tuple(self.frame), OUTSIDE)
@@ -116,6 +113,10 @@ class RoundPlayer:
         pixels = 0 if self.pixels is None else self.pixels.nbytes
         return pixels + sum(view.nbytes for view in (self.whole, *self._views.values()))
 
+    def release(self) -> None:
+        """Forget the encoded views, which are made again when they are needed."""
+        self._views.clear()
+
     @property
     def frame(self) -> Size:
         """Height and width of the image in whose pixels prompts are given."""
@@ -134,7 +135,7 @@ class RoundPlayer:
             window = self._window(first.logits, prompts)
             return first if window is None else self._play_in(window, prompts, first.logits)
         if _fits(before.window, self._window(before.logits, prompts), prompts):
-            played = self._play(prompts, before.window, before.result.masks)
+            played = self._play(prompts, before.window, before.masks)
         else:
             played = self.follow(prompts, before.logits)
         before.release()  # those of a photograph are 50 MB for each click
@@ -172,7 +173,8 @@ class RoundPlayer:
             result = play_example(self.network, context, example)
         else:
             result = play_round(self.network, context, [[moved]], memory, self.draws)
-        return PlayedRound(result, window, self.frame, (context.sizes[0], context.padded))
+        embedding = result.selected.queries.classes[0, 0]
+        return PlayedRound(result.masks, embedding, window, self.frame, (context.sizes[0], context.padded))
 
     def _view(self, window: Window | None) -> ImageContext:
         """Return the encoded window, or image; the windows that were used last are kept."""

@@ -15,14 +15,16 @@ ROOT = ("--data.root", "--data.init_args.root")
 
 
 def check_data_folder(words: Sequence[str]) -> None:
-    """Raise InputError if the folder that an option gives for the data is missing; generated scenes need none.
+    """Raise InputError if the folder of the data is missing; generated scenes need none.
 
-    A folder that a configuration gives is looked for after all settings are checked.
+    A folder that a configuration gives is looked for here only if there are no further options. Otherwise these are
+    checked first: one of them may be misspelled, or choose other data.
 
     Args:
         words: the command line, with the verb.
     """
-    root = given(words, ROOT, ())
+    is_plain = all(name == "--config" for name in _options(words))
+    root = given(words, ROOT, ("data", "init_args", "root") if is_plain else ())
     if not isinstance(root, str) or "${" in root or Path(root).exists() or not ANSWERED.isdisjoint(words):
         return
     if not str(given(words, ["--data"], ("data", "class_path"))).endswith("ScenesDataModule"):
@@ -51,6 +53,11 @@ def given(words: Sequence[str], options: Collection[str], keys: Sequence[str]) -
         elif name in options:
             chosen = value
     return configured if chosen is None else chosen
+
+
+def _options(words: Sequence[str]) -> list[str]:
+    """Return the names of the options of a command line."""
+    return [word.partition("=")[0] for word in words if word.startswith("-")]
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -34,10 +34,19 @@ def test_the_last_option_or_configuration_counts(words, root):
         ["fit", "--config", FINETUNE, "--help"],
         ["fit", "--config", TINY, "--data.root", "new"],
         ["fit", "--data.root", "."],
+        ["fit", "--config", FINETUNE, "--trainer.max_epoch", "3"],  # is looked at first, since it is misspelled
+        ["fit", "--config", FINETUNE, "--print_config"],
     ],
 )
-def test_what_needs_no_folder(words):
+def test_what_needs_no_folder(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     check_data_folder(words)
+
+
+def test_a_missing_folder_of_a_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"datasets/mine: no such folder; set data\.root"):
+        check_data_folder(["fit", "--config", FINETUNE])
 
 
 def test_a_missing_folder_is_told_before_the_slow_imports(tmp_path):

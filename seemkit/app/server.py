@@ -20,7 +20,7 @@ from seemkit.app import images, sessions
 from seemkit.app.guard import LOOPBACK, Guard
 from seemkit.app.label_folder import LabelFolder
 from seemkit.app.store import SessionStore, UnknownSessionError
-from seemkit.app.worker import Worker
+from seemkit.app.worker import AbandonedError, Worker
 from seemkit.errors import InputError
 from seemkit.inference.class_names import Classes
 from seemkit.model.seem import SEEM
@@ -87,6 +87,7 @@ def create_app(
     app.add_middleware(Guard, hosts=tuple(hosts), token=token)
     app.add_exception_handler(InputError, _refused)
     app.add_exception_handler(UnknownSessionError, _unknown)
+    app.add_exception_handler(AbandonedError, _abandoned)
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.include_router(sessions.router)
@@ -101,6 +102,10 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 
 def _unknown(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 404)
+
+
+def _abandoned(_: Request, __: Exception) -> JSONResponse:
+    return JSONResponse({"error": "nobody waits for this answer"}, 499)  # which nobody reads
 
 
 def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

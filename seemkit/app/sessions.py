@@ -130,8 +130,8 @@ async def reset(session: str, asked: Reset, use: Use) -> Record:
 
 
 @router.post("/sessions/{session}/everything")
-async def everything(session: str, asked: Everything, use: Use) -> list[Record]:
-    """Segment the image without a prompt."""
+async def everything(session: str, asked: Everything, use: Use, request: Request) -> list[Record]:
+    """Segment the image without a prompt; not if the client has closed the connection before it is its turn."""
 
     def answer() -> list[Record]:
         one = use.store.session(session)
@@ -140,12 +140,12 @@ async def everything(session: str, asked: Everything, use: Use) -> list[Record]:
         ask: Callable[..., Any] = one.panoptic if asked.mode == "panoptic" else one.instances
         return [prediction_record(found) for found in ask(asked.classes, asked.threshold)]
 
-    return await use.worker.run(answer)
+    return await use.worker.run(answer, request.is_disconnected)
 
 
 @router.post("/sessions/{session}/find")
-async def find(session: str, asked: FindAll, use: Use) -> list[Record]:
-    """Return every object that the prompts mean."""
+async def find(session: str, asked: FindAll, use: Use, request: Request) -> list[Record]:
+    """Return every object that the prompts mean; not if the client has closed the connection before it is its turn."""
 
     def answer() -> list[Record]:
         one = use.store.session(session)
@@ -153,7 +153,7 @@ async def find(session: str, asked: FindAll, use: Use) -> list[Record]:
         found = one.find_all(*prompts, classes=asked.classes, threshold=asked.threshold)
         return [prediction_record(prediction) for prediction in found]
 
-    return await use.worker.run(answer)
+    return await use.worker.run(answer, request.is_disconnected)
 
 
 @router.post("/sessions/{session}/retouch")

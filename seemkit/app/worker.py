@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
+IsGone = Callable[[], Awaitable[bool]]
+"""Returns whether nobody waits for an answer any more."""
+
+
+class AbandonedError(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Worker:
@@ -18,15 +24,22 @@ class Worker:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="seemkit-network")
-        self.waiting = 0
+        self._turn = asyncio.Lock()  # wakes those that wait in order
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """Return the result of a call, without blocking the server meanwhile."""
-        self.waiting += 1
-        try:
+    async def run(self, call: Callable[[], T], is_gone: IsGone | None = None) -> T:
+        """Return the result of a call, without blocking the server meanwhile.
+
+        Args:
+            call: the call.
+            is_gone: asked when it is the call's turn.
+
+        Raises:
+            AbandonedError: nobody waits for the result any more, so the call was not made.
+        """
+        async with self._turn:
+            if is_gone is not None and await is_gone():
+                raise AbandonedError
             return await asyncio.get_running_loop().run_in_executor(self._executor, call)
-        finally:
-            self.waiting -= 1
 
     def close(self) -> None:
         """Drop the calls that wait, and end the thread after the current one."""

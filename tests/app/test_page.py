@@ -122,6 +122,20 @@ def test_several_objects_a_text_and_everything(page: Page, folder: Path) -> None
     assert page.labels.count("disc") >= 2
 
 
+def test_what_is_asked_anew_replaces_what_waits(page: Page, folder: Path) -> None:
+    for button in ("#panoptic", "#instances", "#panoptic"):
+        page.page.click(button)
+    page.answered(lambda: None)
+    assert page.error == ""
+    names = sorted(page.labels)
+    page.answered(lambda: page.page.click("#panoptic"))
+    assert sorted(page.labels) == names
+    page.page.click("#panoptic")
+    page.answered(lambda: page.page.keyboard.press("d"))
+    assert page.error == ""
+    assert page.labels == []
+
+
 def test_a_region_of_a_reference_image(page: Page, folder: Path) -> None:
     page.answered(lambda: page.page.set_input_files("#reference-file", str(folder / "1.png")))
     page.page.wait_for_selector("#reference-canvas:not([hidden])")

@@ -9,6 +9,9 @@ export class Refused extends Error {
   }
 }
 
+/** What was asked is not needed any more. */
+export class Abandoned extends Error {}
+
 /** Return the name of an image as a part of a path. @param {string} image */
 export const escaped = (image) => image.split("/").map(encodeURIComponent).join("/");
 
@@ -29,25 +32,34 @@ export async function counted(what) {
  * @param {string} method
  * @param {string} path below /v1/
  * @param {object|Blob} [body] plain data, or the content of a file
+ * @param {AbortSignal} [signal] tells when the answer is not needed any more; the request then ends with `Abandoned`
  * @returns {Promise<any>}
  */
-export function request(method, path, body) {
-  return counted(() => send(method, path, body));
+export function request(method, path, body, signal) {
+  return counted(() => send(method, path, body, signal));
 }
 
-/** @param {string} method @param {string} path @param {object|Blob} [body] @returns {Promise<any>} */
-async function send(method, path, body) {
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object|Blob} [body]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+async function send(method, path, body, signal) {
   const isFile = body instanceof Blob;
   /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { "content-type": isFile ? "application/octet-stream" : "application/json" };
   try {
-    const answer = await fetch(`v1/${path}`, { method, headers, body: isFile || body === undefined ? body : JSON.stringify(body) });
+    const sent = isFile || body === undefined ? body : JSON.stringify(body);
+    const answer = await fetch(`v1/${path}`, { method, headers, body: sent, signal });
     const type = answer.headers.get("content-type") ?? "";
     const content = type.includes("json") ? await answer.json() : await answer.blob();
     if (!answer.ok) throw new Refused(answer.status, content.error ?? `The server answers with status ${answer.status}.`);
     return content;
   } catch (error) {
     if (error instanceof Refused) throw error;
+    if (signal?.aborted) throw new Abandoned();
     throw new Refused(0, "The server does not answer. Is seemkit app still running?");
   }
 }

@@ -1,6 +1,6 @@
 // The page: what each button, key and gesture does.
 
-import { counted, escaped, Refused, request } from "./api.js";
+import { Abandoned, counted, escaped, Refused, request } from "./api.js";
 import { Folder } from "./folder.js";
 import { GESTURES } from "./gestures.js";
 import { List } from "./list.js";
@@ -29,6 +29,7 @@ const reference = new Reference(get("reference-canvas"), (prompts) => act(() => 
 /** @type {any} */ let gesture = null;
 let saving = false;
 let loads = 0;
+let waited = 0;
 
 /** Do something that can fail, and say in one line why it did. @param {() => any} what */
 async function act(what) {
@@ -36,6 +37,7 @@ async function act(what) {
   try {
     await counted(async () => what());
   } catch (error) {
+    if (error instanceof Abandoned) return;
     get("error").textContent = error instanceof Error ? error.message : String(error);
     if (!(error instanceof Refused)) console.error(error);
   }
@@ -44,11 +46,12 @@ async function act(what) {
 
 /** Do something for which the image must be read first. @param {() => Promise<any>} what */
 async function busy(what) {
+  waited++;
   get("busy").hidden = false;
   try {
     return await what();
   } finally {
-    get("busy").hidden = true;
+    get("busy").hidden = !--waited;
   }
 }
 
@@ -70,6 +73,7 @@ function openFile(file) {
  */
 async function load(name, open, labels) {
   const mine = ++loads;
+  space.abandon();
   await act(() => busy(async () => {
     let [opened, image] = await decoded(open).catch(() => decoded(open));  // a session that the server forgot
     const known = labels ? await request("GET", labels) : [];
@@ -168,7 +172,9 @@ const asked = () => {
   return { threshold: Number(get("threshold").value), ...(names.length ? { classes: names } : {}) };
 };
 const proposed = (/** @type {string} */ path, /** @type {object} */ body) =>
-  act(() => busy(() => space.propose(() => request("POST", `sessions/${space.session}/${path}`, { ...body, ...asked() }))));
+  act(() => busy(() => space.propose((signal) => (
+    request("POST", `sessions/${space.session}/${path}`, { ...body, ...asked() }, signal)
+  ))));
 const everything = (/** @type {string} */ mode) => proposed("everything", { mode });
 
 function pointer() {

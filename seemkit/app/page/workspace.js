@@ -25,6 +25,7 @@ export class Workspace {
   count = 0;  // of all images, since the server keeps the names of an image that is shown again
   shown = 0;
   /** @type {Promise<any>} */ last = Promise.resolve();
+  /** @type {AbortController|undefined} */ proposing;
 
   /** @param {(save: boolean) => void} changed called after each change; `save` if the labels can differ */
   constructor(changed) {
@@ -171,14 +172,21 @@ export class Workspace {
     });
   }
 
-  /** Show what is found as proposals. @param {() => Promise<any[]>} ask */
+  /** Show what is found as proposals, in place of what was asked for before. @param {(signal: AbortSignal) => Promise<any[]>} ask */
   propose(ask) {
-    return this.ask(ask, (found) => {
+    this.abandon();
+    const { signal } = this.proposing = new AbortController();
+    return this.ask(() => ask(signal), (found) => {
       this.remember();
       this.things = this.things.filter((thing) => !thing.proposed);
       for (const one of found) this.put(one, true);
       this.changed(false);
     });
+  }
+
+  /** Do not wait for proposals any more. */
+  abandon() {
+    this.proposing?.abort();
   }
 
   /** Keep all proposals, or drop them. @param {boolean} keep */

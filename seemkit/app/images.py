@@ -25,7 +25,10 @@ router = APIRouter(prefix="/v1", tags=["images"])
 
 @router.get("/info")
 async def info(use: Use) -> Record:
-    """Return the model, its classes, what it answers, the prompt kinds with their gestures, and the images."""
+    """Return the model, its classes, what it answers, the prompt kinds with their gestures, and the images.
+
+    ``names`` tells whether the model names what it finds; otherwise the user does.
+    """
     network, folder = use.store.network, use.folder
     vocabulary = use.store.network.vocabulary
     asked = use.store.classes
@@ -33,6 +36,7 @@ async def info(use: Use) -> Record:
     return {
         "model": use.model,
         "classes": list(dict.fromkeys(names)),
+        "names": use.store.names_things,
         "answers": list(network.architecture.answers),
         "kinds": [
             {"kind": name, "gesture": kind.encoder.gesture, "signed": "positive" in _fields(kind.encoder.accepts)}

@@ -65,6 +65,11 @@ class SessionStore:
         self.most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
+    @property
+    def names_things(self) -> bool:
+        """Whether the network has learned to tell classes apart."""
+        return self.network.vocabulary is not None or "text" in self.network.architecture.answers
+
     def open(self, source: Path, name: str, *, temporary: bool = False) -> str:
         """Return the identifier of a new session with an image, which is encoded.
 
@@ -158,7 +163,8 @@ class SessionStore:
             self.close(identifier)
 
     def _encoded(self, entry: Entry) -> Session:
-        return Session(self.network, load_image(entry.source), classes=self.classes)
+        classes = self.classes if self.names_things else None
+        return Session(self.network, load_image(entry.source), classes=classes)
 
     def _bound(self) -> None:
         """Keep the sessions that were used last."""

@@ -252,6 +252,21 @@ def test_three_images_are_labeled_and_trained_on(folder: Path, tmp_path: Path, m
     assert (tmp_path / "run/model.safetensors").is_file()
 
 
+def test_a_model_that_names_nothing_leaves_it_to_the_user(folder: Path) -> None:
+    with (
+        serving(str(folder), "--model", "photos-tiny", "--classes", "cup,plate") as server,
+        browsing(server) as page,
+    ):
+        page.click(40, 76)
+        assert page.labels == ["cup"]
+        page.label(0, "spoon")
+        page.page.click("#new")
+        page.click(100, 20)
+        assert page.labels == ["spoon", "spoon"]
+        offered = page.page.evaluate("() => [...document.querySelectorAll('#classes option')].map((one) => one.value)")
+        assert offered == ["cup", "plate", "spoon"]
+
+
 def test_a_killed_server_loses_nothing(folder: Path) -> None:
     with serving(str(folder), "--model", "scenes-tiny") as server, browsing(server) as page:
         page.click(40, 76)

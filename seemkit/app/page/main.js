@@ -16,7 +16,7 @@ const space = new Workspace(changed);
 const folder = new Folder(get("images"), show);
 const list = new List(get("objects"), {
   select: (name) => { space.selected = name; changed(false); },
-  rename: (name, label) => act(() => space.rename(name, label)),
+  rename: (name, label) => act(() => { space.rename(name, label); suggest([label]); }),
   remove: (name) => act(() => space.remove(name)),
   show: (name, visible) => {
     for (const thing of space.things) if (thing.name === name) thing.visible = visible;
@@ -42,6 +42,13 @@ async function act(what) {
     if (!(error instanceof Refused)) console.error(error);
   }
   view.draw();
+}
+
+/** Offer labels where one is written. @param {string[]} labels */
+function suggest(labels) {
+  const known = new Set([...get("classes").options].map((option) => option.value));
+  const fresh = labels.filter((label) => !known.has(label));
+  get("classes").append(...fresh.map((value) => Object.assign(document.createElement("option"), { value })));
 }
 
 /** Do something for which the image must be read first. @param {() => Promise<any>} what */
@@ -273,7 +280,8 @@ function wire() {
 await act(async () => {
   info = await request("GET", "info");
   get("model").textContent = info.model;
-  get("classes").replaceChildren(...info.classes.map((/** @type {string} */ value) => Object.assign(document.createElement("option"), { value })));
+  suggest(info.classes);
+  if (!info.names) space.label = info.classes[0] ?? "object";
   get("format").replaceChildren(...info.formats.map((/** @type {string} */ name) => new Option(name)));
   tools();
   pointer();

@@ -22,6 +22,7 @@ export class Workspace {
   /** @type {Dot[]} */ dots = [];
   /** @type {Moment[]} */ past = [];
   /** @type {Moment[]} */ future = [];
+  label = "";  // of new things; empty for the name that the model gives
   count = 0;  // of all images, since the server keeps the names of an image that is shown again
   shown = 0;
   /** @type {Promise<any>} */ last = Promise.resolve();
@@ -144,7 +145,7 @@ export class Workspace {
       const thing = known();
       if (thing) Object.assign(thing, mask, { proposed: false });
       else {
-        const rest = { name, label: found.label, color: color(Number(name.split(" ")[1])), visible: true };
+        const rest = { name, label: this.label || found.label, color: color(Number(name.split(" ")[1])), visible: true };
         this.things.push({ ...rest, ...mask, proposed: false, id: null });
       }
       this.changed(true);
@@ -219,6 +220,7 @@ export class Workspace {
     this.remember();
     const thing = this.things.find((one) => one.name === name);
     if (thing) thing.label = label;
+    if (this.label) this.label = label;
     this.changed(true);
   }
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from seemkit.errors import InputError
@@ -11,20 +11,20 @@ from seemkit.io.text_file import read_lines
 HELP = frozenset({"-h", "--help"})
 ANSWERED = HELP | {"--print_config"}
 """Options that are answered without any data."""
+PLAIN = frozenset({"--config", "--ckpt_path", "--seed_everything"})
 ROOT = ("--data.root", "--data.init_args.root")
 
 
 def check_data_folder(words: Sequence[str]) -> None:
     """Raise InputError if the folder of the data is missing; generated scenes need none.
 
-    A folder that a configuration gives is looked for here only if there are no further options. Otherwise these are
-    checked first: one of them may be misspelled, or choose other data.
+    A folder that a configuration gives is looked for here only if the configurations have all options too. Another
+    option is checked first: it may be misspelled, or choose other data.
 
     Args:
         words: the command line, with the verb.
     """
-    is_plain = all(name == "--config" for name in _options(words))
-    root = given(words, ROOT, ("data", "init_args", "root") if is_plain else ())
+    root = given(words, ROOT, ("data", "init_args", "root") if _are_known(words) else ())
     if not isinstance(root, str) or "${" in root or Path(root).exists() or not ANSWERED.isdisjoint(words):
         return
     if not str(given(words, ["--data"], ("data", "class_path"))).endswith("ScenesDataModule"):
@@ -44,9 +44,7 @@ def given(words: Sequence[str], options: Collection[str], keys: Sequence[str]) -
     """
     configured: object = None
     chosen: object = None
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        name, equals, inline = word.partition("=")
-        value = inline if equals else after
+    for name, value in _settings(words):
         if name == "--config" and keys:
             found = _inside(_read(Path(value)), keys)
             configured = configured if found is None else found
@@ -55,9 +53,25 @@ def given(words: Sequence[str], options: Collection[str], keys: Sequence[str]) -
     return configured if chosen is None else chosen
 
 
-def _options(words: Sequence[str]) -> list[str]:
-    """Return the names of the options of a command line."""
-    return [word.partition("=")[0] for word in words if word.startswith("-")]
+def _settings(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the options of a command line with their values, and its other words with what comes after them."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, equals, inline = word.partition("=")
+        yield name, inline if equals else after
+
+
+def _are_known(words: Sequence[str]) -> bool:
+    """Return whether the configurations of a command line have all of its options."""
+    contents = [_read(Path(value)) for name, value in _settings(words) if name == "--config"]
+    options = [name for name, _ in _settings(words) if name.startswith("-") and name not in PLAIN]
+    return all(any(_has(content, name.removeprefix("--").split(".")) for content in contents) for name in options)
+
+
+def _has(content: object, keys: Sequence[str]) -> bool:
+    """Return whether a configuration has a key, which may leave out ``init_args``."""
+    if not keys or not isinstance(content, dict):
+        return not keys
+    return _has(content.get(keys[0]), keys[1:]) if keys[0] in content else _has(content.get("init_args"), keys)
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -47,6 +47,10 @@ def test_a_missing_folder_of_a_configuration(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"datasets/mine: no such folder; set data\.root"):
         check_data_folder(["fit", "--config", FINETUNE])
+    with pytest.raises(InputError, match=r"datasets/mine: no such folder"):
+        check_data_folder(
+            ["fit", "--config", FINETUNE, "--data.batch_size=2", "--model.optimization.learning_rate", "1"]
+        )
 
 
 def test_a_missing_folder_is_told_before_the_slow_imports(tmp_path):

@@ -87,7 +87,7 @@ class Bench:
     def plain(self) -> SEEM:
         """The network in full precision: float64 if `dtype` is float64, else float32."""
         if self.preset not in PRESETS:
-            return SEEM.from_pretrained(self.preset)
+            return SEEM.from_pretrained(self.preset, image_side=self.side)
         torch.manual_seed(0)
         names = Vocabulary(tuple(f"class {index}" for index in range(CLASSES)), (True,) * CLASSES)
         network = SEEM(replace(VARIANTS[f"{self.preset}-v1"], templates=("{}",)), names).eval()

@@ -86,6 +86,7 @@ export class View {
 
   /** Draw the background and, on top of it, what changes often: the selected thing, clicks, and the gesture. */
   paint() {
+    if (!this.canvas.width || !this.canvas.height) return;
     this.paintBackground();
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     context.resetTransform();

@@ -59,17 +59,15 @@ def _run(options: argparse.Namespace) -> None:
     network = loader(options)({})
     token = None if options.host in LOOPBACK else secrets.token_urlsafe(24)
     listening = _listen(options.host, options.port)
-    port = listening.getsockname()[1]
-    name = socket.gethostname() if options.host in ("0.0.0.0", "::") else options.host
-    address = f"http://{f'[{name}]' if ':' in name else name}:{port}/{f'?token={token}' if token else ''}"
-    hosts = ("127.0.0.1", "localhost", "[::1]", f"[{name}]" if ":" in name else name)
+    name = _name(options.host)
+    address = f"http://{name}:{listening.getsockname()[1]}/{f'?token={token}' if token else ''}"
     app = create_app(
         network,
         folder=folder,
         first=None if is_folder else options.image,
         classes=classes,
         model=options.model,
-        hosts=hosts,
+        hosts=("127.0.0.1", "localhost", "[::1]", name),
         token=token,
     )
     print(f"seemkit: {address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
@@ -80,6 +78,12 @@ def _run(options: argparse.Namespace) -> None:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     server.run(sockets=[listening])
     print("seemkit: ended", file=sys.stderr)  # noqa: T201
+
+
+def _name(host: str) -> str:
+    """Return the name of this machine in an address."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"[{name}]" if ":" in name else name
 
 
 def _listen(host: str, port: int) -> socket.socket:

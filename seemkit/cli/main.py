@@ -23,12 +23,15 @@ TRAINING_VERBS = {
     "predict": "segment a data set without prompts and write the maps",
 }
 BAD_INPUT = 2
+INTERRUPTED = 130
+"""Exit status of a shell's command that Ctrl-C ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
-    0 means success, 1 that a check found problems or images were skipped, 2 bad input (one line on standard error).
+    0 means success, 1 that a check found problems or images were skipped, 2 bad input (one line on standard error), and
+    130 Ctrl-C.
     """
     sleep_while_waiting()
     for stream in (sys.stdout, sys.stderr):
@@ -37,34 +40,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     debug, words = "--debug" in given, [word for word in given if word != "--debug"]
     try:
-        if words and words[0] in TRAINING_VERBS:
-            if words[0] == "fit":
-                from seemkit.cluster import signals
-
-                signals.forget()
-                # early: importing torch takes seconds, and SLURM can send a signal meanwhile
-                signals.note({signals.StopRequest.REQUEUE})
-            check_data_folder(words)
-            from seemkit.cli import train
-
-            train.run(train.configs_first(words))
-        elif (
-            words and words[0].startswith("--config") and (verb := next((w for w in words if w in TRAINING_VERBS), ""))
-        ):
-            raise InputError(f"write the verb first: seemkit {verb} {words[0]} ...")
-        else:
-            parser = _parser()
-            options, further = parser.parse_known_args(words)
-            if hasattr(options, "further"):
-                options.further = further
-            elif further:
-                parser.error(f"unrecognized arguments: {' '.join(further)}")
-            return options.run(options) or 0
+        return _run(words)
     except InputError as error:
         if debug:
             raise
         print(f"seemkit: {error}", file=sys.stderr)  # noqa: T201
         return BAD_INPUT
+    except KeyboardInterrupt:
+        if debug or (words and words[0] in TRAINING_VERBS):
+            raise
+        print("seemkit: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run the verb of a command line and return its exit code."""
+    if words and words[0] in TRAINING_VERBS:
+        if words[0] == "fit":
+            from seemkit.cluster import signals
+
+            signals.forget()
+            # early: importing torch takes seconds, and SLURM can send a signal meanwhile
+            signals.note({signals.StopRequest.REQUEUE})
+        check_data_folder(words)
+        from seemkit.cli import train
+
+        train.run(train.configs_first(words))
+    elif words and words[0].startswith("--config") and (verb := next((w for w in words if w in TRAINING_VERBS), "")):
+        raise InputError(f"write the verb first: seemkit {verb} {words[0]} ...")
+    else:
+        parser = _parser()
+        options, further = parser.parse_known_args(words)
+        if hasattr(options, "further"):
+            options.further = further
+        elif further:
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
+        return options.run(options) or 0
     return 0
 
 

@@ -246,3 +246,14 @@ def test_segment_with_another_image(weights: Path, photo: Path, tmp_path: Path) 
     (prompt,) = json.loads((tmp_path / "out" / "result.json").read_text())["prompts"]["object"]
     assert prompt["image"] == str(photo)
     assert [part["kind"] for part in prompt["prompts"]] == ["box", "point"]
+
+
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seemkit.cli.models._list", interrupted)
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err == "seemkit: interrupted\n"
+    with pytest.raises(KeyboardInterrupt):
+        main(["--debug", "models"])

@@ -252,6 +252,26 @@ def test_three_images_are_labeled_and_trained_on(folder: Path, tmp_path: Path, m
     assert (tmp_path / "run/model.safetensors").is_file()
 
 
+def test_the_page_goes_on_after_a_reload(page: Page, folder: Path) -> None:
+    page.click(40, 76)
+    page.label(0, "first")
+    page.answered(lambda: page.page.keyboard.press("d"))
+    page.click(40, 76)
+    page.label(0, "second")
+    before = saved(folder, "1.png")["second"]
+    page.page.reload()
+    page.page.wait_for_selector("body[data-ready]", timeout=60_000)
+    assert "1.png" in page.page.inner_text("#status")
+    assert page.labels == ["second"]
+    page.page.locator("#objects .swatch").first.click()
+    page.click(24, 104, "Shift")
+    after = saved(folder, "1.png")["second"]
+    assert not after[104, 24]
+    assert before.any()
+    page.answered(lambda: page.page.keyboard.press("a"))
+    assert page.labels == ["first"]
+
+
 def test_a_model_that_names_nothing_leaves_it_to_the_user(folder: Path) -> None:
     with (
         serving(str(folder), "--model", "photos-tiny", "--classes", "cup,plate") as server,

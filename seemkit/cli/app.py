@@ -22,7 +22,7 @@ def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description='Serves a page on this machine until Ctrl-C. Needs pip install "seemkit[app]".',
     )
     app.add_argument("image", type=Path, nargs="?", help="image to begin with, or folder of images to label")
-    shared_arguments.add_model(app)
+    shared_arguments.add_model(app, default="photos-tiny")
     app.add_argument("--classes", help="class names for labels, separated by commas")
     app.add_argument(
         "--out", type=Path, metavar="FILE.json", help="file of all labels (default: FOLDER/annotations/, in two splits)"

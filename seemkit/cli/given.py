@@ -11,6 +11,8 @@ from seemkit.io.text_file import read_lines
 HELP = frozenset({"-h", "--help"})
 ANSWERED = HELP | {"--print_config"}
 """Options that are answered without any data."""
+FOR_TESTS = ("InteractiveDataModule", "DavisDataModule")
+"""Data modules that say first that they are for tests only, or know no such data set."""
 PLAIN = frozenset({"--config", "--ckpt_path", "--seed_everything"})
 ROOT = ("--data.root", "--data.init_args.root")
 
@@ -24,10 +26,12 @@ def check_data_folder(words: Sequence[str]) -> None:
     Args:
         words: the command line, with the verb.
     """
-    root = given(words, ROOT, ("data", "init_args", "root") if _are_known(words) else ())
+    kind = str(given(words, ["--data"], ("data", "class_path")))
+    is_early = _are_known(words) and not kind.endswith(FOR_TESTS)
+    root = given(words, ROOT, ("data", "init_args", "root") if is_early else ())
     if not isinstance(root, str) or "${" in root or Path(root).exists() or not ANSWERED.isdisjoint(words):
         return
-    if not str(given(words, ["--data"], ("data", "class_path"))).endswith("ScenesDataModule"):
+    if not kind.endswith("ScenesDataModule"):
         raise InputError(f"{root}: no such folder; set data.root")
 
 

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that choose the model, see `seemkit.cli.model`."""
+def add_model(
+    parser: argparse.ArgumentParser, default: str = "photos-tiny for prompts that mark pixels, otherwise scenes-tiny"
+) -> None:
+    """Add the arguments that choose the model, see `seemkit.cli.model`; `default` says which is taken without one."""
     parser.add_argument(
         "--model",
-        help="name that seemkit models lists, folder of weights, official .pt file, or ORGANIZATION/NAME (default: "
-        "photos-tiny for prompts that mark pixels, otherwise scenes-tiny)",
+        help="name that seemkit models lists, folder of weights, official .pt file, or ORGANIZATION/NAME "
+        f"(default: {default})",
     )
     parser.add_argument("--variant", help="published model of an official file, for example focal-t-v1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")

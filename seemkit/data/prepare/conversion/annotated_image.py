@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from PIL import Image
 
 from seemkit.errors import InputError
 from seemkit.io.folder import visible
-from seemkit.io.image import SUFFIXES, open_image, turn_upright
+from seemkit.io.image import CAMERA_SUFFIXES, SUFFIXES, open_image, turn_upright
 from seemkit.io.text_file import read_entries
 from seemkit.types import Size
 
@@ -91,6 +92,14 @@ def stored_image(path: Path) -> tuple[Size, Callable[[Path], object]]:
 def image_files(folder: Path) -> list[Path]:
     """Return all image files in a folder and its subfolders, sorted, without hidden ones."""
     return [path for path in visible(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def note_unread(folder: Path, notes: Counter[str]) -> None:
+    """Count the photographs of a folder that are in no format that is read, and not beside an image of their name."""
+    read = {path.with_suffix("") for path in image_files(folder)}
+    for path in visible(folder.rglob("*")):
+        if path.suffix.lower() in CAMERA_SUFFIXES and path.with_suffix("") not in read:
+            notes[f"{path.suffix[1:].upper()} files, which are not read: skipped; save them as JPEG or PNG"] += 1
 
 
 def read_names(path: Path) -> tuple[str, ...]:

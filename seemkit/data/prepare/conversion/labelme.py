@@ -22,6 +22,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
     Instance,
     Segmentation,
     image_files,
+    note_unread,
     stored_image,
 )
 from seemkit.data.prepare.conversion.geometry import circle, polygon, union
@@ -75,6 +76,7 @@ def _pictures(
         instances = _instances(content, names, size, path, notes)
         place = (path.parent.relative_to(folder) / Path(name).name).as_posix()
         yield AnnotatedImage(place, path, size, save, None, instances)
+    note_unread(folder, notes)
     if without := sum(image.resolve() not in used for image in image_files(folder)):
         notes["images without a JSON: skipped"] += without
 

@@ -24,6 +24,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
     ForeignFolder,
     Instance,
     image_files,
+    note_unread,
     stored_image,
 )
 from seemkit.errors import InputError
@@ -68,6 +69,7 @@ def _pictures(folder: Path, names: tuple[str, ...], notes: Counter[str]) -> Iter
             _instance(objects, index, classes, names, f"{path}: object {index}") for index in object_indices(objects)
         )
         yield AnnotatedImage(image.name, path, size, save, split, instances)
+    note_unread(folder / IMAGES, notes)
     if without := len(set(image_files(folder / IMAGES)) - used):
         notes["images that no list names, or without masks: skipped"] += without
 

@@ -16,6 +16,7 @@ from seemkit.data.prepare.conversion.annotated_image import (
     Instance,
     check_names,
     image_files,
+    note_unread,
     stored_image,
 )
 from seemkit.data.prepare.conversion.geometry import polygon
@@ -92,7 +93,7 @@ def _pictures(
         raise InputError(f"{path}: has neither 'train' nor 'val'; give a folder of images")
     has_val = bool(content.get("val"))
     for split in SPLITS:
-        for image, place in _members(content, split, path):
+        for image, place in _members(content, split, path, notes):
             size, save = stored_image(image)
             label_path = _label_path(image)
             instances: tuple[Instance, ...] = ()
@@ -103,13 +104,14 @@ def _pictures(
             yield AnnotatedImage(place, image, size, save, split if has_val or split == "test" else None, instances)
 
 
-def _members(content: dict[str, Any], split: str, path: Path) -> Iterator[tuple[Path, str]]:
+def _members(content: dict[str, Any], split: str, path: Path, notes: Counter[str]) -> Iterator[tuple[Path, str]]:
     """Yield the images of a split, and their names relative to the folder of the split."""
     values = content.get(split) or []
     for value in values if isinstance(values, list) else [values]:
         place = _found(content, str(value), split, path)
         if place.is_dir():
             images = image_files(place)
+            note_unread(place, notes)
             if not images:
                 raise InputError(f"{path}: '{split}': {place} holds no image; correct the path")
             yield from ((image, image.relative_to(place).as_posix()) for image in images)

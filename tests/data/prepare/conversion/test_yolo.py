@@ -60,6 +60,16 @@ def test_polygons_and_splits(yolo: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert content["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
 
 
+def test_photographs_that_are_not_read_are_counted(yolo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = next(path.parent for path in sorted(yolo.rglob("a.png")) if "train" in path.parts)
+    for name in ("phone.HEIC", "other.heic", "raw.CR2", "a.heic"):  # the last one lies beside a.png
+        (images / name).write_bytes(b"not read")
+    assert convert(yolo) == 0
+    said = capsys.readouterr().out
+    assert "HEIC files, which are not read: skipped; save them as JPEG or PNG: 2" in said
+    assert "CR2 files, which are not read: skipped; save them as JPEG or PNG: 1" in said
+
+
 def test_ways_to_write_the_yaml(yolo: Path, tmp_path: Path) -> None:
     listed = [str(path) for path in sorted((yolo / "images/val").iterdir())]
     (yolo / "val.txt").write_text("\n".join(["./images/val/a.png", listed[1]]))

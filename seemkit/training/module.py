@@ -140,6 +140,7 @@ class SeemModule(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch."""
         shared, generators = self._generators(len(batch))
+        self._see_whole(batch)
         context = self.network.encode_image(batch.images)
         sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
         if self.sampling.referred:
@@ -154,6 +155,16 @@ class SeemModule(lightning.LightningModule):
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
         self._log_losses(found, len(batch))
         return loss
+
+    def _see_whole(self, batch: Batch) -> None:
+        """Raise the architecture's `image_side` to the images' longest side: a model sees what it has learned at.
+
+        Otherwise images would be resized here, and the masks of their targets would not fit them.
+        """
+        a = self.network.architecture
+        longest = max(max(image.shape[-2:]) for image in batch.images)
+        if a.image_side is not None and longest > a.image_side:
+            self.network.architecture = replace(a, image_side=longest)
 
     def on_validation_start(self) -> None:
         """Gather sharded weights, because evaluations also read them outside the steps."""

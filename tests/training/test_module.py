@@ -73,6 +73,29 @@ def test_class_vectors_follow_averaged_weights(scenes: Path, tmp_path: Path) -> 
     assert not torch.equal(averaged, own)
 
 
+def test_a_network_sees_images_as_large_as_it_has_learned_them(scenes: Path, tmp_path: Path) -> None:
+    """If images were resized in training, the masks of their targets would not fit them."""
+    weights = {}
+    for side in (32, None, 96):
+        module = SeemModule(replace(TINY, image_side=side), Optimization(frozen=()), Sampling(rounds=1), seed=3)
+        trainer = Trainer(
+            default_root_dir=tmp_path,
+            accelerator="cpu",
+            max_steps=2,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, datamodule=CocoDataModule(str(scenes), batch_size=2))
+        weights[side] = torch.cat([value.flatten() for value in module.network.parameters()])
+        assert module.network.architecture.image_side == {32: 64, None: None, 96: 96}[side]
+    assert torch.equal(weights[32], weights[None])
+    assert torch.equal(weights[96], weights[None])
+
+
 def test_the_losses_decide_what_a_network_answers() -> None:
     off = GroupWeights(0.0, 0.0, 0.0)
     assert SeemModule(TINY).network.architecture.answers == ("visual", "text", "automatic", "region")

@@ -13,21 +13,22 @@ ANSWERED = HELP | {"--print_config"}
 """Options that are answered without any data."""
 FOR_TESTS = ("InteractiveDataModule", "DavisDataModule")
 """Data modules that say first that they are for tests only, or know no such data set."""
-PLAIN = frozenset({"--config", "--ckpt_path", "--seed_everything"})
+DATA = "--data"
 ROOT = ("--data.root", "--data.init_args.root")
 
 
 def check_data_folder(words: Sequence[str]) -> None:
     """Raise InputError if the folder of the data is missing; generated scenes need none.
 
-    A folder that a configuration gives is looked for here only if the configurations have all options too. Another
-    option is checked first: it may be misspelled, or choose other data.
+    A folder that a configuration gives is looked for here only if the configurations have all other options of the data
+    too. Another one is checked first: it may be misspelled, or choose other data.
 
     Args:
         words: the command line, with the verb.
     """
     kind = str(given(words, ["--data"], ("data", "class_path")))
-    is_early = _are_known(words) and not kind.endswith(FOR_TESTS)
+    other = words[0] == "predict" and given(words, [], ("data", "init_args", "predict_images"))
+    is_early = _are_known(words) and not kind.endswith(FOR_TESTS) and not other
     root = given(words, ROOT, ("data", "init_args", "root") if is_early else ())
     if not isinstance(root, str) or "${" in root or Path(root).exists() or not ANSWERED.isdisjoint(words):
         return
@@ -65,9 +66,9 @@ def _settings(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _are_known(words: Sequence[str]) -> bool:
-    """Return whether the configurations of a command line have all of its options."""
+    """Return whether the configurations of a command line have all of its options of the data."""
     contents = [_read(Path(value)) for name, value in _settings(words) if name == "--config"]
-    options = [name for name, _ in _settings(words) if name.startswith("-") and name not in PLAIN]
+    options = [name for name, _ in _settings(words) if name.startswith(DATA)]
     return all(any(_has(content, name.removeprefix("--").split(".")) for content in contents) for name in options)
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from seemkit.data.loading.samplers import SampleKey, generator_of
 from seemkit.data.loading.transforms import Sample, Transform
 from seemkit.errors import InputError
-from seemkit.io.image import read_image
+from seemkit.io.image import image_files, read_image
 from seemkit.types import Target
 
 
@@ -21,21 +21,22 @@ class ImageFiles(Dataset[Sample]):
     The EXIF orientation is applied, so results match the image as a viewer shows it.
     """
 
-    def __init__(self, paths: Sequence[str | Path], transform: Transform | None = None) -> None:
+    def __init__(self, paths: str | Path | Sequence[str | Path], transform: Transform | None = None) -> None:
         """Keep the paths and check that the files exist.
 
         Args:
-            paths: image files.
+            paths: image files, or a folder of them.
             transform: function that changes image and target, for example `ResizeImage`, or None.
 
         Raises:
-            InputError: a file is missing.
+            InputError: a file is missing, or the folder has no image.
         """
-        self.paths = tuple(Path(path) for path in paths)
+        given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+        self.paths = tuple(image_files(given[0]) if len(given) == 1 and given[0].is_dir() else given)
         self.transform = transform
         for path in self.paths:
             if not path.is_file():
-                raise InputError(f"predict_images: {path} is not a file; check the path")
+                raise InputError(f"predict_images: {path} is no file and no folder of images; check the path")
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -34,7 +34,8 @@ def test_the_last_option_or_configuration_counts(words, root):
         ["fit", "--config", FINETUNE, "--help"],
         ["fit", "--config", TINY, "--data.root", "new"],
         ["fit", "--data.root", "."],
-        ["fit", "--config", FINETUNE, "--trainer.max_epoch", "3"],  # is looked at first, since it is misspelled
+        ["fit", "--config", FINETUNE, "--data.rot", "here"],  # is looked at first, since it is misspelled
+        ["predict", "--config", FINETUNE, "--data.predict_images", "photos"],
         ["fit", "--config", FINETUNE, "--print_config"],
     ],
 )
@@ -48,9 +49,15 @@ def test_a_missing_folder_of_a_configuration(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"datasets/mine: no such folder; set data\.root"):
         check_data_folder(["fit", "--config", FINETUNE])
     with pytest.raises(InputError, match=r"datasets/mine: no such folder"):
-        check_data_folder(
-            ["fit", "--config", FINETUNE, "--data.batch_size=2", "--model.optimization.learning_rate", "1"]
-        )
+        check_data_folder(["fit", "--config", FINETUNE, "--data.batch_size=2", "--trainer.max_steps", "1"])
+
+
+def test_images_of_a_configuration_for_prediction(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("images.yaml").write_text("data: {init_args: {predict_images: [a.jpg]}}")
+    check_data_folder(["predict", "--config", FINETUNE, "--config", "images.yaml"])
+    with pytest.raises(InputError, match=r"datasets/mine: no such folder"):
+        check_data_folder(["test", "--config", FINETUNE, "--config", "images.yaml"])
 
 
 def test_a_missing_folder_is_told_before_the_slow_imports(tmp_path):

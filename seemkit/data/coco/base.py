@@ -124,17 +124,26 @@ class CocoImages(Dataset[Sample], ABC, Generic[A]):
             raise InputError(f"{file}: no such file, but {self.json_path} lists it; {advice}")
 
 
-def nothing_to_train_on(crowds: int) -> str:
-    """Return the fault of data without a segment that is no crowd, for messages."""
+def nothing_to(purpose: str, crowds: int) -> str:
+    """Return the fault of data without a segment that is no crowd, for messages.
+
+    Args:
+        purpose: what such segments are for, for example "train on".
+        crowds: number of the other segments.
+    """
     what = f"all {crowds} segments are crowds ('iscrowd': 1)" if crowds else "there is no segment"
-    return f"{what}, so there is nothing to train on; annotate single objects"
+    return f"{what}, so there is nothing to {purpose}; annotate single objects"
 
 
-def check_trainable(datasets: Sequence[CocoImages[Any]]) -> None:
-    """Raise InputError unless some dataset has a segment that is no crowd."""
-    segments = [s for dataset in datasets for annotation in dataset.annotations for s in annotation.segments]
-    if all(segment.crowd for segment in segments):
-        raise InputError(f"{datasets[0].json_path}: {nothing_to_train_on(len(segments))}")
+def check_annotated(datasets: Sequence[CocoImages[Any]], purpose: str) -> None:
+    """Raise InputError unless some dataset has a segment that is no crowd; see `nothing_to`."""
+    crowds = 0
+    for dataset in datasets:
+        for annotation in dataset.annotations:
+            if not all(segment.crowd for segment in annotation.segments):
+                return
+            crowds += len(annotation.segments)
+    raise InputError(f"{datasets[0].json_path}: {nothing_to(purpose, crowds)}")
 
 
 def check_folders(*folders: StoredFolder) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from seemkit.data.coco.base import CocoImages, check_trainable
+from seemkit.data.coco.base import CocoImages, check_annotated
 from seemkit.data.coco.splits import check_splits, layout_of, open_split
 from seemkit.data.datamodules.base import EvaluationDataModule
 from seemkit.data.datamodules.sources import CocoSource, Source
@@ -62,7 +62,7 @@ class CocoDataModule(EvaluationDataModule):
         copy_paste: float = 0.0,
         augmentations: Sequence[v2.Transform] = (),
         sources: Sequence[Source] = (),
-        predict_images: Sequence[str] | None = None,
+        predict_images: str | Sequence[str] | None = None,
     ) -> None:
         """Store the settings; files are read when a loader or the vocabulary is first requested.
 
@@ -85,7 +85,7 @@ class CocoDataModule(EvaluationDataModule):
             augmentations: further transforms in training, from ``torchvision.transforms.v2``.
             sources: sources of training data; if empty, the `train_split` of `root`. The first must have the classes of
                 the evaluation splits; classes that the others add come after these.
-            predict_images: image files for prediction.
+            predict_images: image files for prediction, or a folder of them.
 
         Raises:
             InputError: a setting is out of its range.
@@ -140,7 +140,7 @@ class CocoDataModule(EvaluationDataModule):
         without regard to shards (see `mixed_order`).
         """
         mixture = self._training()
-        check_trainable(mixture.datasets)
+        check_annotated(mixture.datasets, "train on")
         rank, world = rank_and_world()
         arrange = None if self.jitter else partial(group_batches, wide=mixture.wide, batch=self.batch_size)
         sampler = SeededSampler(
@@ -159,17 +159,23 @@ class CocoDataModule(EvaluationDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return batches of the validation split in order, each image once over all processes."""
-        return self.evaluation_loader(self._dataset(self.val_split))
+        return self._measured(self.val_split)
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Return batches of the test split in order, each image once over all processes."""
-        return self.evaluation_loader(self._dataset(self.test_split))
+        return self._measured(self.test_split)
 
     def predict_dataloader(self) -> DataLoader[Sample]:
         """Return batches of `predict_images`, with empty targets, or of the test split if it is None."""
         if self.predict_images is None:
-            return self.test_dataloader()
+            return self.evaluation_loader(self._dataset(self.test_split))
         return self.evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
+
+    def _measured(self, split: str) -> DataLoader[Sample]:
+        """Return batches of a split in order; raise InputError if it has nothing to compare with."""
+        dataset = self._dataset(split)
+        check_annotated([dataset], "measure")
+        return self.evaluation_loader(dataset)
 
     def _dataset(self, split: str) -> CocoImages[Any]:
         """Return the evaluation dataset of a split, read once; its classes must match those read before."""

@@ -26,7 +26,7 @@ class ScenesDataModule(CocoDataModule):
         short_side: int | None = None,
         long_side: int | None = None,
         flip: float = 0.5,
-        predict_images: Sequence[str] | None = None,
+        predict_images: str | Sequence[str] | None = None,
     ) -> None:
         """Store the settings.
 
@@ -42,7 +42,7 @@ class ScenesDataModule(CocoDataModule):
             short_side: as in `CocoDataModule`.
             long_side: as in `CocoDataModule`.
             flip: probability of a horizontal flip in training.
-            predict_images: image files for prediction; None means the test split.
+            predict_images: image files for prediction, or a folder of them; None means the test split.
 
         Raises:
             InputError: a setting is out of its range.

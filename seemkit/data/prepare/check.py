@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from seemkit.data.coco.base import CocoImages, nothing_to_train_on
+from seemkit.data.coco.base import CocoImages, nothing_to
 from seemkit.data.coco.splits import DATASETS, find_splits
 from seemkit.errors import InputError
 from seemkit.io.table import aligned
@@ -131,7 +131,7 @@ def check(folder: Path, progress: Callable[[str], object] = lambda _: None) -> t
             problems.add(f"{folder / 'annotations' / name}: 'categories' differ from those of {first}; make them equal")
         tally = _tally(dataset, split, problems, progress)
         if tally.sizes and not tally.trained:
-            problems.add(f"{folder / 'annotations' / name}: {nothing_to_train_on(tally.crowd)}")
+            problems.add(f"{folder / 'annotations' / name}: {nothing_to('train on or to measure', tally.crowd)}")
         lines += tally.lines()
     return [*lines, *problems.lines()], problems.count
 

@@ -54,6 +54,15 @@ def test_data_that_teaches_nothing_is_a_problem(tmp_path, change, said):
     assert said.split(r"\.json: ")[1][:12] in lines[-1]
 
 
+@pytest.mark.parametrize("change", [crowds, lambda content: content["annotations"].clear()])
+def test_data_that_measures_nothing_is_refused(tmp_path, change):
+    data = CocoDataModule(str(write(write(tmp_path), change, "val")), test_split="val")
+    for loader in (data.val_dataloader, data.test_dataloader):
+        with pytest.raises(InputError, match=r"instances_val\.json: .*nothing to measure"):
+            loader()
+    assert len(data.predict_dataloader()) == 1  # 2 images of one batch, which need no annotations
+
+
 def test_categories_of_one_name_are_one_class(tmp_path):
     def roboflow(content: dict[str, Any]) -> None:
         content["categories"] = [

@@ -172,8 +172,18 @@ def test_predict_images(folder: Path, tmp_path: Path) -> None:
     assert batch.targets[0].masks.shape == (0, 70, 50)
     assert batch.targets[0].name == str(path)
     data.predict_images = [str(tmp_path / "none.jpg")]
-    with pytest.raises(InputError, match=r"^predict_images: .*none\.jpg is not a file"):
+    with pytest.raises(InputError, match=r"^predict_images: .*none\.jpg is no file and no folder"):
         data.predict_dataloader()
+
+
+def test_predict_a_folder(folder: Path, tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg"):
+        Image.new("L", (50, 70)).save(tmp_path / name)
+    data = CocoDataModule(str(folder), predict_images=str(tmp_path))
+    assert [target.name for batch in data.predict_dataloader() for target in batch.targets] == [
+        str(tmp_path / "a.jpg"),
+        str(tmp_path / "b.jpg"),
+    ]
 
 
 def test_lightning_predicts_and_tests(folder: Path) -> None:

@@ -4,11 +4,13 @@ A small object covers few cells of the network's masks. After its first mask, th
 encoded again at the size that the architecture's `zoom_side` gives, with the prompts moved into the window and the mask
 as memory. Later rounds use the same window as long as it fits. Source of the idea: RITM (arXiv 2102.06583), section
 "Zoom-In" of its evaluation, and FocalClick (arXiv 2204.02574), section 3.2.
+
+On request, each view is also played mirrored, and the logits of both are averaged, as in RITM's evaluation. This takes
+twice the time, and is not for texts, whose left and right would change places.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +20,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from seemkit.errors import InputError
 from seemkit.interactive.rounds import play_example, play_round
+from seemkit.interactive.views import Views
 from seemkit.interactive.window import Window
 from seemkit.model.outputs import Draws
 from seemkit.model.seem import SEEM
@@ -39,8 +43,6 @@ SLACK = 1.6
 """A window is replaced when it is this much larger than a new one would be."""
 REACH = 0.1
 """A window is too small if the mask covers more than this share of one of its edges."""
-MOST_VIEWS = 4
-"""Number of encoded windows that are kept; one of photos-tiny takes 25 MB."""
 LEAST_SIDE = 48
 """Shortest side of a window in pixels."""
 OUTSIDE = -10.0
@@ -52,14 +54,15 @@ class PlayedRound:
     """The result of one round of one object.
 
     Attributes:
-        masks: [1, 1, h, w], mask logits in the view, which are the memory of the next round.
+        masks: each [1, 1, h, w], mask logits in the view and in the mirrored view, if there is one; they are the memory
+            of the next round.
         class_embedding: [C], class embedding of the selected query.
         window: part of the image that the view shows; None for the whole image.
         frame: height and width of the image.
         encoded: height and width of the view as the network saw it, without and with padding.
     """
 
-    masks: Float[Tensor, "1 1 h w"]
+    masks: tuple[Float[Tensor, "1 1 h w"], ...]
     class_embedding: Float[Tensor, " C"]
     window: Window | None
     frame: Size
@@ -69,14 +72,16 @@ class PlayedRound:
     def nbytes(self) -> int:
         """Memory of the masks in bytes: of the view, and of the whole image while they are kept."""
         whole = self.__dict__.get("logits")
-        return self.masks.nbytes + (0 if whole is None else whole.nbytes)
+        return sum(masks.nbytes for masks in self.masks) + (0 if whole is None else whole.nbytes)
 
     @cached_property
     def logits(self) -> Float[Tensor, "H W"]:
         """Mask logits at the size of the image; `OUTSIDE` where the view does not reach."""
         size, padded = self.encoded
         frame = self.frame if self.window is None else self.window.size
-        shown = restore(self.masks[0], padded, size, frame, "bilinear")[0]
+        shown, *mirrored = (restore(masks[0], padded, size, frame, "bilinear")[0] for masks in self.masks)
+        for other in mirrored:
+            shown = (shown + other.flip(-1)) / 2
         if self.window is None:
             return shown
         logits = shown.new_full(tuple(self.frame), OUTSIDE)
@@ -89,38 +94,41 @@ class PlayedRound:
 
 
 class RoundPlayer:
-    """Plays the rounds of single objects in one image, and zooms in on each if the architecture has a `zoom_side`.
+    """Plays the rounds of single objects in one image, in one or several views of it.
 
     Args:
         network: the network.
         whole: the encoded image, alone.
-        pixels: the image, uint8 [3, h, w], of any size; None to never zoom in.
-        draws: values for the random choices in all rounds.
+        pixels: the image, uint8 [3, h, w], of any size; None to play in the encoded image alone.
+        seed: seed for choosing the object queries that visual queries copy; None for the network's.
+        zoom: whether to zoom in, if the architecture has a `zoom_side`.
+        mirrored: whether to average each mask with that of the mirrored view.
+
+    Raises:
+        InputError: the seed is not a whole number from 0 to 2^63 - 1.
     """
 
     def __init__(
-        self, network: SEEM, whole: ImageContext, pixels: Tensor | None = None, draws: Draws | None = None
+        self,
+        network: SEEM,
+        whole: ImageContext,
+        pixels: Tensor | None = None,
+        seed: int | None = None,
+        *,
+        zoom: bool = True,
+        mirrored: bool = False,
     ) -> None:
+        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**63):
+            raise InputError(f"seed: {str(seed)[:40]!r}; expected a whole number from 0 to 2^63 - 1")
         self.network = network
-        self.whole = whole
-        self.pixels = pixels
-        self.draws = draws
-        self._views: OrderedDict[Window, ImageContext] = OrderedDict()
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the image and of its encoded views, in bytes."""
-        pixels = 0 if self.pixels is None else self.pixels.nbytes
-        return pixels + sum(view.nbytes for view in (self.whole, *self._views.values()))
-
-    def release(self) -> None:
-        """Forget the encoded views, which are made again when they are needed."""
-        self._views.clear()
+        self.views = Views(network, whole, pixels, mirrored)
+        self.draws = None if seed is None else Draws(queries=network.queries.draw(1, seed).to(network.device))
+        self.zoom_side = network.architecture.zoom_side if zoom and pixels is not None else 0
 
     @property
     def frame(self) -> Size:
         """Height and width of the image in whose pixels prompts are given."""
-        return self.whole.frames[0]
+        return self.views.frame
 
     @torch.no_grad()
     def play(self, prompts: Sequence[Prompt], before: PlayedRound | None = None) -> PlayedRound:
@@ -131,7 +139,7 @@ class RoundPlayer:
             before: the previous round, whose logits at the size of the image are released; None in the first round.
         """
         if before is None:
-            first = self._play(prompts, None, None)
+            first = self._play(prompts, None)
             window = self._window(first.logits, prompts)
             return first if window is None else self._play_in(window, prompts, first.logits)
         if _fits(before.window, self._window(before.logits, prompts), prompts):
@@ -151,54 +159,57 @@ class RoundPlayer:
         """
         window = self._window(logits, prompts)
         if window is None:
-            return self._play(prompts, None, _memory(logits, self.whole))
+            return self._play(prompts, None, self._memory(logits))
         return self._play_in(window, prompts, logits)
 
     def _play_in(self, window: Window, prompts: Sequence[Prompt], logits: Float[Tensor, "H W"]) -> PlayedRound:
         """Return the result in a window, or in a larger one if the window cuts the mask off."""
-        played = self._play(prompts, window, _memory(logits[window.slices], self._view(window)))
+        played = self._play(prompts, window, self._memory(logits, window))
         if not _cut_off(played):
             return played
         larger = self._window(played.logits, prompts)
         if larger is None:
-            return self._play(prompts, None, _memory(logits, self.whole))
+            return self._play(prompts, None, self._memory(logits))
         grown = max(larger.height, larger.width) > max(window.height, window.width)
         return self._play_in(larger, prompts, logits) if grown else played
 
-    def _play(self, prompts: Sequence[Prompt], window: Window | None, memory: Tensor | None) -> PlayedRound:
-        context = self._view(window)
+    def _play(
+        self, prompts: Sequence[Prompt], window: Window | None, memory: Sequence[Float[Tensor, "1 1 h w"]] = ()
+    ) -> PlayedRound:
+        """Return the result in a window, or in the whole image for None; `memory` is as in `PlayedRound.masks`."""
+        view = self.views[window]
+        frame = self.frame if window is None else window.size
         moved = prompts if window is None else [p for prompt in prompts if (p := _move(prompt, window)) is not None]
-        example = example_of(prompts) if memory is None else None
-        if example is not None:
-            result = play_example(self.network, context, example)
-        else:
-            result = play_round(self.network, context, [[moved]], memory, self.draws)
-        embedding = result.selected.queries.classes[0, 0]
-        return PlayedRound(result.masks, embedding, window, self.frame, (context.sizes[0], context.padded))
+        sides = [moved, [_mirror(prompt, frame.width) for prompt in moved]]
+        example = None if memory else example_of(prompts)
+        results = [
+            play_round(self.network, context, [[side]], masks, self.draws)
+            if example is None
+            else play_example(self.network, context, example)
+            for context, side, masks in zip(view, sides, memory or (None, None), strict=False)
+        ]
+        embedding = results[0].selected.queries.classes[0, 0]
+        encoded = view[0].sizes[0], view[0].padded
+        return PlayedRound(tuple(result.masks for result in results), embedding, window, self.frame, encoded)
 
-    def _view(self, window: Window | None) -> ImageContext:
-        """Return the encoded window, or image; the windows that were used last are kept."""
-        if window is None:
-            return self.whole
-        if window not in self._views:
-            assert self.pixels is not None
-            self._views[window] = self._encode(self.pixels, window)
-        self._views.move_to_end(window)
-        if len(self._views) > MOST_VIEWS:
-            self._views.popitem(last=False)
-        return self._views[window]
+    def _memory(self, logits: Float[Tensor, "H W"], window: Window | None = None) -> list[Float[Tensor, "1 1 h w"]]:
+        """Return mask logits at the size of the frame as the memory of a round in a window."""
+        shown = logits if window is None else logits[window.slices]
+        return [
+            _at_mask_size(side, context)
+            for side, context in zip((shown, shown.flip(-1)), self.views[window], strict=False)
+        ]
 
     def _window(self, logits: Float[Tensor, "H W"], prompts: Sequence[Prompt]) -> Window | None:
         """Return the window around an object; None if there is no mask or the window would hardly enlarge it."""
-        zoom_side = self.network.architecture.zoom_side
-        if not zoom_side or self.pixels is None:
+        if not self.zoom_side:
             return None
         box = _box(prompts, logits > 0)
         if box is None:
             return None
         side = max(round(MARGIN * max(box.height, box.width)), LEAST_SIDE)
-        shown = self.whole.sizes[0].height / self.frame.height
-        if zoom_side / side < LEAST_GAIN * shown:
+        shown = self.views.whole.sizes[0].height / self.frame.height
+        if self.zoom_side / side < LEAST_GAIN * shown:
             return None
         edges = ((box.top, box.height, self.frame.height), (box.left, box.width, self.frame.width))
         sides = [min(side, size) for _, _, size in edges]
@@ -207,19 +218,6 @@ class RoundPlayer:
             for (start, length, size), length_shown in zip(edges, sides, strict=True)
         )
         return Window(top, left, *sides)
-
-    def _encode(self, pixels: Tensor, window: Window) -> ImageContext:
-        """Return the encoded window, in whose pixels prompts are then given."""
-        factors = pixels.shape[-2] / self.frame.height, pixels.shape[-1] / self.frame.width
-        rows, columns = (
-            slice(start := round(part.start * factor), max(round(part.stop * factor), start + 1))
-            for part, factor in zip(window.slices, factors, strict=True)
-        )
-        part = pixels[:, rows, columns]
-        factor = self.network.architecture.zoom_side / max(part.shape[-2:])
-        size = [max(1, round(length * factor)) for length in part.shape[-2:]]
-        resized = F.interpolate(part[None].float(), size=size, mode="bilinear", antialias=True)[0]
-        return self.network.encode_image([resized], [window.size])
 
 
 def _fits(used: Window | None, wanted: Window | None, prompts: Sequence[Prompt]) -> bool:
@@ -247,8 +245,8 @@ def _cut_off(played: PlayedRound) -> bool:
     return any(inside and float(edge.float().mean()) > REACH for edge, inside in edges)
 
 
-def _memory(logits: Float[Tensor, "H W"], context: ImageContext) -> Float[Tensor, "1 1 h w"]:
-    """Return mask logits at the size of a context's frame as the memory of a round in this context."""
+def _at_mask_size(logits: Float[Tensor, "H W"], context: ImageContext) -> Float[Tensor, "1 1 h w"]:
+    """Return mask logits at the size of a context's frame at that of its masks."""
     size, padded = context.sizes[0], context.padded
     resized = F.interpolate(logits[None, None], tuple(size), mode="bilinear", antialias=True)
     filled = F.pad(resized, (0, padded.width - size.width, 0, padded.height - size.height), value=OUTSIDE)
@@ -268,6 +266,14 @@ def _move(prompt: Prompt, window: Window) -> Prompt | None:
     if not sum(map(len, parts)):
         return None
     return DrawnRegion(Region(*parts), Size(*size))
+
+
+def _mirror(prompt: Prompt, width: int) -> Prompt:
+    """Return a prepared prompt in a mirrored view of this width. Tokens, as of texts, stay as they are."""
+    if not isinstance(prompt, DrawnRegion):
+        return prompt
+    parts = [pixels * (1, -1) + (0, width - 1) for pixels in (prompt.region.positive, prompt.region.negative)]
+    return DrawnRegion(Region(*parts), prompt.size)
 
 
 def _box(prompts: Sequence[Prompt], mask: Bool[Tensor, "H W"] | None = None) -> Window | None:

@@ -8,7 +8,7 @@ import torch
 from seemkit import Box, Mask, Point, RegionOf, Session, Text
 from seemkit.errors import InputError
 from seemkit.inference.tracker import Tracker
-from seemkit.interactive import zoom
+from seemkit.interactive import views, zoom
 from seemkit.interactive.rollout import Rollout
 from seemkit.interactive.window import Window
 from seemkit.interactive.zoom import OUTSIDE, PlayedRound, RoundPlayer
@@ -70,7 +70,7 @@ def test_a_small_object_is_seen_again_from_near(player: RoundPlayer) -> None:
     assert max(played.encoded[0]) == 128
     assert played.logits.shape == tuple(FRAME)
     assert center(played.logits > 0) == pytest.approx((220, 135), abs=2)  # at the right place of the whole image
-    assert iou(played, SMALL) > 2 * iou(play(RoundPlayer(player.network, player.whole), SMALL), SMALL)
+    assert iou(played, SMALL) > 2 * iou(play(RoundPlayer(player.network, player.views.whole), SMALL), SMALL)
     rows, columns = played.window.slices
     outside = torch.ones(tuple(FRAME), dtype=torch.bool)
     outside[rows, columns] = False
@@ -90,7 +90,7 @@ def test_a_window_serves_until_it_no_longer_fits(player: RoundPlayer, monkeypatc
     monkeypatch.setattr(player.network, "encode_image", lambda *given: encoded.append(given[1][0]) or encode(*given))
     second = play(player, SMALL, Point(220, 135), Point(3, 3, positive=False), before=first)
     assert second.window == first.window
-    assert len(player._views) == 1
+    assert len(player.views) == 1
     assert encoded == []
     third = play(player, SMALL, Box(300, 120, 320, 150), before=second)
     assert len(encoded) == 1
@@ -136,13 +136,29 @@ def test_windows_stay_in_the_image(player: RoundPlayer) -> None:
         assert iou(played, corner) > 0.5
 
 
+@pytest.mark.parametrize("zoom_side", [0, 128])
+def test_a_mirrored_image_has_the_mirrored_mask(zoom_side: int) -> None:
+    network = build(replace(TINY, click_field=16, mask_refiner=4, zoom_side=zoom_side, image_side=160))
+    image = picture(*FRAME)
+    session, other = (Session(network, pixels, mirrored=True) for pixels in (image, image.flip(-1)))
+    one_view = Session(network, image).predict(Box(200, 120, 240, 150))
+    session.add(Box(200, 120, 240, 150)).add(Point(210.5, 130.5), Point(3.5, 3.5, positive=False))
+    other.add(Box(160, 120, 200, 150)).add(Point(189.5, 130.5), Point(396.5, 3.5, positive=False))
+    found, mirrored = session.predict(), other.predict()
+    assert torch.allclose(found.logits, mirrored.logits.flip(-1), atol=1e-4)
+    assert not torch.allclose(found.logits, one_view.logits, atol=0.1)
+    used = session.nbytes
+    session.release()
+    assert session.nbytes < used
+
+
 def test_few_views_are_kept_and_the_others_made_again(zooming: SEEM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoom, "MOST_VIEWS", 2)
+    monkeypatch.setattr(views, "MOST_WINDOWS", 2)
     session = Session(zooming, picture(*FRAME))
     first = session.add(SMALL, name="first").predict()
     for place in range(5):
         session.add(Box(20 * place, 10, 20 * place + 30, 50), name=str(place)).predict()
-    assert len(session._player._views) == 2
+    assert len(session._player.views) == 2
     again = session.add(Point(3, 3, positive=False), name="first").predict(name="first")
     fresh = Session(zooming, picture(*FRAME))
     assert torch.equal(fresh.add(SMALL).predict().logits, first.logits)
@@ -166,7 +182,7 @@ def test_sessions_and_rollouts_zoom_alike(zooming: SEEM) -> None:
     found, plain = near.add(SMALL).predict(), far.add(SMALL).predict()
     assert not torch.equal(found.logits, plain.logits)
     assert float(plain.logits.min()) != OUTSIDE
-    players = [RoundPlayer(zooming, near.context, image, near._player.draws)]
+    players = [RoundPlayer(zooming, near.context, image, 0)]
     truth = torch.zeros(1, *FRAME, dtype=torch.bool)
     rollout = Rollout(zooming, near.context, [truth], [[[SMALL]]], players=players)
     torch.testing.assert_close(rollout.predict()[0][0], found.logits)

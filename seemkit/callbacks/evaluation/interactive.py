@@ -31,6 +31,8 @@ GOOD_ENOUGH = 0.9
 """An image gets no more rounds once all its objects exceed this IoU; their last IoU counts for the remaining rounds.
 
 Source: the protocol of the reference."""
+LEAST_CLICKS = 5
+"""With RITM's rule, which knows no such end, every image gets at least this many, so that the IoU after 5 is exact."""
 
 RULES: dict[str, ClickRule] = {"exact": next_click, "official": official_click}
 
@@ -49,6 +51,7 @@ class InteractiveEvaluation(Evaluation):
             this kind is also reported, as ``iou_1<kind>``.
         stuff: whether stuff is clicked once too; its mean IoU is reported as ``iou_1click_stuff``.
         zoom: whether to zoom in on objects as a session does, if the network's architecture has a `zoom_side`.
+        mirrored: whether to average each mask with that of the mirrored image, as RITM does (`Session`).
 
     Raises:
         InputError: the rule is unknown, or a kind is not installed.
@@ -61,13 +64,15 @@ class InteractiveEvaluation(Evaluation):
         starts: Sequence[str] = (),
         stuff: bool = False,
         zoom: bool = True,
+        mirrored: bool = False,
     ) -> None:
         if rule not in RULES:
             raise InputError(f"InteractiveEvaluation.rule is {rule!r}; use one of {', '.join(RULES)}")
         for kind in starts:
             installed().require(kind)
         self.clicks, self.rule, self.starts = clicks, RULES[rule], tuple(starts)
-        self.stuff, self.zoom = stuff, zoom
+        self.least = LEAST_CLICKS if rule == "exact" else 1
+        self.stuff, self.zoom, self.mirrored = stuff, zoom, mirrored
 
     def start(self, module: SeemModule) -> None:
         """Start fresh metrics."""
@@ -120,7 +125,7 @@ class InteractiveEvaluation(Evaluation):
         curves: list[list[Tensor]] = [[] for _ in batch.targets]
         found: list[Tensor] = [torch.empty(0)] * len(curves)
         done: set[int] = set()
-        for _ in range(self.clicks):
+        for count in range(1, self.clicks + 1):
             answer = _checked(rollout.predict(), batch)
             for image, curve in enumerate(curves):
                 if image in done:
@@ -128,7 +133,7 @@ class InteractiveEvaluation(Evaluation):
                     continue
                 found[image] = answer[image] > 0
                 curve.append(_iou(found[image], rollout.masks[image], rollout.ignored[image]))
-                if bool((curve[-1] > GOOD_ENOUGH).all()):
+                if count >= self.least and bool((curve[-1] > GOOD_ENOUGH).all()):
                     done.add(image)
             if len(done) == len(curves):
                 break
@@ -155,11 +160,14 @@ class InteractiveEvaluation(Evaluation):
             self._first[name].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
 
     def _players(self, module: SeemModule, context: ImageContext, batch: Batch) -> list[RoundPlayer]:
-        """Return what zooms in on the objects of each image; nothing if the network does not zoom in."""
-        if not (self.zoom and module.network.architecture.zoom_side):
+        """Return what plays the rounds of each image in several views; nothing if one view is enough."""
+        zoom = self.zoom and module.network.architecture.zoom_side > 0
+        if not (zoom or self.mirrored):
             return []
-        images = enumerate(batch.images)
-        return [RoundPlayer(module.network, context.repeat(index, 1), pixels) for index, pixels in images]
+        return [
+            RoundPlayer(module.network, context.repeat(index, 1), pixels, zoom=zoom, mirrored=self.mirrored)
+            for index, pixels in enumerate(batch.images)
+        ]
 
     def _note_worst(self, image: str, ious: Float[Tensor, "P R"], draw: Callable[[int], Tensor]) -> None:
         """Record the object of an image that needs the most clicks, if it is among the worst of all."""

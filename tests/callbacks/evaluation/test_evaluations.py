@@ -56,8 +56,9 @@ def test_images_of_a_batch_do_not_depend_on_each_other(module, batch, scenes):
         torch.testing.assert_close(both, first + second, rtol=0, atol=1e-6)
 
 
-def test_an_image_with_good_masks_gets_no_more_clicks(module, context, batch, monkeypatch):
-    """Its last IoU stands for the rest, whatever the other image of the batch still needs."""
+@pytest.mark.parametrize(("rule", "rounds"), [("official", 1), ("exact", 5)])
+def test_an_image_with_good_masks_gets_no_more_clicks(module, context, batch, monkeypatch, rule, rounds):
+    """Its last IoU stands for the rest; RITM's protocol has no such end, so that five rounds are always played."""
     calls = []
 
     class Counted(Rollout):
@@ -67,9 +68,22 @@ def test_an_image_with_good_masks_gets_no_more_clicks(module, context, batch, mo
 
     monkeypatch.setattr("seemkit.callbacks.evaluation.interactive.GOOD_ENOUGH", 0.0)
     monkeypatch.setattr("seemkit.callbacks.evaluation.interactive.Rollout", Counted)
-    curve = run(InteractiveEvaluation(clicks=5), module, context, batch)["iou_curve"]
-    assert len(calls) == 1
-    assert curve == [curve[0]] * 5
+    curve = run(InteractiveEvaluation(clicks=7, rule=rule), module, context, batch)["iou_curve"]
+    assert len(calls) == rounds
+    assert curve[rounds - 1 :] == [curve[-1]] * (8 - rounds)
+    assert len(set(curve)) == rounds
+
+
+def test_mirrored_views_as_in_a_session(module, context, batch):
+    found = run(InteractiveEvaluation(clicks=1, mirrored=True), module, context, batch)["iou_1click"]
+    ious = []
+    for image, target in zip(batch.images, batch.targets, strict=True):
+        session = Session(module.network, image, mirrored=True)
+        for mask, label in zip(target.masks, target.labels.tolist(), strict=True):
+            if module.vocabulary.things[label]:
+                ious.append(iou(session.predict(center_click(mask)).mask, mask))
+    assert found == pytest.approx(sum(ious) / len(ious), abs=0.03)
+    assert found != run(InteractiveEvaluation(clicks=1), module, context, batch)["iou_1click"]
 
 
 def test_other_starts(module, context, batch):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool
-from numpy.typing import NDArray
 from torch import Tensor
 
-from seemkit.ops.distance import exact_depth, kornia_depth
+from seemkit.ops.deepest import deepest_pixel, deepest_pixels
+from seemkit.ops.distance import kornia_depth
 from seemkit.prompts.values import Point
-
-Depth = Callable[[NDArray[np.bool_]], NDArray[np.floating]]
-"""Returns the depth of each pixel within a mask, 0 outside it; everything outside the map is outside the mask."""
 
 CONTENT = 0.925
 """The official simulated user stops clicking at this IoU."""
@@ -36,26 +32,27 @@ class Click:
     positive: bool
 
 
-def next_click(
-    predicted: Bool[Tensor, "H W"],
-    target: Bool[Tensor, "H W"],
-    ignored: Bool[Tensor, "H W"] | None = None,
-    clicked: Sequence[Click] = (),
-    depth: Depth = exact_depth,
-) -> Click:
-    """Return the click on the deepest error: positive on missed pixels of the object, negative on false ones.
+def next_clicks(
+    predicted: Bool[Tensor, "N H W"],
+    target: Bool[Tensor, "N H W"],
+    ignored: Bool[Tensor, "N H W"] | None,
+    clicked: Sequence[Sequence[Click]],
+) -> list[Click | None]:
+    """Return for each object the click on the deepest error, None if no error is left.
 
-    The depth of an error pixel is its distance to the nearest pixel that is not an error of the same sign. Pixels
-    outside the image are not errors. Among equally deep pixels, the first in raster order is clicked; among equally
-    deep signs, the negative one. No pixel is clicked twice: a clicked pixel has depth 0, but still counts as an error
-    when the depth of its neighbors is measured. If no error is left, the click is negative at (0, 0).
+    A click is positive on missed pixels of the object, negative on false ones. The depth of an error pixel is its
+    distance to the nearest pixel that is not an error of the same sign. Pixels outside the image are not errors. Among
+    equally deep pixels, the first in raster order is clicked; among equally deep signs, the negative one. No pixel is
+    clicked twice: a clicked pixel has depth 0, but still counts as an error when the depth of its neighbors is
+    measured.
+
+    The masks stay on their device; the coordinates of all clicks are copied to the host at once.
 
     Args:
-        predicted: the current mask, on any device.
-        target: the mask of the object.
+        predicted: the current masks.
+        target: the masks of the objects.
         ignored: pixels that are neither object nor background.
-        clicked: earlier clicks on this object.
-        depth: function that measures the depth: `exact_depth`, or `ops.distance.kornia_depth` as in the official code.
+        clicked: earlier clicks on each object.
 
     Raises:
         ValueError: the maps differ in size.
@@ -65,11 +62,42 @@ def next_click(
     missed, false = target & ~predicted, predicted & ~target
     if ignored is not None:
         missed, false = missed & ~ignored, false & ~ignored
-    missed_depth, missed_x, missed_y = _deepest(missed, clicked, depth)
-    false_depth, false_x, false_y = _deepest(false, clicked, depth)
-    if missed_depth > false_depth:
-        return Click(missed_x, missed_y, positive=True)
-    return Click(false_x, false_y, positive=False)
+    skipped = [[(click.x, click.y) for click in clicks] for clicks in clicked]
+    found = deepest_pixels(torch.cat((missed, false)), skipped + skipped)
+    pairs = zip(found[: len(target)], found[len(target) :], strict=True)
+    best = [(inner, True) if inner.depth > outer.depth else (outer, False) for inner, outer in pairs]
+    return [Click(pixel.x, pixel.y, positive) if pixel.depth else None for pixel, positive in best]
+
+
+def next_click(
+    predicted: Bool[Tensor, "H W"],
+    target: Bool[Tensor, "H W"],
+    ignored: Bool[Tensor, "H W"] | None = None,
+    clicked: Sequence[Click] = (),
+) -> Click:
+    """Return the click on one object; see `next_clicks`. If no error is left, it is negative at (0, 0), as in RITM."""
+    whole = None if ignored is None else ignored[None]
+    return next_clicks(predicted[None], target[None], whole, [clicked])[0] or Click(0, 0, positive=False)
+
+
+def official_clicks(
+    predicted: Bool[Tensor, "N H W"],
+    target: Bool[Tensor, "N H W"],
+    ignored: Bool[Tensor, "N H W"] | None,
+    clicked: Sequence[Sequence[Click]],
+) -> list[Click | None]:
+    """Return for each object the click of the official evaluation; see `official_click`.
+
+    It is also None if the click is on no error.
+    """
+    found, truth = predicted.cpu(), target.cpu()
+    judged = torch.ones_like(truth) if ignored is None else ~ignored.cpu()
+    wrong = (found != truth) & judged
+    clicks = []
+    for mask, target_mask, unjudged, earlier, errors in zip(found, truth, ~judged, clicked, wrong, strict=True):
+        click = official_click(mask, target_mask, unjudged, earlier)
+        clicks.append(click if click is not None and bool(errors[click.y, click.x]) else None)
+    return clicks
 
 
 def official_click(
@@ -98,13 +126,13 @@ def official_click(
         return None
     missed, false = target & ~predicted & ~seen, predicted & ~target & ~seen
     positive = bool(missed.sum() > false.sum())
-    _, x, y = _deepest(missed if positive else false, (), kornia_depth)
+    _, x, y = deepest_pixel((missed if positive else false).cpu().numpy(), measure=kornia_depth)
     return Click(x, y, positive)
 
 
-def first_click(mask: Bool[Tensor, "H W"], depth: Depth = exact_depth) -> Click:
-    """Return the positive click on the deepest pixel of an object; see `next_click`."""
-    return next_click(torch.zeros_like(mask), mask, depth=depth)
+def first_click(mask: Bool[Tensor, "H W"]) -> Click:
+    """Return the positive click on the deepest pixel of an object; see `next_clicks`."""
+    return next_click(torch.zeros_like(mask), mask)
 
 
 def center_click(mask: Bool[Tensor, "H W"]) -> Point:
@@ -119,21 +147,3 @@ def _around(clicked: Sequence[Click], like: Bool[Tensor, "H W"]) -> Bool[Tensor,
     for click in clicked:
         marked[max(0, click.y - 1) : click.y + 2, max(0, click.x - 1) : click.x + 2] = True
     return marked
-
-
-def _deepest(error: Bool[Tensor, "H W"], clicked: Sequence[Click], measure: Depth) -> tuple[float, int, int]:
-    """Return depth, x and y of the deepest pixel that was not clicked; zeros if no such pixel exists."""
-    errors: NDArray[np.bool_] = error.cpu().numpy()
-    rows, columns = np.flatnonzero(errors.any(axis=1)), np.flatnonzero(errors.any(axis=0))
-    if not len(rows):
-        return 0.0, 0, 0
-    top, left = int(rows[0]), int(columns[0])
-    box = errors[top : rows[-1] + 1, left : columns[-1] + 1]
-    depth = measure(box)  # the box contains all errors, so the pixels around it are not errors
-    for click in clicked:
-        if 0 <= click.y - top < box.shape[0] and 0 <= click.x - left < box.shape[1]:
-            depth[click.y - top, click.x - left] = 0
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    if depth[y, x] == 0:
-        return 0.0, 0, 0
-    return float(depth[y, x]), left + int(x), top + int(y)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seemkit.interactive.clicker import Click, next_click
+from seemkit.interactive.clicker import Click, next_clicks
 from seemkit.interactive.rounds import RoundResult, play_round
 from seemkit.interactive.zoom import PlayedRound, RoundPlayer
 from seemkit.model.outputs import Draws
@@ -19,8 +20,9 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
 from seemkit.prompts.values import Point, Prompt
 
-ClickRule = Callable[[Tensor, Tensor, Tensor | None, Sequence[Click]], Click | None]
-"""Returns the next click for the predicted mask, the true mask, the ignored pixels and the earlier clicks."""
+ClickRule = Callable[[Tensor, Tensor, Tensor | None, Sequence[Sequence[Click]]], list[Click | None]]
+"""Returns the next click of N objects for the predicted masks, the true masks and the ignored pixels, all bool
+[N, H, W], and the earlier clicks; None for no click."""
 
 
 class Rollout:
@@ -32,7 +34,7 @@ class Rollout:
         masks: for each image the true masks, bool [P, H, W], at the size in which prompts are given.
         prompts: first prompts by image and object, at least one of them visual; no prompts to skip an object.
         draws: values for the random choices in all rounds; see `Draws`.
-        rule: function that returns the next click.
+        rule: function that returns the next clicks.
         ignored: for each image the pixels that are neither object nor background, bool [H, W].
         players: for each image, what plays the rounds of each object alone and zooms in; empty to play all objects
             of all images together, in the whole images.
@@ -51,18 +53,19 @@ class Rollout:
         masks: Sequence[Tensor],
         prompts: Sequence[Sequence[Sequence[Prompt]]],
         draws: Draws | None = None,
-        rule: ClickRule = next_click,
+        rule: ClickRule = next_clicks,
         ignored: Sequence[Tensor | None] | None = None,
         players: Sequence[RoundPlayer] = (),
     ) -> None:
         self.network = network
         self.context = context
-        self.masks = [mask.cpu() for mask in masks]
+        device = context.mask_features.device
+        self.masks = [mask.to(device) for mask in masks]
         self.prompts: list[list[list[Prompt]]] = [[[] for _ in image] for image in prompts]
         self.prepared: list[list[list[Prompt]]] = [[[] for _ in image] for image in prompts]
         self.draws = draws
         self.rule = rule
-        self.ignored = [None if rows is None else rows.cpu() for rows in ignored or [None] * len(masks)]
+        self.ignored = [None if rows is None else rows.to(device) for rows in ignored or [None] * len(masks)]
         self.result: RoundResult | None = None
         self.played: dict[tuple[int, int], PlayedRound] = {}
         self.players = players
@@ -93,23 +96,32 @@ class Rollout:
     def correct(self, predicted: Sequence[Float[Tensor, "P H W"]], done: Collection[int] = ()) -> None:
         """Add one click per object, as the rule returns it.
 
-        An object without an error gets no click.
+        An object without an error gets no click. The rule is asked for the objects of all images at once.
 
         Args:
             predicted: mask logits, as `predict` returned them.
             done: indices of images whose objects get no click.
         """
-        for image, logits in enumerate(predicted):
-            if image in done:
-                continue
-            prompted = [index for index, described in enumerate(self.prompts[image]) if described]
-            for row, index in enumerate(prompted):
-                found, truth = logits[row].cpu() > 0, self.masks[image][index]
-                clicked = self._clicks[image][index]
-                click = self.rule(found, truth, self.ignored[image], clicked)
-                if click is None or not self._wrong(image, found, truth, click):
-                    continue  # no error is left, or all its pixels were clicked before
-                clicked.append(click)
+        places = [
+            (image, index, row)
+            for image, objects in enumerate(self.prompts)
+            if image not in done
+            for row, index in enumerate(index for index, described in enumerate(objects) if described)
+        ]
+        if not places:
+            return
+        found = _together([predicted[image][row] > 0 for image, _, row in places])
+        truth = _together([self.masks[image][index] for image, index, _ in places])
+        unjudged = [self.ignored[image] for image, _, _ in places]
+        ignored = None
+        if any(pixels is not None for pixels in unjudged):
+            nothing = torch.zeros_like(truth[0])
+            ignored = _together([nothing if pixels is None else pixels for pixels in unjudged])
+        clicked = [self._clicks[image][index] for image, index, _ in places]
+        clicks = self.rule(found, truth, ignored, clicked)
+        for (image, index, _), earlier, click in zip(places, clicked, clicks, strict=True):
+            if click is not None:
+                earlier.append(click)
                 self.add(image, index, [Point(click.x + 0.5, click.y + 0.5, click.positive)])
 
     def add(self, image: int, index: int, prompts: Sequence[Prompt]) -> None:
@@ -129,10 +141,11 @@ class Rollout:
         nothing = self.context.mask_features.new_zeros((0, *player.frame))
         return torch.cat([nothing, *(self.played[place].logits[None] for place in places)])
 
-    def _wrong(self, image: int, found: Tensor, truth: Tensor, click: Click) -> bool:
-        ignored = self.ignored[image]
-        judged = ignored is None or not bool(ignored[click.y, click.x])
-        return judged and bool(found[click.y, click.x] != truth[click.y, click.x])
+
+def _together(masks: Sequence[Bool[Tensor, "H W"]]) -> Bool[Tensor, "N H W"]:
+    """Return masks of different sizes as one tensor, with False on the right and below."""
+    height, width = max(len(mask) for mask in masks), max(mask.shape[1] for mask in masks)
+    return torch.stack([F.pad(mask, (0, width - mask.shape[1], 0, height - len(mask))) for mask in masks])
 
 
 def _click(point: Point) -> Click:

@@ -16,7 +16,7 @@ from seemkit.callbacks.evaluation.first_prompts import first_prompts
 from seemkit.callbacks.evaluation.worst_cases import CLICKS_KEY, found_and_true
 from seemkit.errors import InputError
 from seemkit.inference.drawing import draw_prompts
-from seemkit.interactive.clicker import center_click, next_click, official_click
+from seemkit.interactive.clicker import center_click, next_clicks, official_clicks
 from seemkit.interactive.rollout import ClickRule, Rollout
 from seemkit.interactive.zoom import RoundPlayer
 from seemkit.metrics.interactive import InteractiveIoU, number_of_clicks
@@ -34,7 +34,7 @@ Source: the protocol of the reference."""
 LEAST_CLICKS = 5
 """With RITM's rule, which knows no such end, every image gets at least this many, so that the IoU after 5 is exact."""
 
-RULES: dict[str, ClickRule] = {"exact": next_click, "official": official_click}
+RULES: dict[str, ClickRule] = {"exact": next_clicks, "official": official_clicks}
 
 
 class InteractiveEvaluation(Evaluation):
@@ -46,7 +46,7 @@ class InteractiveEvaluation(Evaluation):
     Args:
         clicks: maximum number of clicks per object; an object that never reaches an IoU counts as this many.
         rule: position of later clicks: ``exact`` is the deepest error (RITM), ``official`` is the click of the
-            official SEEM evaluation, see `official_click`.
+            official SEEM evaluation, see `seemkit.interactive.clicker.official_click`.
         starts: prompt kinds, for example ``scribble`` or ``box``; for each, the IoU after a single first prompt of
             this kind is also reported, as ``iou_1<kind>``.
         stuff: whether stuff is clicked once too; its mean IoU is reported as ``iou_1click_stuff``.

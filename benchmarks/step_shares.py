@@ -22,7 +22,7 @@ from seemkit.cli.main import main as seemkit
 from seemkit.interactive.rollout import Rollout
 from seemkit.model.seem import SEEM
 from seemkit.nn.language import LanguageTower
-from seemkit.training import module
+from seemkit.training import module, objective
 from seemkit.training.set_criterion import SetCriterion
 
 WARM_UP = 2
@@ -117,11 +117,11 @@ def main() -> None:
         (torch.Tensor, "backward", "network and losses: backward"),
         (torch.optim.AdamW, "step", "optimizer"),
         (module.SeemModule, "training_step", "rest of the step: padding of targets, logging"),
-        (module.SeemModule, "_align", "losses: region-text guide"),
+        (objective.Objective, "_align", "losses: region-text guide"),
         (SetCriterion, "__call__", "losses with matching"),
         (Rollout, "correct", "clicks"),
         (Rollout, "predict", "clicks: masks at the size of the image"),
-        (module, "sample_prompts", "first prompts"),
+        (objective, "sample_prompts", "first prompts"),
     ):
         shares.watch(owner, name, part)
     shares.around_steps(module.SeemModule)

@@ -169,7 +169,8 @@ def step_naive(problem: Problem, rounds: int) -> Tensor:
     ):
         layers = [layer[group] for layer in found]
         stacked = Embeddings(*(torch.stack(part) for part in zip(*(p.embeddings for p in layers), strict=True)))
-        targets = Targets(*(part[:, chosen] for part in problem.targets))
+        every = problem.targets
+        targets = Targets(*(part[:, chosen] for part in (every.masks, every.valid, every.labels)))
         total = total + _loss(group, [p.masks for p in layers], stacked, targets, encoded, objective, drawn)
     return total
 

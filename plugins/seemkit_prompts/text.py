@@ -32,8 +32,8 @@ class TextEncoder(TokenPromptEncoder[Text]):
         """Return the tokens of each text, including the start and end tokens; the image is not used."""
         features = context.language([prompt.text for prompt in prompts])
         return [
-            PromptTokens([tokens[valid]], sentence)
-            for tokens, valid, sentence in zip(features.tokens, features.valid, features.sentence, strict=True)
+            PromptTokens([tokens[:length]], sentence)
+            for tokens, length, sentence in zip(features.tokens, features.lengths, features.sentence, strict=True)
         ]
 
     def label(self, prompt: Text) -> str:

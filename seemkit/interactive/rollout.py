@@ -87,10 +87,10 @@ class Rollout:
         if self.players:
             return [self._play(player, image) for image, player in enumerate(self.players)]
         self.result = play_round(self.network, self.context, self.prepared, self.memory, self.draws)
-        rows = zip(self.result.masks, self.result.selected.owners, strict=True)
+        prompted = [sum(map(bool, objects)) for objects in self.prompts]  # come first, in order
         return [
-            self.context.restore(logits[owners >= 0], image, mode="bilinear")
-            for image, (logits, owners) in enumerate(rows)
+            self.context.restore(logits[:count], image, mode="bilinear")
+            for image, (logits, count) in enumerate(zip(self.result.masks, prompted, strict=True))
         ]
 
     def correct(self, predicted: Sequence[Float[Tensor, "P H W"]], done: Collection[int] = ()) -> None:

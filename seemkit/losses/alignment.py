@@ -74,12 +74,12 @@ class RegionAlignment(nn.Module):
             region: index of the segment in that image that each phrase refers to.
         """
         vectors = F.normalize(self.classes.weight, dim=-1)
-        right = targets.labels[targets.valid]
+        right = targets.of_all(targets.labels)
         texts = F.normalize(sentences, dim=-1)
         absent = ~targets.valid[image]
         by_class, by_phrase = [], []
         for level in regions:
-            by_class.append(F.cross_entropy(self.scale * level[targets.valid] @ vectors.T, right, reduction="sum"))
+            by_class.append(F.cross_entropy(self.scale * targets.of_all(level) @ vectors.T, right, reduction="sum"))
             likeness = self.scale * torch.einsum("tnc,tc->tn", level[image], texts)
             by_phrase.append(F.cross_entropy(likeness.masked_fill(absent, float("-inf")), region, reduction="sum"))
         named = F.cross_entropy(self.scale * names @ vectors.T, torch.arange(len(names), device=names.device))

@@ -11,7 +11,7 @@ Source: SEEM (arXiv 2304.06718), section 3.3 and appendix.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -25,18 +25,33 @@ from seemkit.losses.term import Term
 NO_OBJECT_WEIGHT = 0.1
 
 
-class Targets(NamedTuple):
+@dataclass(frozen=True)
+class Targets:
     """Padded targets of B images.
 
     Attributes:
         masks: bool [B, N, H, W], over the padded input.
         valid: bool [B, N], False for padding.
         labels: int64 [B, N], class indices; 0 for padding.
+        rows: the same as `valid`, as the rows of each image. The host knows them, so that no step waits for them;
+            without them they are read from `valid`, once.
     """
 
     masks: Tensor
     valid: Tensor
     labels: Tensor
+    rows: Sequence[Sequence[int]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            rows = [[row for row, valid in enumerate(image) if valid] for image in self.valid.tolist()]
+            object.__setattr__(self, "rows", rows)
+
+    def of_all(self, values: Tensor) -> Tensor:
+        """Return the rows of `values`, [B, N, ...], that are no padding, image by image, [n, ...]."""
+        places = [(image, row) for image, rows in enumerate(self.rows) for row in rows]
+        image, row = torch.tensor(places, dtype=torch.int64, device=values.device).view(-1, 2).T
+        return values[image, row]
 
 
 def mask_terms(
@@ -64,8 +79,8 @@ def mask_terms(
     # unbind, because the backward pass of an index would fill a tensor of the whole batch for each image
     parts = zip(embeddings.unbind(1), features.unbind(), generators, strict=True)
     for image, (own, maps, generator) in enumerate(parts):
-        rows = targets.valid[image].nonzero()[:, 0]
-        if not len(rows):
+        rows = targets.rows[image]
+        if not rows:
             continue  # draws nothing from the generator, as in a batch without the group
         found, truth = queries[:, image, rows], targets.masks[image, rows]
         index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])
@@ -97,9 +112,10 @@ def class_choice(logits: Float[Tensor, "L B Q K1"], queries: Int[Tensor, "L B N"
     Queries without a target should predict the background; their weight is 0.1.
     """
     background = logits.shape[-1] - 1
-    wanted = torch.full(logits.shape[:3], background, device=logits.device)
-    layer, image, target = (queries != UNMATCHED).nonzero(as_tuple=True)
-    wanted[layer, image, queries[layer, image, target]] = targets.labels[image, target]
+    layers, images, count = logits.shape[:3]
+    wanted = torch.full((layers, images, count + 1), background, device=logits.device)
+    places = torch.where(queries == UNMATCHED, count, queries)  # the last column is for nobody
+    wanted = wanted.scatter(2, places, targets.labels.expand_as(queries))[..., :count]
     weight = torch.where(wanted == background, NO_OBJECT_WEIGHT, 1.0)
     entropy = F.cross_entropy(logits.flatten(0, 2).float(), wanted.flatten(), reduction="none").view_as(wanted)
     return Term((entropy * weight).sum(dim=(1, 2)), weight.sum(dim=(1, 2)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -13,21 +16,37 @@ WORST = 1e9
 
 
 @torch.no_grad()
-def assign(cost: Float[Tensor, "L Q n"]) -> Int[Tensor, "L n"]:
+def assign(costs: Sequence[Float[Tensor, "L Q n"]]) -> list[Int[Tensor, "L n"]]:
     """Return the query of each target at the lowest total cost, `UNMATCHED` for surplus targets.
 
-    Each of the L problems is solved separately. A cost that is not finite counts as very high.
+    Each image, and each of its L problems, is solved separately, on the host. The costs of all images are copied there
+    at once. A cost that is not finite counts as very high.
+
+    Args:
+        costs: cost of every pair of query and target, for each image.
     """
+    if not costs:
+        return []
+    flat = torch.cat([cost.float().flatten() for cost in costs]).cpu().numpy()
+    tables = np.split(np.nan_to_num(flat, nan=WORST, posinf=WORST, neginf=WORST), np.cumsum([c.numel() for c in costs]))
+    found = [_solve(table.reshape(cost.shape)) for table, cost in zip(tables, costs, strict=False)]
+    joint = torch.from_numpy(np.concatenate([one.ravel() for one in found])).to(costs[0].device)
+    parts = joint.split([one.size for one in found])
+    return [part.view(one.shape) for part, one in zip(parts, found, strict=True)]
+
+
+def _solve(cost: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the query of each target, [L, n], for the cost [L, Q, n] of an image."""
     layers, _, count = cost.shape
-    found = torch.full((layers, count), UNMATCHED)
-    for layer, table in enumerate(cost.float().cpu().numpy()):
-        queries, columns = linear_sum_assignment(np.nan_to_num(table, nan=WORST, posinf=WORST, neginf=WORST))
-        found[layer, columns] = torch.from_numpy(queries)
-    return found.to(cost.device)
+    found = np.full((layers, count), UNMATCHED, dtype=np.int64)
+    for layer, table in enumerate(cost):
+        queries, columns = linear_sum_assignment(table)
+        found[layer, columns] = queries
+    return found
 
 
 @torch.no_grad()
-def assign_owned(cost: Float[Tensor, "L Q n"], owners: Int[Tensor, " n"], copies: int) -> Int[Tensor, "L n"]:
+def assign_owned(cost: Float[Tensor, "L Q n"], owners: Sequence[int], copies: int) -> Int[Tensor, "L n"]:
     """Return the query of each target with the lowest cost among the queries of the target's owner.
 
     Different owners share no query. With one target per owner, as in `match`, this is the optimal assignment.
@@ -37,5 +56,6 @@ def assign_owned(cost: Float[Tensor, "L Q n"], owners: Int[Tensor, " n"], copies
         owners: owner of each target; owner o has the queries `copies` * o to `copies` * (o + 1) - 1.
         copies: queries per owner.
     """
-    own = cost.unflatten(1, (-1, copies))[:, owners, :, torch.arange(len(owners))]  # [n, L, copies]
-    return own.argmin(dim=2).T + owners * copies
+    owner = torch.tensor(owners, dtype=torch.int64, device=cost.device)
+    own = cost.unflatten(1, (-1, copies))[:, owner, :, torch.arange(len(owner), device=cost.device)]  # [n, L, copies]
+    return own.argmin(dim=2).T + owner * copies

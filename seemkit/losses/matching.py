@@ -71,14 +71,20 @@ def match(
         weights: weights of the costs.
         copies: if not 0, target n is only matched to queries `copies` * n to `copies` * (n + 1) - 1.
     """
-    queries = torch.full((len(choice_cost), *targets.valid.shape), UNMATCHED, device=embeddings.device)
-    for image, at in enumerate(shared):
-        rows = targets.valid[image].nonzero()[:, 0]
+    costs = []
+    for image, (rows, at) in enumerate(zip(targets.rows, shared, strict=True)):
         truth = sample_points(targets.masks[image, rows].float()[None], at.points)[0].T
         together = embeddings[:, image].float().flatten(0, 1)
         masks = mask_cost(together, at.features, truth, bce=weights.bce, dice=weights.dice)
-        cost = weights.choice * choice_cost[:, image, :, rows].float() + masks.unflatten(0, (len(embeddings), -1))
-        queries[:, image, rows] = assign_owned(cost, rows, copies) if copies else assign(cost)
+        choice = choice_cost[:, image, :, rows].float()
+        costs.append(weights.choice * choice + masks.unflatten(0, (len(embeddings), -1)))
+    if copies:
+        found = [assign_owned(cost, rows, copies) for cost, rows in zip(costs, targets.rows, strict=True)]
+    else:
+        found = assign(costs)
+    queries = torch.full((len(choice_cost), *targets.valid.shape), UNMATCHED, device=embeddings.device)
+    for image, rows in enumerate(targets.rows):
+        queries[:, image, rows] = found[image]
     return queries
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, cosine_similarity, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Group, queries_for
-from seemkit.prompts.groups import EncodedGroup, spread, unite
+from seemkit.prompts.groups import EncodedGroup, owners_of, spread, unite
 
 Family = Sequence[EncodedGroup]
 """Prompt groups that select among the same queries and have the same `owners`."""
@@ -96,7 +96,8 @@ def select(
         copies: number of visual queries per object.
     """
     families = {by: groups for by in (VISUAL_QUERY, TEXT_QUERY) if (groups := family(prompts, by))}
-    owners = unite([groups[0].owners for groups in families.values()])
+    objects = unite([groups[0].objects for groups in families.values()])
+    owners = owners_of(objects, context.mask_features.device)
     queries = _candidates(layer)
     votes = []
     for by, groups in families.items():

@@ -32,11 +32,13 @@ class TextFeatures(NamedTuple):
         tokens: [T, L, C], one vector for each token including the start and end tokens, not normalized.
         valid: bool [T, L], False after the end of a text.
         sentence: [T, C], the vector at the end token, not normalized.
+        lengths: number of tokens of each text, on the host.
     """
 
     tokens: Tensor
     valid: Tensor
     sentence: Tensor
+    lengths: list[int]
 
 
 @cache
@@ -101,13 +103,15 @@ class LanguageTower(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> TextFeatures:
         """Return the features of the texts."""
-        ids = tokenize(texts, self.context_length).to(self.projection.device)
+        ids = tokenize(texts, self.context_length)
+        lengths = (ids.argmax(dim=1) + 1).tolist()  # the end token has the highest id
+        ids = ids.to(self.projection.device)
         length = ids.shape[1]
         hidden = self.token_embedding(ids) + self.positional_embedding[:length]
         tokens = self.final_norm(self.transformer(hidden)) @ self.projection
-        ends = ids.argmax(dim=1)  # the end token has the highest id
+        ends = ids.argmax(dim=1)
         valid = torch.arange(length, device=ids.device) <= ends[:, None]
-        return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends])
+        return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends], lengths)
 
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Return unit vectors of K class names and, last, of the background.

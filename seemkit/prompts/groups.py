@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +15,9 @@ from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, Group, Tokens, queries_for
 from seemkit.prompts.prepared import PromptTokens
 
+Objects = Sequence[Sequence[int]]
+"""The numbers of each image's objects, ascending."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedGroup:
@@ -24,7 +27,8 @@ class EncodedGroup:
 
     Attributes:
         tokens: tokens for the decoder, each owned by the object that its prompt describes.
-        owners: int64 [B, P], the objects; `ABSENT` for padding.
+        objects: the objects of each image, ascending, on the host.
+        owners: int64 [B, P], the same, padded with `ABSENT`.
         present: bool [B, P], whether this group describes the object; negative regions alone do not.
         pooled: [B, P, C], the vector of each object that queries are compared with.
         regions: for visual prompts, the mean features under their regions.
@@ -32,6 +36,7 @@ class EncodedGroup:
     """
 
     tokens: Tokens
+    objects: Objects
     owners: Int[Tensor, "B P"]
     present: Bool[Tensor, "B P"]
     pooled: Float[Tensor, "B P C"]
@@ -39,10 +44,17 @@ class EncodedGroup:
     points: PromptPoints | None = None
 
 
-def number_objects(places: Sequence[tuple[int, int]], batch: int) -> Int[Tensor, "B P"]:
-    """Return the objects of each image among the places (image, object), ascending, padded with `ABSENT`."""
-    objects = [sorted({index for image, index in places if image == row}) for row in range(batch)]
-    return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT)
+def objects_at(places: Iterable[tuple[int, int]], batch: int) -> Objects:
+    """Return the objects of each image among the places (image, object), ascending."""
+    found: list[set[int]] = [set() for _ in range(batch)]
+    for image, index in places:
+        found[image].add(index)
+    return [sorted(one) for one in found]
+
+
+def owners_of(objects: Objects, device: torch.device) -> Int[Tensor, "B P"]:
+    """Return the objects of each image as a tensor, padded with `ABSENT`."""
+    return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT).to(device)
 
 
 def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: int) -> EncodedGroup:
@@ -58,7 +70,8 @@ def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: 
         rows[image].append((made, index))
     like = entries[0][0]
     device = like.values[0].device
-    owners = number_objects([(image, index) for _, image, index in entries], batch)
+    objects = objects_at(((image, index) for _, image, index in entries), batch)
+    owners = owners_of(objects, device)
     owner = [torch.tensor([i for t, i in row for _ in t.values[0]], dtype=torch.int64) for row in rows]
     values = [
         pad_sequence(
@@ -66,12 +79,16 @@ def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: 
         )
         for level in range(len(like.values))
     ]
-    pooled = torch.stack(
-        [torch.stack([_pool(row, int(o), like.pooled) for o in owners[b]]) for b, row in enumerate(rows)]
+    pooled = pad_sequence(
+        [
+            torch.stack([_pool(row, index) for index in mine]) if mine else like.pooled.new_zeros((0, len(like.pooled)))
+            for mine, row in zip(objects, rows, strict=True)
+        ],
+        True,
     )
-    owner_padded, owners = pad_sequence(owner, True, ABSENT).to(device), owners.to(device)
+    owner_padded = pad_sequence(owner, True, ABSENT).to(device)
     tokens = Tokens(group, values, values, owner_padded[None], owner_padded != ABSENT)
-    return EncodedGroup(tokens, owners, owners != ABSENT, pooled)
+    return EncodedGroup(tokens, objects, owners, owners != ABSENT, pooled)
 
 
 def join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
@@ -79,15 +96,16 @@ def join(sampled: EncodedGroup, own: EncodedGroup) -> EncodedGroup:
 
     The pooled vector of an object with both is the mean of the two vectors.
     """
-    owners = unite([sampled.owners, own.owners])
-    first, second = align(sampled, owners), align(own, owners)
+    objects = unite([sampled.objects, own.objects])
+    first, second = align(sampled, objects), align(own, objects)
     a, b = first.tokens, second.tokens
     values = [torch.cat(pair, dim=1) for pair in zip(a.values, b.values, strict=True)]
     tokens = Tokens(a.group, values, values, torch.cat((a.owner, b.owner), dim=2), torch.cat((a.valid, b.valid), dim=1))
     here, there = (part.present[..., None].to(part.pooled) for part in (first, second))
     mean = (here * first.pooled + there * second.pooled) / (here + there).clamp(min=1)
     pooled = mean.where(here + there > 0, first.pooled)
-    return EncodedGroup(tokens, owners, first.present | second.present, pooled, first.regions, first.points)
+    present = first.present | second.present
+    return EncodedGroup(tokens, objects, first.owners, present, pooled, first.regions, first.points)
 
 
 def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGroup]:
@@ -98,19 +116,21 @@ def bring_into_line(groups: Mapping[str, EncodedGroup]) -> dict[str, EncodedGrou
         families.setdefault(queries_for(group.tokens.group), []).append(name)
     for names in families.values():
         if len(names) > 1:
-            owners = unite([groups[name].owners for name in names])
-            aligned |= {name: align(groups[name], owners) for name in names}
+            objects = unite([groups[name].objects for name in names])
+            aligned |= {name: align(groups[name], objects) for name in names}
     return aligned
 
 
-def align(group: EncodedGroup, owners: Int[Tensor, "B W"]) -> EncodedGroup:
-    """Return the group with its vectors in the order of `owners`; zero for an owner that it does not have."""
+def align(group: EncodedGroup, objects: Objects) -> EncodedGroup:
+    """Return the group with its vectors in the order of `objects`; zero for an object that it does not have."""
+    owners = owners_of(objects, group.owners.device)
     places = spread(group.owners, owners, group.pooled.dtype)
     regions = group.regions
     if regions is not None:
         regions = RegionFeatures(*(places @ part for part in (regions.positive, regions.negative, regions.counts)))
     present = (places @ group.present.to(places)[..., None])[..., 0] > 0
-    return replace(group, owners=owners, present=present, pooled=places @ group.pooled, regions=regions)
+    pooled = places @ group.pooled
+    return replace(group, objects=objects, owners=owners, present=present, pooled=pooled, regions=regions)
 
 
 def spread(owners: Int[Tensor, "B P"], wanted: Int[Tensor, "B W"], dtype: torch.dtype) -> Float[Tensor, "B W P"]:
@@ -118,15 +138,10 @@ def spread(owners: Int[Tensor, "B P"], wanted: Int[Tensor, "B W"], dtype: torch.
     return ((wanted[:, :, None] == owners[:, None, :]) & (wanted[:, :, None] != ABSENT)).to(dtype)
 
 
-def unite(found: Sequence[Int[Tensor, "B P"]]) -> Int[Tensor, "B W"]:
-    """Return the objects that occur in any of the inputs, ascending, padded with `ABSENT`."""
-    rows = [
-        torch.tensor(sorted({o for part in parts for o in part if o != ABSENT}), dtype=torch.int64)
-        for parts in zip(*(owners.tolist() for owners in found), strict=True)
-    ]
-    return pad_sequence(rows, True, ABSENT).to(found[0].device)
+def unite(found: Sequence[Objects]) -> Objects:
+    """Return the objects of each image that occur in any of the inputs, ascending."""
+    return [sorted(set().union(*parts)) for parts in zip(*found, strict=True)]
 
 
-def _pool(row: Sequence[tuple[PromptTokens, int]], owner: int, like: Tensor) -> Tensor:
-    mine = [tokens.pooled for tokens, index in row if index == owner]
-    return torch.stack(mine).mean(dim=0) if mine else torch.zeros_like(like)
+def _pool(row: Sequence[tuple[PromptTokens, int]], owner: int) -> Tensor:
+    return torch.stack([tokens.pooled for tokens, index in row if index == owner]).mean(dim=0)

@@ -22,7 +22,7 @@ from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
 from seemkit.prompts.encoder import OtherImages, PromptContext, PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
-from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, number_objects, pack
+from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, objects_at, owners_of, pack
 from seemkit.prompts.prepared import DrawnRegion, EncodedRegion, PromptTokens
 from seemkit.prompts.registry import Kind, Registry
 from seemkit.prompts.values import Prompt
@@ -213,7 +213,8 @@ class VisualSampler(nn.Module):
     def _sample(self, regions: Mapping[Place, Region], images: ImageContext) -> EncodedGroup:
         """Return the visual prompt group, made from the features of every level under the regions."""
         device = images.mask_features.device
-        owners = number_objects(list(regions), len(images)).to(device)
+        objects = objects_at(regions, len(images))
+        owners = owners_of(objects, device)
         points = _gather_points(regions, len(images), self.most)
         pixels = (points.pixels * _frame_scale(images)).to(device)
         slot, positive = points.slot.to(device), points.positive.to(device)
@@ -233,7 +234,7 @@ class VisualSampler(nn.Module):
         pooled = means[0].where(counts[0][..., None] > 0, self.unmarked)
         features_under = RegionFeatures(means[0], means[1], torch.stack(counts, dim=-1))
         return EncodedGroup(
-            tokens, owners, counts[0] > 0, pooled, features_under, PromptPoints(pixels, positive, owner)
+            tokens, objects, owners, counts[0] > 0, pooled, features_under, PromptPoints(pixels, positive, owner)
         )
 
 

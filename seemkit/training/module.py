@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,23 +19,18 @@ from seemkit.checkpoints.format import PACKAGES, check_fit, fill, packages
 from seemkit.cluster.fsdp import scalars, shard, share_buffers
 from seemkit.cluster.lightning_adapter import batch_counts, restore_loader_place, rewind_loaders, set_logged_step
 from seemkit.errors import InputError
-from seemkit.interactive.rollout import Rollout
-from seemkit.losses.alignment import RegionAlignment, cell_shares
-from seemkit.losses.group_losses import Targets
-from seemkit.losses.term import Term, means_over_processes
+from seemkit.losses.alignment import RegionAlignment
+from seemkit.losses.term import means_over_processes
 from seemkit.losses.weights import LossWeights
-from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
 from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
-from seemkit.training.referred_regions import refer
-from seemkit.training.set_criterion import SetCriterion
-from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
+from seemkit.training.objective import Objective
 from seemkit.training.trained_architecture import trained_architecture, with_shipped_backbone
-from seemkit.types import Batch, Size, Vocabulary
+from seemkit.types import Batch, Vocabulary
 
 Encoded = dict[str, list[tuple[ImageContext, Batch]]]
 """Under ``encoded``, the encoded images of a batch in parts, each with its part of the batch; empty if the batch is."""
@@ -133,6 +127,15 @@ class SeemModule(lightning.LightningModule):
         for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch to the device; in training the images alone.
+
+        Prompts are drawn from the targets on the host, which would otherwise wait for the device for every object.
+        """
+        if self.trainer.training:
+            return Batch([image.to(device, non_blocking=True) for image in batch.images], batch.targets)
+        return batch.to(device)
+
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Log under the true step, from which Lightning's count can differ after an interruption."""
         set_logged_step(self.trainer, self.global_step)
@@ -141,16 +144,10 @@ class SeemModule(lightning.LightningModule):
         """Return the loss of one batch."""
         shared, generators = self._generators(len(batch))
         self._see_whole(batch)
-        context = self.network.encode_image(batch.images)
-        sampled = sample_prompts(batch.targets, self.vocabulary, self.sampling, self.network.sampler, generators)
-        if self.sampling.referred:
-            sampled = refer(sampled, batch, context, self.network, self.sampling.referred, generators)
-        targets = pad_targets(batch.targets, [one.segments for one in sampled], context.padded)
-        classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
-        terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)
-        if self.aligner is None or self.global_step >= self.alignment.alone:
-            decoded = self._decode(context, batch, sampled, shared)
-            terms |= SetCriterion(self.network, self.loss_weights, classes, generators)(decoded, targets, sampled)
+        objective = Objective(
+            self.network, self.vocabulary, self.sampling, self.loss_weights, self.alignment, self.aligner
+        )
+        terms = objective(batch, shared, generators, guide_alone=self.global_step < self.alignment.alone)
         found = dict(zip(terms, means_over_processes(list(terms.values())), strict=True))
         loss = torch.stack(list(found.values())).sum() + self._touch_all()
         self._log_losses(found, len(batch))
@@ -225,51 +222,12 @@ class SeemModule(lightning.LightningModule):
         places = [image * world + self.global_rank for image in range(images)]
         return seeded(self.seed, step, 1), [seeded(self.seed, step, place + 2) for place in places]
 
-    def _align(
-        self,
-        aligner: RegionAlignment,
-        context: ImageContext,
-        targets: Targets,
-        sampled: Sequence[SampledPrompts],
-        classes: Tensor,
-    ) -> dict[str, Term]:
-        """Return the losses of the region-text guide."""
-        head = self.network.decoder.region_head
-        assert head is not None
-        phrases = [(image, phrase) for image, one in enumerate(sampled) for phrase in one.phrases]
-        sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
-        image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
-        region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
-        maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features.flatten(2)]
-        quarter = Size(context.padded.height // 4, context.padded.width // 4)
-        shares = cell_shares(targets.masks, [*context.shapes, quarter])
-        regions = head.embed(maps, shares)
-        result = aligner(regions, targets, classes[:-1], sentences, image, region)
-        return {f"align_{name}": term.times(self.alignment.weight) for name, term in result._asdict().items()}
-
     def _encode(self, batch: Batch) -> Encoded:
         """Return the encoded images in parts of one size, because padding would make results depend on the batch."""
         parts = batch.by_size()
         return {
             "encoded": [(self.network.encode_image(p.images, [target.size for target in p.targets]), p) for p in parts]
         }
-
-    def _decode(
-        self, context: ImageContext, batch: Batch, sampled: Sequence[SampledPrompts], generator: torch.Generator
-    ) -> Decoded:
-        """Run some rounds of clicks without gradient, and return one decode of all prompts with gradient."""
-        masks = [
-            target.masks[[one.segments[place] for place in one.objects]]
-            for target, one in zip(batch.targets, sampled, strict=True)
-        ]
-        first, ignored = [one.first_prompts for one in sampled], [target.ignored for target in batch.targets]
-        rollout = Rollout(self.network, context, masks, first, ignored=ignored)
-        rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
-        for _ in range(rounds if any(one.first_prompts for one in sampled) else 0):
-            rollout.correct(rollout.predict())
-        prompts = [one.decoded_objects(clicked) for one, clicked in zip(sampled, rollout.prepared, strict=True)]
-        objects = "automatic" in self.network.architecture.answers
-        return self.network.decode(context, prompts, objects=objects, previous=rollout.memory, every_layer=True)
 
     def _log_losses(self, found: dict[str, Tensor], images: int) -> None:
         """Log the losses, averaged over processes.

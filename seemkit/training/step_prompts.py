@@ -99,8 +99,10 @@ def _sample_image(
     )
 
 
-def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size) -> Targets:
-    """Return the chosen segments of each image as one padded batch, with masks of the padded image size."""
+def pad_targets(
+    targets: Sequence[Target], segments: Sequence[Sequence[int]], padded: Size, device: torch.device
+) -> Targets:
+    """Return the chosen segments of each image as one padded batch on `device`, with masks of the padded image size."""
     most = max(1, *(len(rows) for rows in segments))
     masks, labels = [], []
     for target, rows in zip(targets, segments, strict=True):
@@ -108,9 +110,7 @@ def pad_targets(targets: Sequence[Target], segments: Sequence[Sequence[int]], pa
         right, below = padded.width - target.size.width, padded.height - target.size.height
         masks.append(F.pad(target.masks[list(rows)], (0, right, 0, below, 0, missing)))
         labels.append(F.pad(target.labels[list(rows)], (0, missing)))
-    return Targets(
-        torch.stack(masks), _valid([len(rows) for rows in segments], most).to(masks[0].device), torch.stack(labels)
-    )
+    return _targets(torch.stack(masks).to(device, non_blocking=True), torch.stack(labels).to(device), segments)
 
 
 def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
@@ -118,8 +118,7 @@ def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets
     most = max(1, *(len(rows) for rows in places))
     index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
     image = torch.arange(len(index), device=index.device)[:, None]
-    valid = _valid([len(rows) for rows in places], most).to(index.device)
-    return Targets(targets.masks[image, index], valid, targets.labels[image, index])
+    return _targets(targets.masks[image, index], targets.labels[image, index], places)
 
 
 def _first_prompts(
@@ -174,8 +173,11 @@ def _subject(target: Target, row: int, vocabulary: Vocabulary) -> Subject:
     return Subject(target.masks[row], vocabulary.names[int(target.labels[row])], phrases)
 
 
-def _valid(counts: Sequence[int], most: int) -> Tensor:
-    return torch.arange(most)[None] < torch.tensor(counts)[:, None]
+def _targets(masks: Tensor, labels: Tensor, chosen: Sequence[Sequence[int]]) -> Targets:
+    """Return targets, of which each image has as many as were chosen; the others are padding."""
+    counts = torch.tensor([len(rows) for rows in chosen])
+    valid = (torch.arange(masks.shape[1])[None] < counts[:, None]).to(masks.device)
+    return Targets(masks, valid, labels, [list(range(len(rows))) for rows in chosen])
 
 
 def _drawn(items: Sequence[T], frequencies: Sequence[float], generator: torch.Generator) -> list[T]:

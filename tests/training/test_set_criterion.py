@@ -135,7 +135,7 @@ def test_prompted_objects_are_compared_with_their_own_masks(network, targets, mo
 def test_masks_count_by_the_number_of_targets(network, targets):
     """The same images and targets twice: sums double, so the mean stays."""
     pair = SAMPLED * 2
-    twice = Targets(*(torch.cat([part, part]) for part in targets))
+    twice = Targets(*(torch.cat([part, part]) for part in (targets.masks, targets.valid, targets.labels)))
     with torch.no_grad():
         decoded = decode(network)
         many = LossWeights(points=20000)

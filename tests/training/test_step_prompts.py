@@ -176,14 +176,14 @@ def test_an_image_of_crowds_only(tiny_network):
     only = target((STAR, box(0, 0, 20, 20), True), phrases=(Phrase("the crowd", 0),))
     (sampled,) = draw([only], tiny_network)
     assert (sampled.segments, sampled.objects, sampled.phrases) == ([], [], [])
-    targets = pad_targets([only], [sampled.segments], Size(64, 64))
+    targets = pad_targets([only], [sampled.segments], Size(64, 64), torch.device("cpu"))
     assert targets.masks.shape == (1, 1, 64, 64)
     assert not targets.valid.any()
 
 
 def test_pad_targets(first, second):
     small = target((STAR, box(1, 1), False), size=(33, 40))
-    targets = pad_targets([first, small], [[2, 4], [0]], Size(64, 64))
+    targets = pad_targets([first, small], [[2, 4], [0]], Size(64, 64), torch.device("cpu"))
     assert targets.masks.shape == (2, 2, 64, 64)
     assert targets.valid.tolist() == [[True, True], [True, False]]
     assert targets.labels.tolist() == [[STAR, STAR], [STAR, 0]]
@@ -194,7 +194,7 @@ def test_pad_targets(first, second):
 
 
 def test_choose_targets(first, second):
-    targets = pad_targets([first, second], [[1, 2, 4], [0, 1]], Size(64, 64))
+    targets = pad_targets([first, second], [[1, 2, 4], [0, 1]], Size(64, 64), torch.device("cpu"))
     chosen = choose_targets(targets, [[2, 0, 2], [1]])
     assert chosen.valid.tolist() == [[True] * 3, [True, False, False]]
     assert torch.equal(chosen.masks[0], targets.masks[0, [2, 0, 2]])

@@ -78,8 +78,8 @@ class Target:
             and large; the area of an outline can differ from that of its mask. None if the annotation states no areas.
         attributes: words that describe each segment besides its class, for example its color; empty if the annotation
             has none for any segment.
-        ignored: bool [H, W], pixels that the annotation assigns neither to an object nor to the background; the
-            evaluation of clicks ignores them. None if there are no such pixels. Transforms for training drop it.
+        ignored: bool [H, W], pixels that the annotation assigns neither to an object nor to the background; no
+            simulated user clicks on them, and the evaluation of clicks ignores them. None if there are no such pixels.
     """
 
     masks: Tensor

@@ -65,19 +65,25 @@ class Objective:
         classes = self.network.language.embed_classes_once(self.vocabulary.names, shared, self.network.templates)
         terms = {} if self.aligner is None else self._align(self.aligner, context, targets, sampled, classes)
         if self.aligner is None or not guide_alone:
-            decoded = self._decode(context, targets, sampled, shared)
+            ignored = [target.ignored for target in batch.targets]
+            decoded = self._decode(context, targets, ignored, sampled, shared)
             terms |= SetCriterion(self.network, self.loss_weights, classes, generators)(decoded, targets, sampled)
         return terms
 
     def _decode(
-        self, context: ImageContext, targets: Targets, sampled: Sequence[SampledPrompts], generator: torch.Generator
+        self,
+        context: ImageContext,
+        targets: Targets,
+        ignored: Sequence[Tensor | None],
+        sampled: Sequence[SampledPrompts],
+        generator: torch.Generator,
     ) -> Decoded:
         """Run some rounds of clicks without gradient, and return one decode of all prompts with gradient."""
         masks = [
             segments[one.objects, : frame.height, : frame.width]
             for segments, one, frame in zip(targets.masks, sampled, context.frames, strict=True)
         ]
-        rollout = Rollout(self.network, context, masks, [one.first_prompts for one in sampled])
+        rollout = Rollout(self.network, context, masks, [one.first_prompts for one in sampled], ignored=ignored)
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
         for _ in range(rounds if any(one.first_prompts for one in sampled) else 0):
             rollout.correct(rollout.predict())

@@ -11,9 +11,11 @@ import torch
 from seemkit.data import CocoDataModule
 from seemkit.data.scenes import write_scenes
 from seemkit.interactive.rollout import Rollout
+from seemkit.interactive.user import SimulatedUser
 from seemkit.losses.alignment import RegionAlignment
 from seemkit.losses.weights import LossWeights
 from seemkit.model.seem import SEEM
+from seemkit.prompts.values import Point
 from seemkit.training.config import Alignment, Sampling
 from seemkit.training.objective import Objective
 from seemkit.types import Batch
@@ -77,6 +79,18 @@ def test_waits_do_not_grow_with_objects_layers_or_images(data: CocoDataModule, r
         assert waits.count == 2 + len(rounds), waits.places  # the costs of objects and of phrases, and the clicks
         found.append(waits.places)
     assert found[0] == found[1]
+
+
+def test_nobody_clicks_on_ignored_pixels(data: CocoDataModule, rounds: list[Rollout]) -> None:
+    batch = next(iter(data.train_dataloader()))
+    for target in batch.targets:
+        target.ignored = torch.ones(tuple(target.size), dtype=torch.bool)
+        target.ignored[:, :20] = False
+    user = SimulatedUser(kinds={"circle": 1})  # so that every point is a correction
+    step(objective(data, Sampling(objects=8, rounds=9, stuff=True, user=user), 2), batch)
+    clicks = [p for image in rounds[-1].prompts for given in image for p in given if isinstance(p, Point)]
+    assert len(clicks) > 5
+    assert all(point.x < 20 for point in clicks)
 
 
 def test_the_gradients_are_those_of_the_host(data: CocoDataModule) -> None:

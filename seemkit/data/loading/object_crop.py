@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from seemkit.data.loading.mask_samples import nearest, sample_masks
 from seemkit.data.loading.transforms import GRAY, LargeScaleJitter, Sample, drop_vanished, on_masks
 from seemkit.errors import InputError
 from seemkit.io.image import MIN_SIDE
@@ -59,20 +59,9 @@ class ObjectCrop:
         row = rows[int(torch.randint(len(rows), (), generator=generator))]
         top, left, length = self._square(target.masks[row], generator)
 
-        def change(given: Tensor, fill: int) -> Tensor:
-            """Return the square of image or masks at the final size."""
-            height, width = given.shape[-2:]
-            part = functional.crop(
-                given, max(top, 0), max(left, 0), min(top + length, height) - max(top, 0),
-                min(left + length, width) - max(left, 0),
-            )  # fmt: skip
-            before, above = max(-left, 0), max(-top, 0)
-            beyond, below = length - before - part.shape[-1], length - above - part.shape[-2]
-            part = functional.pad(part, [before, above, beyond, below], fill=fill)
-            return functional.resize(part, [self.side, self.side]).as_subclass(Tensor)
-
-        target = on_masks(target, lambda masks: change(tv_tensors.Mask(masks), 0))
-        return change(tv_tensors.Image(image), GRAY), drop_vanished(target)
+        places = nearest(length, self.side)
+        target = on_masks(target, lambda masks: sample_masks(masks, top + places, left + places))
+        return functional.resize(_cut(image, top, left, length), [self.side, self.side]), drop_vanished(target)
 
     def _square(self, mask: Tensor, generator: torch.Generator) -> tuple[int, int, int]:
         """Return top, left and side of the square around an object."""
@@ -90,3 +79,13 @@ class ObjectCrop:
                 low, high = size - length, 0
             found.append(round(low + chance * (high - low)))
         return found[0], found[1], length
+
+
+def _cut(image: Tensor, top: int, left: int, length: int) -> Tensor:
+    """Return a square of an image, gray where it extends beyond the image."""
+    height, width = image.shape[-2:]
+    rows, columns = slice(max(top, 0), min(top + length, height)), slice(max(left, 0), min(left + length, width))
+    before, above = max(-left, 0), max(-top, 0)
+    part = image[:, rows, columns]
+    beyond, below = length - before - part.shape[-1], length - above - part.shape[-2]
+    return functional.pad(part, [before, above, beyond, below], fill=GRAY)

@@ -17,6 +17,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from seemkit.data.loading.mask_samples import nearest, sample_masks
 from seemkit.errors import InputError
 from seemkit.io.image import MIN_SIDE
 from seemkit.types import Size, Target
@@ -142,16 +143,14 @@ class LargeScaleJitter:
         room = [max(0, length - self.side) for length in size]
         top, left = round(down * room[0]), round(right * room[1])
 
-        def change(given: Tensor, fill: int) -> Tensor:
-            """Return the image or masks, resized (image smoothly, masks to the nearest pixel), cropped and padded."""
-            part = functional.crop(
-                functional.resize(given, size), top, left, min(size[0], self.side), min(size[1], self.side)
-            )
-            missing = [0, 0, self.side - part.shape[-1], self.side - part.shape[-2]]
-            return functional.pad(part, missing, fill=fill).as_subclass(Tensor)
-
-        target = on_masks(target, lambda masks: change(tv_tensors.Mask(masks), 0))
-        return change(tv_tensors.Image(image), GRAY), drop_vanished(target)
+        resized = functional.resize(image, size)
+        part = functional.crop(resized, top, left, min(size[0], self.side), min(size[1], self.side))
+        changed = functional.pad(part, [0, 0, self.side - part.shape[-1], self.side - part.shape[-2]], fill=GRAY)
+        rows, columns = (
+            F.pad(nearest(old, new)[start : start + self.side], (0, max(0, self.side - new)), value=old)
+            for old, new, start in zip(image.shape[-2:], size, (top, left), strict=True)
+        )
+        return changed, drop_vanished(on_masks(target, lambda masks: sample_masks(masks, rows, columns)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ def on_masks(target: Target, change: Callable[[Tensor], Tensor]) -> Target:
 
 def drop_vanished(target: Target) -> Target:
     """Return the target without empty segments and their phrases; the other phrases are re-indexed."""
-    keep = target.masks.flatten(1).any(1)
+    keep = torch.from_numpy(target.masks.numpy().any(axis=(1, 2)))  # stops at the first pixel, unlike torch
     if keep.all():
         return target
     moved = {old: new for new, old in enumerate(keep.nonzero()[:, 0].tolist())}
@@ -226,7 +225,7 @@ def _resize_masks(masks: Tensor, size: Size) -> Tensor:
     rows, columns = (
         ((2 * torch.arange(new) + 1) * old) // (2 * new) for new, old in zip(size, masks.shape[-2:], strict=True)
     )
-    return masks[:, rows][:, :, columns]
+    return sample_masks(masks, rows, columns)
 
 
 def _swap_sides(text: str) -> str:

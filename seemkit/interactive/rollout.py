@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from seemkit.interactive.click_grid import ClickGrid, PixelGrid
 from seemkit.interactive.clicker import Click, next_clicks
 from seemkit.interactive.rounds import RoundResult, play_round
 from seemkit.interactive.zoom import PlayedRound, RoundPlayer
@@ -38,6 +39,7 @@ class Rollout:
         ignored: for each image the pixels that are neither object nor background, bool [H, W].
         players: for each image, what plays the rounds of each object alone and zooms in; empty to play all objects
             of all images together, in the whole images.
+        grid: where clicks are placed; `CellGrid` excludes players.
 
     Attributes:
         prompts: all prompts so far.
@@ -56,20 +58,28 @@ class Rollout:
         rule: ClickRule = next_clicks,
         ignored: Sequence[Tensor | None] | None = None,
         players: Sequence[RoundPlayer] = (),
+        grid: type[ClickGrid] = PixelGrid,
     ) -> None:
         self.network = network
         self.context = context
         device = context.mask_features.device
-        self.masks = [mask.to(device) for mask in masks]
+        self.grids = [grid(context, image) for image in range(len(masks))]
+        self.masks = [one.true(mask.to(device)) for one, mask in zip(self.grids, masks, strict=True)]
         self.prompts: list[list[list[Prompt]]] = [[[] for _ in image] for image in prompts]
         self.prepared: list[list[list[Prompt]]] = [[[] for _ in image] for image in prompts]
         self.draws = draws
         self.rule = rule
-        self.ignored = [None if rows is None else rows.to(device) for rows in ignored or [None] * len(masks)]
+        self.ignored = [
+            None if pixels is None else one.true(pixels.to(device)[None])[0]
+            for one, pixels in zip(self.grids, ignored or [None] * len(masks), strict=True)
+        ]
         self.result: RoundResult | None = None
         self.played: dict[tuple[int, int], PlayedRound] = {}
         self.players = players
-        self._clicks = [[[_click(p) for p in given if isinstance(p, Point)] for given in image] for image in prompts]
+        self._clicks = [
+            [[one.find(p) for p in given if isinstance(p, Point)] for given in image]
+            for one, image in zip(self.grids, prompts, strict=True)
+        ]
         for image, objects in enumerate(prompts):
             for index, given in enumerate(objects):
                 self.add(image, index, given)
@@ -82,15 +92,15 @@ class Rollout:
     def predict(self) -> list[Float[Tensor, "P H W"]]:
         """Return the mask logits of every prompted object, one tensor per image, and store the result of the round.
 
-        The masks have the size in which prompts are given. Objects without prompts have no row.
+        The masks are on the grid of the clicks. Objects without prompts have no row.
         """
         if self.players:
             return [self._play(player, image) for image, player in enumerate(self.players)]
         self.result = play_round(self.network, self.context, self.prepared, self.memory, self.draws)
         prompted = [sum(map(bool, objects)) for objects in self.prompts]  # come first, in order
         return [
-            self.context.restore(logits[:count], image, mode="bilinear")
-            for image, (logits, count) in enumerate(zip(self.result.masks, prompted, strict=True))
+            one.predicted(logits[:count])
+            for one, logits, count in zip(self.grids, self.result.masks, prompted, strict=True)
         ]
 
     def correct(self, predicted: Sequence[Float[Tensor, "P H W"]], done: Collection[int] = ()) -> None:
@@ -122,7 +132,7 @@ class Rollout:
         for (image, index, _), earlier, click in zip(places, clicked, clicks, strict=True):
             if click is not None:
                 earlier.append(click)
-                self.add(image, index, [Point(click.x + 0.5, click.y + 0.5, click.positive)])
+                self.add(image, index, [self.grids[image].place(click)])
 
     def add(self, image: int, index: int, prompts: Sequence[Prompt]) -> None:
         """Add prompts of an object for the next round.
@@ -146,7 +156,3 @@ def _together(masks: Sequence[Bool[Tensor, "H W"]]) -> Bool[Tensor, "N H W"]:
     """Return masks of different sizes as one tensor, with False on the right and below."""
     height, width = max(len(mask) for mask in masks), max(mask.shape[1] for mask in masks)
     return torch.stack([F.pad(mask, (0, width - mask.shape[1], 0, height - len(mask))) for mask in masks])
-
-
-def _click(point: Point) -> Click:
-    return Click(int(point.x), int(point.y), point.positive)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seemkit.interactive.click_grid import CellGrid, ClickGrid, PixelGrid
 from seemkit.interactive.rollout import Rollout
 from seemkit.losses.alignment import RegionAlignment, cell_shares
 from seemkit.losses.group_losses import Targets
@@ -21,6 +22,8 @@ from seemkit.training.referred_regions import refer
 from seemkit.training.set_criterion import SetCriterion
 from seemkit.training.step_prompts import SampledPrompts, pad_targets, sample_prompts
 from seemkit.types import Batch, Size, Vocabulary
+
+GRIDS: dict[str, type[ClickGrid]] = {"pixels": PixelGrid, "cells": CellGrid}
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Objective:
             segments[one.objects, : frame.height, : frame.width]
             for segments, one, frame in zip(targets.masks, sampled, context.frames, strict=True)
         ]
-        rollout = Rollout(self.network, context, masks, [one.first_prompts for one in sampled], ignored=ignored)
+        first = [one.first_prompts for one in sampled]
+        rollout = Rollout(self.network, context, masks, first, ignored=ignored, grid=GRIDS[self.sampling.clicks])
         rounds = int(torch.randint(self.sampling.rounds + 1, (1,), generator=generator))
         for _ in range(rounds if any(one.first_prompts for one in sampled) else 0):
             rollout.correct(rollout.predict())

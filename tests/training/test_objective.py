@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -65,11 +66,14 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[Rollout]:
     return played
 
 
-def test_waits_do_not_grow_with_objects_layers_or_images(data: CocoDataModule, rounds: list[Rollout]) -> None:
+@pytest.mark.parametrize("clicks", ["pixels", "cells"])
+def test_waits_do_not_grow_with_objects_layers_or_images(
+    data: CocoDataModule, rounds: list[Rollout], clicks: Literal["pixels", "cells"]
+) -> None:
     batch = next(iter(data.train_dataloader()))
     found = []
     for objects, phrases, layers, images in ((1, 1, 2, 1), (8, 6, 4, 3)):
-        sampling = Sampling(objects=objects, phrases=phrases, rounds=9, stuff=True, referred=0.5)
+        sampling = Sampling(objects=objects, phrases=phrases, rounds=9, clicks=clicks, stuff=True, referred=0.5)
         part = Batch(batch.images[:images], batch.targets[:images])
         wanted = float(step(objective(data, sampling, layers), part))
         rounds.clear()

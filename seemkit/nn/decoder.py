@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from seemkit.nn.attention import Attention, FeedForward, KeysValues
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
+from seemkit.nn.recompute import run
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.token_sequence import TokenSequence
 from seemkit.nn.tokens import Tokens
@@ -47,20 +48,43 @@ class DecoderLayer(nn.Module):
         self.self_norm = nn.LayerNorm(embed_dim)
         self.feed_forward = FeedForward(embed_dim, ffn_dim)
 
-    def cross_attend(
+    def forward(
         self,
-        tokens: Float[Tensor, "B N C"],
+        state: Float[Tensor, "B S C"],
+        fresh: Float[Tensor, "B F C"],
         positions: Float[Tensor, "B N C"],
         image: KeysValues,
-        allowed: Bool[Tensor, "B N M"],
-    ) -> Float[Tensor, "B N C"]:
+        allowed: Bool[Tensor, "B R M"],
+        visible: Bool[Tensor, "B S N"],
+    ) -> Float[Tensor, "B S C"]:
+        """Return the state after the layer.
+
+        Args:
+            state: the tokens that the layers update; the first R of them attend to the image.
+            fresh: the other tokens; N = S + F.
+            positions: positions of all tokens.
+            image: keys and values of the image.
+            allowed: where in the image each of the R tokens attends.
+            visible: which of all tokens each token of the state reads.
+        """
+        looking = allowed.shape[1]
+        seen = self._cross_attend(state[:, :looking], positions[:, :looking], image, allowed)
+        return self._self_attend(torch.cat((seen, state[:, looking:], fresh), dim=1), positions, visible)
+
+    def _cross_attend(
+        self,
+        tokens: Float[Tensor, "B R C"],
+        positions: Float[Tensor, "B R C"],
+        image: KeysValues,
+        allowed: Bool[Tensor, "B R M"],
+    ) -> Float[Tensor, "B R C"]:
         """Return the tokens after cross-attention to the image where `allowed`."""
         return self.cross_norm(tokens + self.cross_attention(tokens + positions, image, allowed))
 
-    def self_attend(
-        self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B R N"]
-    ) -> Float[Tensor, "B R C"]:
-        """Return the first R tokens after self-attention to all tokens where `allowed` and the feed-forward layer."""
+    def _self_attend(
+        self, tokens: Float[Tensor, "B N C"], positions: Float[Tensor, "B N C"], allowed: Bool[Tensor, "B S N"]
+    ) -> Float[Tensor, "B S C"]:
+        """Return the first S tokens after self-attention to all tokens where `allowed` and the feed-forward layer."""
         placed, rows = tokens + positions, allowed.shape[1]
         read = self.self_attention(placed[:, :rows], self.self_attention.project(placed, tokens), allowed)
         return self.feed_forward(self.self_norm(tokens[:, :rows] + read))
@@ -79,7 +103,12 @@ class Decoder(nn.Module):
         values_carry_position: add positions to the values of cross-attention, so that a query can learn where its
             object is. False in the reference.
         region_head: adds the features under each query's mask to its class embedding. None in the reference.
+
+    Attributes:
+        again: whether the layers compute again what their backward pass needs, to save memory.
     """
+
+    again = False
 
     def __init__(
         self,
@@ -136,20 +165,16 @@ class Decoder(nn.Module):
         sequence = TokenSequence(tokens)
         if sequence.memory and previous is None:
             raise ValueError("previous is None, but the tokens include memory; give the masks of the previous round")
-        looking, queries = sequence.looking, sequence.queries
-        state = sequence.state()
+        queries, state = sequence.queries, sequence.state()
         masks, predictions = self._masks(queries, state, mask_bias), []
         for index, layer in enumerate(self._stages()):
             if every_layer:
                 predictions.append(self._predict(context, queries, state, masks))
             level = index % LEVELS
-            position = sequence.positions(level)
             allowed = attention_mask(context, masks, previous if sequence.memory else None, index)
-            attended = layer.cross_attend(
-                state[:, :looking], position[:, :looking], context.keys_values[index], allowed
-            )
-            values = sequence.extend(torch.cat((attended, state[:, looking:]), dim=1), level)
-            state = layer.self_attend(values, position, sequence.visible(index))
+            fresh, positions, visible = sequence.fresh(level), sequence.positions(level), sequence.visible(index)
+            image = context.keys_values[index]
+            state = run(layer, state, fresh, positions, image, allowed, visible, again=self.again)
             masks = self._masks(queries, state, mask_bias)
         return [*predictions, self._predict(context, queries, state, masks)]
 

@@ -35,18 +35,14 @@ class TokenSequence:
         self.memory = [t for t in self._carried if t.group.role is Role.MEMORY]
         self._visible: Tensor | None = None
 
-    @property
-    def looking(self) -> int:
-        """Number of tokens that attend to the image: the queries and the memory."""
-        return sum(t.count for t in (*self.queries, *self.memory))
-
     def state(self) -> Float[Tensor, "B S C"]:
         """Return the initial values of the S tokens that the layers update."""
         return torch.cat([t.values[0] for t in self._carried], dim=1)
 
-    def extend(self, state: Float[Tensor, "B S C"], level: int) -> Float[Tensor, "B N C"]:
-        """Return the values of all N tokens: the state, then the fresh prompts' values for a level."""
-        return torch.cat((state, *(t.values[level] for t in self._fresh)), dim=1)
+    def fresh(self, level: int) -> Float[Tensor, "B F C"]:
+        """Return the values of the fresh prompts for a level, which come after the state."""
+        values = [t.values[level] for t in self._fresh]
+        return torch.cat(values, dim=1) if values else self._carried[0].values[0][:, :0]
 
     def positions(self, level: int) -> Float[Tensor, "B N C"]:
         """Return the positions of all tokens at a level."""

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from seemkit.errors import InputError
 from seemkit.interactive.user import SimulatedUser
+from seemkit.model.seem import SEEM
 from seemkit.types import Vocabulary
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
@@ -30,6 +31,8 @@ class Optimization:
         factors: factor on the learning rate of a part, by attribute name in the network, for example ``backbone``.
         frozen: parts that are not trained and stay in evaluation mode, as names of parts or of modules inside them, for
             example ``backbone.body.blocks.0``.
+        recompute: parts, of ``backbone`` and ``decoder``, whose blocks or layers keep only their inputs until the
+            backward pass and then compute again what it needs: less memory, more time. A frozen part keeps nothing.
         weight_decay: weight decay of all parameters except norms and embeddings (the reference decays biases too).
         betas: betas of AdamW.
         schedule: ``steps`` divides the learning rate by 10 at 88.9 % and 96.3 % of the run; ``cosine`` lowers it to
@@ -43,6 +46,7 @@ class Optimization:
     learning_rate: float = 1e-4
     factors: dict[str, float] = field(default_factory=lambda: {"backbone": 0.1, "language": 0.1})
     frozen: tuple[str, ...] = ("backbone", "language", "pixel_decoder")
+    recompute: tuple[Literal["backbone", "decoder"], ...] = ()
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["steps", "cosine"] = "steps"
@@ -165,6 +169,17 @@ def freeze(network: nn.Module, plan: Optimization) -> None:
         _require_part(modules.get(within, network), part if within in modules else path, within)
     for part in plan.frozen:
         network.get_submodule(part).requires_grad_(False)
+
+
+def compute_again(network: SEEM, plan: Optimization) -> None:
+    """Let the parts in `plan.recompute` save memory.
+
+    Raises:
+        InputError: the backbone cannot do so.
+    """
+    network.decoder.again = "decoder" in plan.recompute
+    if "backbone" in plan.recompute:
+        network.backbone.compute_again()
 
 
 def _require_part(module: nn.Module, part: str, path: str) -> None:

@@ -27,7 +27,15 @@ from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.ops.generators import seeded
 from seemkit.prompts.registry import installed
-from seemkit.training.config import Alignment, Optimization, Sampling, build_optimizer, build_schedule, freeze
+from seemkit.training.config import (
+    Alignment,
+    Optimization,
+    Sampling,
+    build_optimizer,
+    build_schedule,
+    compute_again,
+    freeze,
+)
 from seemkit.training.objective import Objective
 from seemkit.training.trained_architecture import trained_architecture, with_shipped_backbone
 from seemkit.types import Batch, Vocabulary
@@ -88,6 +96,7 @@ class SeemModule(lightning.LightningModule):
                 "model.architecture.table: composed is for inference; train with separate (the weights are the same)"
             )
         freeze(self.network, optimization)
+        compute_again(self.network, optimization)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -25,7 +25,7 @@ def lengths(network, monkeypatch) -> list[tuple[int, int]]:
     """How many tokens looked at the image and took part in each layer of each decode."""
     found: list[tuple[int, int]] = []
     layer = network.decoder.layers[0]
-    look, exchange = layer.cross_attend, layer.self_attend
+    look, exchange = layer._cross_attend, layer._self_attend
 
     def spy_look(tokens: Tensor, *rest: Tensor) -> Tensor:
         found.append((tokens.shape[1], 0))
@@ -35,8 +35,8 @@ def lengths(network, monkeypatch) -> list[tuple[int, int]]:
         found[-1] = (found[-1][0], tokens.shape[1])
         return exchange(tokens, *rest)
 
-    monkeypatch.setattr(layer, "cross_attend", spy_look)
-    monkeypatch.setattr(layer, "self_attend", spy_exchange)
+    monkeypatch.setattr(layer, "_cross_attend", spy_look)
+    monkeypatch.setattr(layer, "_self_attend", spy_exchange)
     return found
 
 

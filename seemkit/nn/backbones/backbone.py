@@ -14,6 +14,7 @@ from seemkit.errors import InputError
 from seemkit.nn.backbones.folding import fold_batch_norms
 from seemkit.nn.backbones.pretrained import load_backbone_weights
 from seemkit.nn.backbones.simple_pyramid import SimplePyramid
+from seemkit.nn.recompute import Blocks
 
 OWN = {"focalnet": "seemkit.nn.backbones.focalnet.FocalNet", "resnet": "seemkit.nn.backbones.resnet.ResNet"}
 """seemkit's own backbones by name, imported only when built: one of them uses timm, which takes seconds to import."""
@@ -79,6 +80,25 @@ class Backbone(nn.Module):
         for module in self.body.modules():
             if norm_eps is not None and isinstance(module, nn.LayerNorm):
                 module.eps = norm_eps
+
+    def compute_again(self) -> None:
+        """Let each block compute again what its backward pass needs, to save memory.
+
+        Running averages of batch norms in training then count each batch twice.
+
+        Raises:
+            InputError: the model cannot do so.
+        """
+        own = [module for module in self.body.modules() if isinstance(module, Blocks)]
+        for module in own:
+            module.again = True
+        if own:
+            return
+        model: Any = self.body if hasattr(self.body, "set_grad_checkpointing") else getattr(self.body, "model", None)
+        try:
+            model.set_grad_checkpointing()
+        except (AttributeError, AssertionError) as error:
+            raise InputError("optimization.recompute: timm's model of this backbone cannot do so; remove it") from error
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """Return the feature maps [B, C, H / stride, W / stride], finest first."""

@@ -14,6 +14,8 @@ from timm.layers.norm import LayerNorm2d
 from timm.models.focalnet import Downsample, FocalNetBlock
 from torch import Tensor, nn
 
+from seemkit.nn.recompute import Blocks
+
 
 class _Norm(LayerNorm2d):
     """timm's norm over channels, with the epsilon of the published models."""
@@ -60,7 +62,7 @@ class FocalStage(nn.Module):
         halve = Downsample(channels, embed_dim, stride=2, overlap=True, norm_layer=_Norm) if channels else nn.Identity()
         self.downsample = halve
         block = DepthwiseFocalBlock if depthwise else FocalBlock
-        self.blocks = nn.Sequential(*(block(embed_dim, focal_level) for _ in range(depth)))
+        self.blocks = Blocks(*(block(embed_dim, focal_level) for _ in range(depth)))
 
     def forward(self, x: Float[Tensor, "B c H W"]) -> Float[Tensor, "B C h w"]:
         """Return the map after the stage."""

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seemkit.nn.recompute import Blocks
+
 
 def _convolution(before: int, after: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
@@ -43,8 +45,8 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + self.downsample(x), inplace=True)
 
 
-def _stage(before: int, after: int, stride: int, depth: int) -> nn.Sequential:
-    return nn.Sequential(BasicBlock(before, after, stride), *(BasicBlock(after, after, 1) for _ in range(depth - 1)))
+def _stage(before: int, after: int, stride: int, depth: int) -> Blocks:
+    return Blocks(BasicBlock(before, after, stride), *(BasicBlock(after, after, 1) for _ in range(depth - 1)))
 
 
 class ResNet(nn.Module):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from seemkit.postprocess.semantic import semantic_map, semantic_scores
@@ -10,6 +11,15 @@ def test_known_answer():
     masks = torch.tensor([[[0.0, -100.0]], [[-100.0, 100.0]]])
     torch.testing.assert_close(semantic_scores(class_probabilities, masks), torch.tensor([[[0.3, 0.1]], [[0.1, 0.3]]]))
     assert semantic_map(class_probabilities, masks).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("block", [1, 400, 1 << 20])
+def test_blocks_do_not_matter(block, monkeypatch):
+    monkeypatch.setattr("seemkit.postprocess.semantic.BLOCK", block)
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.randn((7, 5), generator=generator).softmax(dim=1)
+    masks = 4 * torch.randn((7, 23, 31), generator=generator)
+    assert torch.equal(semantic_map(probabilities, masks), semantic_scores(probabilities, masks).argmax(dim=0))
 
 
 def test_equals_official(golden):

@@ -1,9 +1,9 @@
 """A device that does not exist, on which a step's waits for results can be counted.
 
 Tensors on it live in the host's memory, but claim to be elsewhere. Every operation that would make the host wait for an
-accelerator is counted: a copy to the host, a number read from a tensor, and operations whose result's size depends on
-values, such as `nonzero` and indexing with a bool mask. Operations between the device and the host fail as they would
-on an accelerator.
+accelerator is counted: a copy between device and host that is not `non_blocking`, a number read from a tensor, and
+operations whose result's size depends on values, such as `nonzero` and indexing with a bool mask. Indexing with a list
+or a tensor of the host copies these. Other operations between device and host fail, as they would on an accelerator.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Waits(TorchDispatchMode):
             return func(*args, **kwargs)
         assert all(isinstance(value, Away) or value.device != AWAY for value in tensors), f"{func}: numbers are lost"
         stays = bool(away) if target is None else target == AWAY
-        if away and self._waits(func, args, stays):
+        if self._waits(func, args, kwargs, stays):
             self._note(func)
         moves = func in (aten._to_copy.default, aten.copy_.default)
         if away and not moves:
@@ -126,14 +126,14 @@ class Waits(TorchDispatchMode):
         wrapped = tree_map(lambda value: Away(value) if isinstance(value, Tensor) else value, result)
         return return_and_correct_aliasing(func, args, kwargs, wrapped) if away else wrapped
 
-    def _waits(self, func: Any, args: Any, stays: bool) -> bool:
-        if func in WAITING or (func is aten._to_copy.default and not stays):
-            return True
-        if func is aten.copy_.default:
-            return not isinstance(args[0], Away)
+    def _waits(self, func: Any, args: Any, kwargs: Any, stays: bool) -> bool:
+        if func is aten._to_copy.default and isinstance(args[0], Away) is not stays:
+            return not (stays and kwargs.get("non_blocking"))
+        if func is aten.copy_.default and isinstance(args[0], Away) is not isinstance(args[1], Away):
+            return not (isinstance(args[0], Away) and args[2:3] == (True,))
         if func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default):
-            return any(index is not None and index.dtype == torch.bool for index in args[1])
-        return False
+            return any(i is not None and (i.dtype == torch.bool or not isinstance(i, Away)) for i in args[1])
+        return func in WAITING and any(isinstance(value, Away) for value in args)
 
     def _note(self, func: Any) -> None:
         lines = [frame for frame in traceback.extract_stack() if "seemkit/" in frame.filename]

@@ -17,7 +17,7 @@ from seemkit.inference.history import History, Round
 from seemkit.inference.prediction import Prediction
 from seemkit.interactive.clicker import center_click
 from seemkit.interactive.rollout import Rollout
-from seemkit.interactive.zoom import PlayedRound, RoundPlayer
+from seemkit.interactive.zoom import PlayedRound, RoundPlayer, check_seed
 from seemkit.io.user_image import UserImage, load_image
 from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import check_answers
@@ -41,7 +41,7 @@ class Session:
         seed: seed for choosing the object queries that visual queries copy.
         classes: class names for labels; None for those of the network.
         zoom: whether to zoom in on small objects, if the model does so (`seemkit.interactive.zoom`).
-        mirrored: whether to average masks with those of the mirrored image: better for clicks, in twice the time.
+        mirrored: whether to average masks with those of the mirrored image: a better first click, in twice the time.
 
     Raises:
         InputError: the image is not readable, a side is smaller than 32 pixels, an array does not have the pixels of
@@ -60,6 +60,7 @@ class Session:
     ) -> None:
         if not isinstance(network, SEEM):
             raise InputError(f"network: a {type(network).__name__}; load it with SEEM.from_pretrained(...)")
+        check_seed(seed)
         pixels = load_image(image)
         with torch.inference_mode():
             context = network.encode_image([pixels])

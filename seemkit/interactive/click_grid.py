@@ -35,6 +35,10 @@ class ClickGrid(ABC):
         """Return masks of the image on the grid."""
 
     @abstractmethod
+    def ignored(self, pixels: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
+        """Return where on the grid nobody may click, for the pixels of the image where nobody may."""
+
+    @abstractmethod
     def place(self, click: Click) -> Point:
         """Return a click on the grid as a point of the image."""
 
@@ -54,6 +58,10 @@ class PixelGrid(ClickGrid):
         """Return the same masks."""
         return masks
 
+    def ignored(self, pixels: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
+        """Return the same pixels."""
+        return pixels
+
     def place(self, click: Click) -> Point:
         """Return the middle of the pixel."""
         return Point(click.x + 0.5, click.y + 0.5, click.positive)
@@ -67,8 +75,8 @@ class CellGrid(ClickGrid):
     """The cells of the mask features, usually 4 x 4 pixels: 16 times less to search than pixels.
 
     A cell belongs to a mask that covers more than half of it. A mask that covers no cell so far has those that it
-    covers most. Depths are rounded to cells, so a click can be a few pixels away from the deepest pixel, and errors
-    much smaller than a cell are not clicked.
+    covers most. A cell with an ignored pixel is ignored. Depths are rounded to cells, so a click can be a few pixels
+    away from the deepest pixel, and errors much smaller than a cell are not clicked.
     """
 
     def __init__(self, context: ImageContext, image: int) -> None:
@@ -86,14 +94,13 @@ class CellGrid(ClickGrid):
         """Return which cells the masks cover."""
         if not len(masks):
             return masks.new_zeros((0, *self.cells))
-        size, padded = self.context.sizes[self.image], self.context.padded
-        shown = masks.float()
-        if tuple(shown.shape[1:]) != tuple(size):
-            shown = F.interpolate(shown[None], tuple(size), mode="bilinear", antialias=True)[0]
-        shown = F.pad(shown, (0, padded.width - size.width, 0, padded.height - size.height))
-        share = F.adaptive_avg_pool2d(shown, self.cells)
+        share = self._shares(masks)
         most = share.amax(dim=(1, 2), keepdim=True)
         return torch.where(most > 0.5, share > 0.5, (share == most) & (most > 0))
+
+    def ignored(self, pixels: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
+        """Return the cells with such a pixel."""
+        return self._shares(pixels[None])[0] > 0
 
     def place(self, click: Click) -> Point:
         """Return the middle of the cell, in the image."""
@@ -104,3 +111,12 @@ class CellGrid(ClickGrid):
     def find(self, point: Point) -> Click:
         """Return the cell of the point."""
         return Click(int(point.x / self.width), int(point.y / self.height), point.positive)
+
+    def _shares(self, masks: Bool[Tensor, "P H W"]) -> Float[Tensor, "P h w"]:
+        """Return the share of each cell that each mask covers, 0..1."""
+        size, padded = self.context.sizes[self.image], self.context.padded
+        shown = masks.float()
+        if tuple(shown.shape[1:]) != tuple(size):
+            shown = F.interpolate(shown[None], tuple(size), mode="bilinear", antialias=True)[0]
+        shown = F.pad(shown, (0, padded.width - size.width, 0, padded.height - size.height))
+        return F.adaptive_avg_pool2d(shown, self.cells)

@@ -131,8 +131,9 @@ def official_click(
 
 
 def first_click(mask: Bool[Tensor, "H W"]) -> Click:
-    """Return the positive click on the deepest pixel of an object; see `next_clicks`."""
-    return next_click(torch.zeros_like(mask), mask)
+    """Return the positive click on the deepest pixel of an object, negative at (0, 0) if it has none."""
+    (deepest,) = deepest_pixels(mask[None], [[]])
+    return Click(deepest.x, deepest.y, positive=deepest.depth > 0)
 
 
 def center_click(mask: Bool[Tensor, "H W"]) -> Point:

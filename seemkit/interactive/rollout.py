@@ -70,7 +70,7 @@ class Rollout:
         self.draws = draws
         self.rule = rule
         self.ignored = [
-            None if pixels is None else one.true(pixels.to(device)[None])[0]
+            None if pixels is None else one.ignored(pixels.to(device))
             for one, pixels in zip(self.grids, ignored or [None] * len(masks), strict=True)
         ]
         self.result: RoundResult | None = None

@@ -6,7 +6,7 @@ as memory. Later rounds use the same window as long as it fits. Source of the id
 "Zoom-In" of its evaluation, and FocalClick (arXiv 2204.02574), section 3.2.
 
 On request, each view is also played mirrored, and the logits of both are averaged, as in RITM's evaluation. This takes
-twice the time, and is not for texts, whose left and right would change places.
+twice the time. An object with a text is not played mirrored, because left and right would change places.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class RoundPlayer:
         zoom: bool = True,
         mirrored: bool = False,
     ) -> None:
-        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**63):
-            raise InputError(f"seed: {str(seed)[:40]!r}; expected a whole number from 0 to 2^63 - 1")
+        if seed is not None:
+            check_seed(seed)
         self.network = network
         self.views = Views(network, whole, pixels, mirrored)
         self.draws = None if seed is None else Draws(queries=network.queries.draw(1, seed).to(network.device))
@@ -178,6 +178,8 @@ class RoundPlayer:
     ) -> PlayedRound:
         """Return the result in a window, or in the whole image for None; `memory` is as in `PlayedRound.masks`."""
         view = self.views[window]
+        if any(not isinstance(prompt, DrawnRegion) for prompt in prompts):
+            view = view[:1]
         frame = self.frame if window is None else window.size
         moved = prompts if window is None else [p for prompt in prompts if (p := _move(prompt, window)) is not None]
         sides = [moved, [_mirror(prompt, frame.width) for prompt in moved]]
@@ -218,6 +220,12 @@ class RoundPlayer:
             for (start, length, size), length_shown in zip(edges, sides, strict=True)
         )
         return Window(top, left, *sides)
+
+
+def check_seed(seed: object) -> None:
+    """Raise InputError unless a seed is a whole number from 0 to 2^63 - 1."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed: {str(seed)[:40]!r}; expected a whole number from 0 to 2^63 - 1")
 
 
 def _fits(used: Window | None, wanted: Window | None, prompts: Sequence[Prompt]) -> bool:

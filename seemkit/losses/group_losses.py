@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,7 @@ from torch import Tensor
 from seemkit.losses.hungarian import UNMATCHED
 from seemkit.losses.mask import bce_loss, dice_loss, matched_mask_losses
 from seemkit.losses.term import Term
+from seemkit.ops.transfer import send
 
 NO_OBJECT_WEIGHT = 0.1
 
@@ -47,11 +49,15 @@ class Targets:
             rows = [[row for row, valid in enumerate(image) if valid] for image in self.valid.tolist()]
             object.__setattr__(self, "rows", rows)
 
+    @cached_property
+    def places(self) -> Sequence[Int[Tensor, " n"]]:
+        """The same rows, on the device of the masks."""
+        joint = torch.tensor([row for rows in self.rows for row in rows], dtype=torch.int64)
+        return send(joint, self.masks.device).split([len(rows) for rows in self.rows])
+
     def of_all(self, values: Tensor) -> Tensor:
         """Return the rows of `values`, [B, N, ...], that are no padding, image by image, [n, ...]."""
-        places = [(image, row) for image, rows in enumerate(self.rows) for row in rows]
-        image, row = torch.tensor(places, dtype=torch.int64, device=values.device).view(-1, 2).T
-        return values[image, row]
+        return torch.cat([values[image, rows] for image, rows in enumerate(self.places)])
 
 
 def mask_terms(
@@ -79,8 +85,8 @@ def mask_terms(
     # unbind, because the backward pass of an index would fill a tensor of the whole batch for each image
     parts = zip(embeddings.unbind(1), features.unbind(), generators, strict=True)
     for image, (own, maps, generator) in enumerate(parts):
-        rows = targets.rows[image]
-        if not rows:
+        rows = targets.places[image]
+        if not len(rows):
             continue  # draws nothing from the generator, as in a batch without the group
         found, truth = queries[:, image, rows], targets.masks[image, rows]
         index = found.clamp(min=0)[..., None].expand(-1, -1, embeddings.shape[-1])

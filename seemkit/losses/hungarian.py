@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from seemkit.ops.transfer import send
+
 UNMATCHED = -1
 WORST = 1e9
 
@@ -30,7 +32,7 @@ def assign(costs: Sequence[Float[Tensor, "L Q n"]]) -> list[Int[Tensor, "L n"]]:
     flat = torch.cat([cost.float().flatten() for cost in costs]).cpu().numpy()
     tables = np.split(np.nan_to_num(flat, nan=WORST, posinf=WORST, neginf=WORST), np.cumsum([c.numel() for c in costs]))
     found = [_solve(table.reshape(cost.shape)) for table, cost in zip(tables, costs, strict=False)]
-    joint = torch.from_numpy(np.concatenate([one.ravel() for one in found])).to(costs[0].device)
+    joint = send(torch.from_numpy(np.concatenate([one.ravel() for one in found])), costs[0].device)
     parts = joint.split([one.size for one in found])
     return [part.view(one.shape) for part, one in zip(parts, found, strict=True)]
 
@@ -46,7 +48,7 @@ def _solve(cost: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 @torch.no_grad()
-def assign_owned(cost: Float[Tensor, "L Q n"], owners: Sequence[int], copies: int) -> Int[Tensor, "L n"]:
+def assign_owned(cost: Float[Tensor, "L Q n"], owners: Int[Tensor, " n"], copies: int) -> Int[Tensor, "L n"]:
     """Return the query of each target with the lowest cost among the queries of the target's owner.
 
     Different owners share no query. With one target per owner, as in `match`, this is the optimal assignment.
@@ -56,6 +58,5 @@ def assign_owned(cost: Float[Tensor, "L Q n"], owners: Sequence[int], copies: in
         owners: owner of each target; owner o has the queries `copies` * o to `copies` * (o + 1) - 1.
         copies: queries per owner.
     """
-    owner = torch.tensor(owners, dtype=torch.int64, device=cost.device)
-    own = cost.unflatten(1, (-1, copies))[:, owner, :, torch.arange(len(owner), device=cost.device)]  # [n, L, copies]
-    return own.argmin(dim=2).T + owner * copies
+    own = cost.unflatten(1, (-1, copies))[:, owners, :, torch.arange(len(owners), device=cost.device)]  # [n, L, copies]
+    return own.argmin(dim=2).T + owners * copies

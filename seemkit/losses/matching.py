@@ -18,6 +18,7 @@ from seemkit.losses.hungarian import UNMATCHED, assign, assign_owned
 from seemkit.losses.mask import mask_cost
 from seemkit.losses.weights import GroupWeights
 from seemkit.ops.points import sample_points
+from seemkit.ops.transfer import send
 
 
 class SharedPoints(NamedTuple):
@@ -45,7 +46,7 @@ def share_points(
     """
     found = []
     for own, generator in zip(features, generators, strict=True):
-        drawn = torch.rand((1, points, 2), generator=generator).to(features.device)
+        drawn = send(torch.rand((1, points, 2), generator=generator), features.device)
         # grid_sample is several times faster if the channels of a cell are adjacent in memory
         together = own[None].contiguous(memory_format=torch.channels_last)
         found.append(SharedPoints(drawn, sample_points(together, drawn)[0].float()))
@@ -72,18 +73,18 @@ def match(
         copies: if not 0, target n is only matched to queries `copies` * n to `copies` * (n + 1) - 1.
     """
     costs = []
-    for image, (rows, at) in enumerate(zip(targets.rows, shared, strict=True)):
+    for image, (rows, at) in enumerate(zip(targets.places, shared, strict=True)):
         truth = sample_points(targets.masks[image, rows].float()[None], at.points)[0].T
         together = embeddings[:, image].float().flatten(0, 1)
         masks = mask_cost(together, at.features, truth, bce=weights.bce, dice=weights.dice)
         choice = choice_cost[:, image, :, rows].float()
         costs.append(weights.choice * choice + masks.unflatten(0, (len(embeddings), -1)))
     if copies:
-        found = [assign_owned(cost, rows, copies) for cost, rows in zip(costs, targets.rows, strict=True)]
+        found = [assign_owned(cost, rows, copies) for cost, rows in zip(costs, targets.places, strict=True)]
     else:
         found = assign(costs)
     queries = torch.full((len(choice_cost), *targets.valid.shape), UNMATCHED, device=embeddings.device)
-    for image, rows in enumerate(targets.rows):
+    for image, rows in enumerate(targets.places):
         queries[:, image, rows] = found[image]
     return queries
 

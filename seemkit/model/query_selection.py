@@ -19,6 +19,7 @@ from torch import Tensor
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings, cosine_similarity, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY, Group, queries_for
+from seemkit.ops.transfer import send
 from seemkit.prompts.groups import EncodedGroup, owners_of, spread, unite
 
 Family = Sequence[EncodedGroup]
@@ -150,7 +151,7 @@ def _allowed(
     visual, text = (layer[g.name].masks.shape[1] if g.name in layer else 0 for g in (VISUAL_QUERY, TEXT_QUERY))
     objects = place.shape[2]
     own = _own_visual_queries(objects, copies, text) if by == VISUAL_QUERY else _all_text_queries(objects, visual, text)
-    return (place @ own.to(place)) > 0
+    return (place @ send(own.to(place.dtype), place.device)) > 0
 
 
 def _own_visual_queries(objects: int, copies: int, text: int) -> Bool[Tensor, "P N"]:

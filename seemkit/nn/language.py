@@ -11,12 +11,13 @@ from functools import cache
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.text_transformer import Norm, TextTransformer
 from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
+from seemkit.ops.transfer import send
 
 BACKGROUND = "background"
 """Name of the no-object class, which is always last."""
@@ -30,15 +31,20 @@ class TextFeatures(NamedTuple):
 
     Attributes:
         tokens: [T, L, C], one vector for each token including the start and end tokens, not normalized.
-        valid: bool [T, L], False after the end of a text.
         sentence: [T, C], the vector at the end token, not normalized.
         lengths: number of tokens of each text, on the host.
     """
 
     tokens: Tensor
-    valid: Tensor
     sentence: Tensor
     lengths: list[int]
+
+    @property
+    def valid(self) -> Bool[Tensor, "T L"]:
+        """False after the end of a text."""
+        device = self.tokens.device
+        lengths = send(torch.tensor(self.lengths), device)
+        return torch.arange(self.tokens.shape[1], device=device) < lengths[:, None]
 
 
 @cache
@@ -104,14 +110,12 @@ class LanguageTower(nn.Module):
     def forward(self, texts: Sequence[str]) -> TextFeatures:
         """Return the features of the texts."""
         ids = tokenize(texts, self.context_length)
-        lengths = (ids.argmax(dim=1) + 1).tolist()  # the end token has the highest id
-        ids = ids.to(self.projection.device)
-        length = ids.shape[1]
-        hidden = self.token_embedding(ids) + self.positional_embedding[:length]
+        ends = ids.argmax(dim=1)  # the end token has the highest id
+        device = self.projection.device
+        hidden = self.token_embedding(send(ids, device)) + self.positional_embedding[: ids.shape[1]]
         tokens = self.final_norm(self.transformer(hidden)) @ self.projection
-        ends = ids.argmax(dim=1)
-        valid = torch.arange(length, device=ids.device) <= ends[:, None]
-        return TextFeatures(tokens, valid, tokens[torch.arange(len(ids), device=ids.device), ends], lengths)
+        sentence = tokens[torch.arange(len(ids), device=device), send(ends, device)]
+        return TextFeatures(tokens, sentence, (ends + 1).tolist())
 
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Return unit vectors of K class names and, last, of the background.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seemkit.ops.memory_format import channels_last
 from seemkit.ops.region import sample_pixels
+from seemkit.ops.transfer import send
 from seemkit.types import Size
 
 STRIDE = 4
@@ -121,7 +122,7 @@ def draw_spots(
         padded: height and width of the network's input.
         shape: height and width of the result.
     """
-    cell = torch.tensor([padded.height / shape.height, padded.width / shape.width], device=points.pixels.device)
+    cell = send(torch.tensor([padded.height / shape.height, padded.width / shape.width]), points.pixels.device)
     places = (points.pixels + 0.5) / cell - 0.5
     found = []
     for mine in _assigned(points, owners, places.dtype):

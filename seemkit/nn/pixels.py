@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from seemkit.ops.transfer import send
 from seemkit.types import Size
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -37,7 +38,7 @@ def normalize(
         std: standard deviation of red, green and blue.
     """
     exact = torch.promote_types(like.dtype, torch.float32)
-    center, scale = (torch.tensor(v, device=like.device, dtype=exact)[:, None, None] for v in (mean, std))
+    center, scale = (send(torch.tensor(v, dtype=exact), like.device)[:, None, None] for v in (mean, std))
     height, width = (-(-max(side) // multiple) * multiple for side in zip(*sizes, strict=True))
     padded = [
         F.pad(((image.to(center) - center) / scale).to(like.dtype), (0, width - s.width, 0, height - s.height))

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from seemkit.nn.tokens import ABSENT, MEMORY, OBJECT_QUERY, SHARED, TEXT_QUERY, VISUAL_QUERY, Group, Tokens
+from seemkit.ops.transfer import send
 
 
 class LearnedQueries(nn.Module):
@@ -47,7 +48,7 @@ class LearnedQueries(nn.Module):
         """
         batch, objects = owners.shape
         if indices is None:
-            indices = self.draw(objects).to(owners.device)
+            indices = send(self.draw(objects), owners.device)
         owner = _apart(owners).repeat_interleave(self.copies, dim=1)
         return Tokens(
             VISUAL_QUERY,

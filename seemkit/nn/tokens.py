@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from seemkit.ops.transfer import send
+
 SHARED = -1
 """Owner of a token that tokens of every object may read."""
 
@@ -135,7 +137,7 @@ def visibility(tokens: Sequence[Tokens], layer: int) -> Bool[Tensor, "B N N"]:
     """
     owner = torch.cat([t.owner[min(layer, len(t.owner) - 1)] for t in tokens], dim=1)
     valid = torch.cat([t.valid for t in tokens], dim=1)
-    table = torch.tensor([[a.group.sees(b.group) for b in tokens] for a in tokens], device=owner.device)
+    table = send(torch.tensor([[a.group.sees(b.group) for b in tokens] for a in tokens]), owner.device)
     group = torch.cat([torch.full((t.count,), index, device=owner.device) for index, t in enumerate(tokens)])
     table = table[group[:, None], group]
     shared = owner == SHARED

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seemkit.ops.transfer import send
+
 
 def sample_points(features: Float[Tensor, "B C H W"], points: Float[Tensor, "B n 2"]) -> Float[Tensor, "B C n"]:
     """Return bilinear features at points (x, y) in 0..1; 0 and 1 are the outer edges of the first and last cell."""
@@ -62,7 +64,7 @@ def uncertain_points(
     """
     candidates, uncertain = int(count * oversample), int(share * count)
     drawn = [torch.rand((len(logits), n, 2), generator=generator) for n in (candidates, count - uncertain)]
-    points = torch.cat(drawn, dim=1).to(logits.device)
+    points = send(torch.cat(drawn, dim=1), logits.device)
     rest = torch.arange(candidates, points.shape[1], device=logits.device).expand(logits.shape[1], -1)
     values = logits.new_empty((*logits.shape[:2], count))
     chosen = torch.empty_like(values, dtype=torch.uint16 if points.shape[1] <= 1 << 16 else torch.int32)

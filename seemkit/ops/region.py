@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seemkit.ops.transfer import send
 from seemkit.types import Size
 
 Pixels = NDArray[np.int64]
@@ -95,9 +96,9 @@ def sample_pixels(
     exact = torch.promote_types(features.dtype, torch.float32)
     height, width = features.shape[2:]
     rows = features.flatten(2).transpose(1, 2)
-    last = torch.tensor([height - 1, width - 1], device=features.device)
-    place = pixels.to(exact) / torch.tensor(tuple(size), device=features.device) * last
-    steps = torch.tensor(((0, 0), (0, 1), (1, 0), (1, 1)), device=place.device)
+    last = send(torch.tensor([height - 1, width - 1]), features.device)
+    place = pixels.to(exact) / send(torch.tensor(tuple(size)), features.device) * last
+    steps = send(torch.tensor(((0, 0), (0, 1), (1, 0), (1, 1))), place.device)
     cells = place.floor()[:, None] + steps[:, None]
     weights = (1 - (place[:, None] - cells).abs()).prod(dim=3, keepdim=True)  # 0 for a cell after the last one
     row, column = cells.long().minimum(last).unbind(3)

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from seemkit.nn.click_field import RegionFeatures
 from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, Group, Tokens, queries_for
+from seemkit.ops.transfer import send
 from seemkit.prompts.prepared import PromptTokens
 
 Objects = Sequence[Sequence[int]]
@@ -54,7 +55,7 @@ def objects_at(places: Iterable[tuple[int, int]], batch: int) -> Objects:
 
 def owners_of(objects: Objects, device: torch.device) -> Int[Tensor, "B P"]:
     """Return the objects of each image as a tensor, padded with `ABSENT`."""
-    return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT).to(device)
+    return send(pad_sequence([torch.tensor(row, dtype=torch.int64) for row in objects], True, ABSENT), device)
 
 
 def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: int) -> EncodedGroup:
@@ -86,7 +87,7 @@ def pack(group: Group, entries: Sequence[tuple[PromptTokens, int, int]], batch: 
         ],
         True,
     )
-    owner_padded = pad_sequence(owner, True, ABSENT).to(device)
+    owner_padded = send(pad_sequence(owner, True, ABSENT), device)
     tokens = Tokens(group, values, values, owner_padded[None], owner_padded != ABSENT)
     return EncodedGroup(tokens, objects, owners, owners != ABSENT, pooled)
 

@@ -21,6 +21,7 @@ from seemkit.nn.context import ImageContext
 from seemkit.nn.mask_refiner import PromptPoints
 from seemkit.nn.tokens import ABSENT, VISUAL_PROMPT, Group, Tokens
 from seemkit.ops.region import Pixels, Region, sample_pixels, thin
+from seemkit.ops.transfer import send
 from seemkit.prompts.encoder import OtherImages, PromptContext, PromptEncoder, RegionPromptEncoder, TokenPromptEncoder
 from seemkit.prompts.groups import EncodedGroup, bring_into_line, join, objects_at, owners_of, pack
 from seemkit.prompts.prepared import DrawnRegion, EncodedRegion, PromptTokens
@@ -216,8 +217,8 @@ class VisualSampler(nn.Module):
         objects = objects_at(regions, len(images))
         owners = owners_of(objects, device)
         points = _gather_points(regions, len(images), self.most)
-        pixels = (points.pixels * _frame_scale(images)).to(device)
-        slot, positive = points.slot.to(device), points.positive.to(device)
+        pixels = send(points.pixels * _frame_scale(images), device)
+        slot, positive = send(points.slot, device), send(points.positive, device)
         valid = slot >= 0
         values = []
         for level, shape, projection in zip(images.levels, images.shapes, self.level_projection, strict=True):

@@ -17,6 +17,7 @@ from seemkit.losses.weights import LossWeights
 from seemkit.model.outputs import Decoded
 from seemkit.model.seem import SEEM
 from seemkit.nn.context import ImageContext
+from seemkit.ops.transfer import send
 from seemkit.training.config import Alignment, Sampling
 from seemkit.training.referred_regions import refer
 from seemkit.training.set_criterion import SetCriterion
@@ -55,7 +56,7 @@ class Objective:
         """Return the losses.
 
         Args:
-            batch: the images on the network's device, and their targets, best on the host, where prompts are drawn.
+            batch: the images on the network's device, and their targets, on the host, where prompts are drawn.
             shared: generator for what all images share.
             generators: a generator for each image.
             guide_alone: whether to measure the losses of the region-text guide alone.
@@ -83,7 +84,7 @@ class Objective:
     ) -> Decoded:
         """Run some rounds of clicks without gradient, and return one decode of all prompts with gradient."""
         masks = [
-            segments[one.objects, : frame.height, : frame.width]
+            segments[send(torch.tensor(one.objects, dtype=torch.int64), segments.device), : frame.height, : frame.width]
             for segments, one, frame in zip(targets.masks, sampled, context.frames, strict=True)
         ]
         first = [one.first_prompts for one in sampled]
@@ -108,8 +109,9 @@ class Objective:
         assert head is not None
         phrases = [(image, phrase) for image, one in enumerate(sampled) for phrase in one.phrases]
         sentences = self.network.language([phrase.text for _, phrase in phrases]).sentence if phrases else classes[:0]
-        image = torch.tensor([image for image, _ in phrases], dtype=torch.int64, device=classes.device)
-        region = torch.tensor([phrase.segment for _, phrase in phrases], dtype=torch.int64, device=classes.device)
+        image, region = send(
+            torch.tensor([(image, phrase.segment) for image, phrase in phrases], dtype=torch.int64), classes.device
+        ).view(-1, 2).T  # fmt: skip
         maps = [*(level.transpose(1, 2) for level in context.levels), context.region_features.flatten(2)]
         quarter = Size(context.padded.height // 4, context.padded.width // 4)
         shares = cell_shares(targets.masks, [*context.shapes, quarter])

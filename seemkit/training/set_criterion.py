@@ -18,6 +18,7 @@ from seemkit.model.seem import SEEM
 from seemkit.model.visual_masks import refine
 from seemkit.nn.heads import Embeddings, mask_logits
 from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_PROMPT, VISUAL_QUERY
+from seemkit.ops.transfer import send
 from seemkit.training.step_prompts import SampledPrompts, choose_targets
 
 SILENT = GroupWeights(0.0, 0.0, 0.0)
@@ -122,9 +123,8 @@ class SetCriterion:
         text = _text_of(sampled, meant)[None, :, :, None].expand(len(by_text), -1, -1, by_text.shape[3])
         scores = by_text.gather(2, text)
         queries = match(choice_cost(scores), stacked.masks, meant, shared, self.loss_weights.cost)
-        factors = torch.where(torch.tensor([one.named for one in sampled]), self.loss_weights.class_phrases, 1.0).to(
-            scores.device
-        )
+        named = torch.tensor([one.named for one in sampled])
+        factors = send(torch.where(named, self.loss_weights.class_phrases, 1.0), scores.device)
         choice = group_losses.query_choice(scores, queries, factors).times(weights.choice)
         return MatchedGroup("phrase", weights, stacked.masks, meant, queries, {"phrase_choice": choice})
 
@@ -162,7 +162,7 @@ def _text_of(sampled: Sequence[SampledPrompts], meant: Targets) -> Tensor:
     found = torch.zeros(meant.valid.shape, dtype=torch.int64)
     for image, one in enumerate(sampled):
         found[image, : len(one.phrases)] = torch.tensor(one.text_places, dtype=torch.int64)
-    return found.to(meant.valid.device)
+    return send(found, meant.valid.device)
 
 
 def _stack(decoded: Decoded, group: str) -> Embeddings:

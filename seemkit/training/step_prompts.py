@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seemkit.losses.group_losses import Targets
+from seemkit.ops.transfer import send
 from seemkit.prompts.encoder import Subject
 from seemkit.prompts.sampler import ObjectPrompts, VisualSampler
 from seemkit.prompts.values import Prompt, Text
@@ -110,13 +111,13 @@ def pad_targets(
         right, below = padded.width - target.size.width, padded.height - target.size.height
         masks.append(F.pad(target.masks[list(rows)], (0, right, 0, below, 0, missing)))
         labels.append(F.pad(target.labels[list(rows)], (0, missing)))
-    return _targets(torch.stack(masks).to(device, non_blocking=True), torch.stack(labels).to(device), segments)
+    return _targets(send(torch.stack(masks), device), send(torch.stack(labels), device), segments)
 
 
 def choose_targets(targets: Targets, places: Sequence[Sequence[int]]) -> Targets:
     """Return the targets of each image at `places`, which can repeat, padded to at least one."""
     most = max(1, *(len(rows) for rows in places))
-    index = torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places], device=targets.masks.device)
+    index = send(torch.tensor([[*rows, *[0] * (most - len(rows))] for rows in places]), targets.masks.device)
     image = torch.arange(len(index), device=index.device)[:, None]
     return _targets(targets.masks[image, index], targets.labels[image, index], places)
 
@@ -176,7 +177,7 @@ def _subject(target: Target, row: int, vocabulary: Vocabulary) -> Subject:
 def _targets(masks: Tensor, labels: Tensor, chosen: Sequence[Sequence[int]]) -> Targets:
     """Return targets, of which each image has as many as were chosen; the others are padding."""
     counts = torch.tensor([len(rows) for rows in chosen])
-    valid = (torch.arange(masks.shape[1])[None] < counts[:, None]).to(masks.device)
+    valid = send(torch.arange(masks.shape[1])[None] < counts[:, None], masks.device)
     return Targets(masks, valid, labels, [list(range(len(rows))) for rows in chosen])
 
 

@@ -56,10 +56,10 @@ def test_a_cost_that_is_not_finite_is_avoided():
 def test_owned_is_the_assignment_with_infinite_cost_elsewhere(seed, copies, targets):
     layers, padded = 2, 4
     cost = draw(layers, padded * copies, targets, seed=seed)
-    owners = list(range(padded))[-targets:] if targets else []
+    owners = torch.arange(padded)[-targets:] if targets else torch.arange(0)
     found = assign_owned(cost, owners, copies)
     assert found.shape == (layers, targets)
-    foreign = torch.arange(padded * copies)[:, None] // copies != torch.tensor(owners, dtype=torch.int64)[None]
+    foreign = torch.arange(padded * copies)[:, None] // copies != owners[None]
     for layer in range(layers):
         queries, columns = linear_sum_assignment(cost[layer].masked_fill(foreign, float("inf")).numpy())
         assert found[layer, columns].tolist() == queries.tolist()

@@ -85,16 +85,19 @@ def test_waits_do_not_grow_with_objects_layers_or_images(
     assert found[0] == found[1]
 
 
-def test_nobody_clicks_on_ignored_pixels(data: CocoDataModule, rounds: list[Rollout]) -> None:
+@pytest.mark.parametrize("clicks", ["pixels", "cells"])
+def test_nobody_clicks_on_ignored_pixels(
+    data: CocoDataModule, rounds: list[Rollout], clicks: Literal["pixels", "cells"]
+) -> None:
     batch = next(iter(data.train_dataloader()))
     for target in batch.targets:
         target.ignored = torch.ones(tuple(target.size), dtype=torch.bool)
-        target.ignored[:, :20] = False
+        target.ignored[:, :22] = False
     user = SimulatedUser(kinds={"circle": 1})  # so that every point is a correction
-    step(objective(data, Sampling(objects=8, rounds=9, stuff=True, user=user), 2), batch)
+    step(objective(data, Sampling(objects=8, rounds=9, clicks=clicks, stuff=True, user=user), 2), batch)
     clicks = [p for image in rounds[-1].prompts for given in image for p in given if isinstance(p, Point)]
     assert len(clicks) > 5
-    assert all(point.x < 20 for point in clicks)
+    assert all(point.x < 22 for point in clicks)
 
 
 def test_the_gradients_are_those_of_the_host(data: CocoDataModule) -> None:

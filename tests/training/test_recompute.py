@@ -19,6 +19,10 @@ FOCAL = replace(
     TINY, backbone="focalnet", backbone_levels=(0, 1, 2, 3),
     backbone_options={"embed_dim": 16, "depths": (1, 1, 3, 1), "focal_level": 2},
 )  # fmt: skip
+DAVIT = replace(
+    TINY, backbone="davit_tiny", backbone_levels=(0, 1, 2, 3),
+    backbone_options={"embed_dims": (8, 16, 16, 32), "num_heads": (1, 1, 2, 2)},
+)  # fmt: skip
 TIMM = replace(TINY, backbone="tf_efficientnet_lite0", backbone_levels=(1, 2, 3, 4), backbone_options={})
 
 
@@ -49,8 +53,14 @@ def step(network: SEEM, part: str) -> tuple[dict[str, torch.Tensor], int]:
 
 @pytest.mark.parametrize(
     ("architecture", "part", "share"),
-    [(TINY, "decoder", 0.7), (TINY, "backbone", 0.9), (FOCAL, "backbone", 0.5), (TIMM, "backbone", 0.7)],
-    ids=["decoder", "resnet", "focalnet", "timm"],
+    [
+        (TINY, "decoder", 0.7),
+        (TINY, "backbone", 0.9),
+        (FOCAL, "backbone", 0.5),
+        (TIMM, "backbone", 0.7),
+        (DAVIT, "backbone", 0.45),
+    ],
+    ids=["decoder", "resnet", "focalnet", "timm", "davit"],
 )
 def test_gradients_are_the_same_in_less_memory(architecture: Architecture, part: str, share: float) -> None:
     network = build(architecture)
@@ -63,9 +73,12 @@ def test_gradients_are_the_same_in_less_memory(architecture: Architecture, part:
         torch.testing.assert_close(gradient, wanted[name], rtol=1e-5, atol=1e-7, msg=name)
 
 
-def test_a_frozen_part_keeps_nothing() -> None:
-    network = build(TINY)
+@pytest.mark.parametrize("architecture", [TINY, FOCAL, TIMM], ids=["resnet", "focalnet", "timm"])
+@pytest.mark.parametrize("recompute", [(), ("backbone",)])
+def test_a_frozen_backbone_keeps_nothing(architecture: Architecture, recompute: tuple[Any, ...]) -> None:
+    network = build(architecture)
     network.backbone.requires_grad_(False)
+    compute_again(network, Optimization(recompute=recompute))
     kept = []
     with saved_tensors_hooks(lambda tensor: kept.append(tensor.nbytes) or tensor, lambda tensor: tensor):
         network.train().backbone(picture(96, 128)[None].float())
@@ -74,6 +87,6 @@ def test_a_frozen_part_keeps_nothing() -> None:
 
 def test_a_backbone_that_cannot() -> None:
     network = build(TINY)
-    network.backbone.body = torch.nn.Identity()
+    network.backbone.body = torch.nn.Linear(2, 2)
     with pytest.raises(InputError, match=r"optimization\.recompute: .* cannot do so"):
         compute_again(network, Optimization(recompute=("backbone",)))

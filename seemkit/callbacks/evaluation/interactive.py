@@ -157,7 +157,7 @@ class InteractiveEvaluation(Evaluation):
         answer = _checked(rollout.predict(), batch)
         for logits, truth, given, target in zip(answer, masks, prompts, batch.targets, strict=True):
             prompted = torch.tensor([bool(p) for p in given], dtype=torch.bool, device=truth.device)
-            self._first[name].update(_iou((logits > 0).cpu(), truth[prompted].cpu(), target.ignored))
+            self._first[name].update(_iou(logits > 0, truth[prompted], target.ignored))
 
     def _players(self, module: SeemModule, context: ImageContext, batch: Batch) -> list[RoundPlayer]:
         """Return what plays the rounds of each image in several views; nothing if one view is enough."""
@@ -213,8 +213,9 @@ def _iou(
     found: Bool[Tensor, "P H W"], truth: Bool[Tensor, "P H W"], ignored: Bool[Tensor, "H W"] | None
 ) -> Float[Tensor, " P"]:
     """Return the IoU of each pair of masks, without ignored pixels."""
-    found, truth = found.cpu(), truth.cpu()
+    truth = truth.to(found.device)
     if ignored is not None:
-        found, truth = found & ~ignored.cpu(), truth & ~ignored.cpu()
-    overlap = (found & truth).flatten(1).sum(dim=1)
-    return overlap.double() / (found | truth).flatten(1).sum(dim=1).clamp(min=1)
+        judged = ~ignored.to(found.device)
+        found, truth = found & judged, truth & judged
+    counts = torch.stack([part.flatten(1).sum(dim=1) for part in (found & truth, found | truth)]).cpu()
+    return counts[0].double() / counts[1].clamp(min=1)

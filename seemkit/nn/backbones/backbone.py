@@ -94,11 +94,11 @@ class Backbone(nn.Module):
             module.again = True
         if own:
             return
-        model: Any = self.body if hasattr(self.body, "set_grad_checkpointing") else getattr(self.body, "model", None)
-        try:
-            model.set_grad_checkpointing()
-        except (AttributeError, AssertionError) as error:
-            raise InputError("optimization.recompute: timm's model of this backbone cannot do so; remove it") from error
+        stages: list[Any] = [part for part in self.body.modules() if hasattr(part, "grad_checkpointing")]
+        if not stages:
+            raise InputError("optimization.recompute: timm's model of this backbone cannot do so; remove it")
+        for stage in stages[1:] if len(stages) > 1 else stages:  # the first is the whole, which would do it by stages
+            stage.grad_checkpointing = True
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """Return the feature maps [B, C, H / stride, W / stride], finest first."""

@@ -1,4 +1,4 @@
-"""Masks are sampled as torchvision would, which the published models were trained with."""
+"""Masks are sampled as torchvision resizes, crops and pads them."""
 
 from __future__ import annotations
 

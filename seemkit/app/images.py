@@ -11,11 +11,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from seemkit.app.label_folder import Labeled, LabelFolder
-from seemkit.app.sessions import Record, Use
+from seemkit.app.served import Record, Use
 from seemkit.app.wire import Export, Labels, mask_record, read_mask
 from seemkit.errors import InputError
 from seemkit.formats.base import Format, SegmentedImage
 from seemkit.formats.registry import FORMATS
+from seemkit.inference.class_names import resolve
 from seemkit.inference.prediction import Prediction
 from seemkit.prompts.registry import installed
 from seemkit.types import Vocabulary
@@ -30,9 +31,8 @@ async def info(use: Use) -> Record:
     ``names`` tells whether the model names what it finds; otherwise the user does.
     """
     network, folder = use.store.network, use.folder
-    vocabulary = use.store.network.vocabulary
-    asked = use.store.classes
-    names = [*(folder.classes if folder else []), *(asked or ([] if vocabulary is None else vocabulary.names))]
+    asked = use.store.classes or network.vocabulary
+    names = [*(folder.classes if folder else []), *([] if asked is None else resolve(asked, None).names)]
     return {
         "model": use.model,
         "classes": list(dict.fromkeys(names)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,32 +18,12 @@ from seemkit._version import __version__
 from seemkit.app import images, sessions
 from seemkit.app.guard import LOOPBACK, Guard
 from seemkit.app.label_folder import LabelFolder
+from seemkit.app.served import Served
 from seemkit.app.store import SessionStore, UnknownSessionError
-from seemkit.app.worker import AbandonedError, Worker
+from seemkit.app.worker import AbandonedError
 from seemkit.errors import InputError
 from seemkit.inference.class_names import Classes
 from seemkit.model.seem import SEEM
-
-
-@dataclass
-class Served:
-    """What the server works with.
-
-    Attributes:
-        store: the sessions.
-        worker: the thread that calls the network.
-        folder: the folder whose images are labeled; None without one.
-        first: image with which the page begins; None without one.
-        model: name of the model, for the page.
-        uploads: folder of the images that were sent.
-    """
-
-    store: SessionStore
-    folder: LabelFolder | None
-    first: Path | None
-    model: str
-    uploads: Path
-    worker: Worker = field(default_factory=Worker)
 
 
 def create_app(

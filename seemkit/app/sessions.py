@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Body, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, Response
 from PIL import Image
 
+from seemkit.app.served import Record, Served, Use
 from seemkit.app.wire import (
     AddPrompts,
     Everything,
@@ -34,22 +35,9 @@ from seemkit.io.image import open_image, read_image
 from seemkit.ops.paint import paint
 from seemkit.prompts.values import Mask
 
-if TYPE_CHECKING:
-    from seemkit.app.server import Served
-
 router = APIRouter(prefix="/v1", tags=["sessions"])
 BROWSERS = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp")
 """Types of images that every browser shows, and turns upright."""
-Record = dict[str, Any]
-
-
-def served(request: Request) -> Served:
-    """Return what the server works with."""
-    found: Served = request.app.state.served
-    return found
-
-
-Use = Annotated[Any, Depends(served)]
 
 
 @router.post("/sessions")

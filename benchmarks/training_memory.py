@@ -8,8 +8,9 @@ storage once. *Peak* is the most memory above the weights during this and the ba
 
     memory of a step = 4 bytes x all weights + 8 bytes x trained weights (the averages of AdamW) + peak
 
-The losses (some 100 MB by their sizes, at 1024 pixels and two images) come on top. Parts are trained as the configuration says
-(`published`), or all of them (`all`), with and without activation checkpointing of what is trained (`recompute`).
+The losses (some 100 MB by their sizes, at 1024 pixels and two images) come on top. Parts are trained as the
+configuration says (`published`), or all of them (`all`), with and without activation checkpointing of what is trained
+(`recompute`).
 """
 
 from __future__ import annotations

@@ -55,7 +55,10 @@ def deepest_pixels(masks: Bool[Tensor, "N H W"], skipped: Sequence[Sequence[tupl
     if not len(masks):
         return []
     if masks.device.type == "cpu":
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # scipy lets the threads run side by side
+        threads = min(torch.get_num_threads(), len(masks))
+        if threads == 1:
+            return list(map(deepest_pixel, masks.numpy(), skipped))
+        with ThreadPoolExecutor(threads) as pool:  # scipy lets them run side by side
             return list(pool.map(deepest_pixel, masks.numpy(), skipped))
     return deepest_together(masks, skipped)
 

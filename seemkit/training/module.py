@@ -136,15 +136,6 @@ class SeemModule(lightning.LightningModule):
         for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch to the device; in training the images alone.
-
-        Prompts are drawn from the targets on the host, which would otherwise wait for the device for every object.
-        """
-        if self.trainer.training:
-            return Batch([image.to(device, non_blocking=True) for image in batch.images], batch.targets)
-        return batch.to(device)
-
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Log under the true step, from which Lightning's count can differ after an interruption."""
         set_logged_step(self.trainer, self.global_step)

@@ -12,6 +12,7 @@ from seemkit.data.loading.loader import EvaluationLoader, collate, start_worker
 from seemkit.data.loading.samplers import EvaluationSampler, SampleKey, rank_and_world
 from seemkit.data.loading.transforms import Compose, ResizeImage, Sample
 from seemkit.errors import InputError
+from seemkit.types import Batch
 
 
 class EvaluationDataModule(LightningDataModule):
@@ -60,6 +61,15 @@ class EvaluationDataModule(LightningDataModule):
         Args:
             stage: "fit", "validate", "test" or "predict".
         """
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch to the device; in training the images alone.
+
+        Prompts are drawn from the targets on the host, which would otherwise wait for the device for every object.
+        """
+        if self.trainer is not None and self.trainer.training:
+            return Batch([image.to(device, non_blocking=True) for image in batch.images], batch.targets)
+        return batch.to(device)
 
     def evaluation_loader(
         self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None

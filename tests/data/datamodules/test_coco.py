@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +175,15 @@ def test_predict_images(folder: Path, tmp_path: Path) -> None:
     data.predict_images = [str(tmp_path / "none.jpg")]
     with pytest.raises(InputError, match=r"^predict_images: .*none\.jpg is no file and no folder"):
         data.predict_dataloader()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_in_training_targets_stay_on_the_host(folder: Path, training: bool) -> None:
+    data = CocoDataModule(str(folder))
+    data.trainer = SimpleNamespace(training=training)
+    batch = data.transfer_batch_to_device(next(iter(data.val_dataloader())), torch.device("meta"), 0)
+    assert {image.device.type for image in batch.images} == {"meta"}
+    assert {target.masks.device.type for target in batch.targets} == {"cpu" if training else "meta"}
 
 
 def test_predict_a_folder(folder: Path, tmp_path: Path) -> None:

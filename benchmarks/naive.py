@@ -27,6 +27,7 @@ from seemkit.losses.group_losses import Targets
 from seemkit.losses.mask import bce_loss, dice_loss
 from seemkit.losses.weights import GroupWeights
 from seemkit.model.outputs import Draws
+from seemkit.model.query_tokens import assemble
 from seemkit.model.seem import SEEM
 from seemkit.nn.attention import Attention
 from seemkit.nn.context import ImageContext
@@ -105,7 +106,8 @@ def _convolve(layers: Iterable[nn.Module], maps: Tensor) -> Tensor:
 
 def objects(network: SEEM, context: ImageContext, classes: Tensor) -> tuple[Tensor, Tensor]:
     """Return class probabilities [Q, K + 1] and mask logits [Q, H_m, W_m] of all object queries."""
-    tokens = network._tokens(1, {}, True, None, None, Draws())
+    table = network.architecture.table
+    tokens, _ = assemble(network.queries, table, {}, 1, objects=True, previous=None, draws=Draws())
     found = decode(network, context, tokens, None)[-1]["object_query"]
     probabilities = network.class_logits(found.embeddings, classes)[0].softmax(dim=-1)
     return probabilities, found.masks[0]
@@ -144,10 +146,10 @@ def decode_all(
     See `SEEM.decode`.
     """
     encoded = network.encode_prompts(context, prompts)
-    owners = network._visual_owners(encoded)
-    slots = None if owners is None or previous is None else network.queries.deal_memory(owners >= 0)
-    tokens = network._tokens(len(context), encoded, True, owners, slots, draws or Draws())
-    memory = None if slots is None or previous is None else PreviousMasks(previous, slots)
+    table = network.architecture.table
+    tokens, memory = assemble(
+        network.queries, table, encoded, len(context), objects=True, previous=previous, draws=draws or Draws()
+    )
     return decode(network, context, tokens, memory), encoded
 
 
@@ -226,10 +228,10 @@ def _positions(context: ImageContext, level: int) -> Tensor:
 
 
 def _attend(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None) -> Tensor:
-    module = nn.MultiheadAttention(queries.shape[2], attention.heads, batch_first=True, device="meta")
+    module = nn.MultiheadAttention(queries.shape[2], attention.num_heads, batch_first=True, device="meta")
     module.in_proj_weight, module.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
     module.out_proj.weight, module.out_proj.bias = attention.out_proj.weight, attention.out_proj.bias
-    mask = None if blocked is None else blocked.repeat_interleave(attention.heads, dim=0)
+    mask = None if blocked is None else blocked.repeat_interleave(attention.num_heads, dim=0)
     return module(queries, keys, values, attn_mask=mask)[0]
 
 

@@ -6,7 +6,7 @@ as memory. Later rounds use the same window as long as it fits. Source of the id
 "Zoom-In" of its evaluation, and FocalClick (arXiv 2204.02574), section 3.2.
 
 On request, each view is also played mirrored, and the logits of both are averaged, as in RITM's evaluation. This takes
-twice the time. An object with a text is not played mirrored, because left and right would change places.
+at least twice the time. An object with a text is not played mirrored, because left and right would change places.
 """
 
 from __future__ import annotations

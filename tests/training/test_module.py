@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,23 +50,31 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("data") / "scenes", {"train": 4, "val": 2}, size=64)
 
 
-def test_class_vectors_follow_averaged_weights(scenes: Path, tmp_path: Path) -> None:
-    """Averaging changes weights in place, before and after each validation."""
-    module = SeemModule(TINY, Optimization(frozen=(), learning_rate=1e-2), Sampling(rounds=0))
-    watched = Vectors()
-    trainer = Trainer(
-        default_root_dir=tmp_path,
+def quiet_trainer(folder: Path, **options: Any) -> Trainer:
+    """A trainer on the CPU that writes nothing."""
+    return Trainer(
+        default_root_dir=folder,
         accelerator="cpu",
-        max_steps=4,
-        val_check_interval=2,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        callbacks=[EMAWeightAveraging(decay=0.5), watched],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        **options,
+    )
+
+
+def test_class_vectors_follow_averaged_weights(scenes: Path, tmp_path: Path) -> None:
+    """Averaging changes weights in place, before and after each validation."""
+    module = SeemModule(TINY, Optimization(frozen=(), learning_rate=1e-2), Sampling(rounds=0))
+    watched = Vectors()
+    trainer = quiet_trainer(
+        tmp_path,
+        max_steps=4,
+        val_check_interval=2,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        callbacks=[EMAWeightAveraging(decay=0.5), watched],
     )
     trainer.fit(module, datamodule=CocoDataModule(str(scenes), batch_size=2))
     assert len(watched.found) == 4
@@ -78,17 +87,7 @@ def test_a_network_sees_images_as_large_as_it_has_learned_them(scenes: Path, tmp
     weights = {}
     for side in (32, None, 96):
         module = SeemModule(replace(TINY, image_side=side), Optimization(frozen=()), Sampling(rounds=1), seed=3)
-        trainer = Trainer(
-            default_root_dir=tmp_path,
-            accelerator="cpu",
-            max_steps=2,
-            limit_val_batches=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
+        trainer = quiet_trainer(tmp_path, max_steps=2, limit_val_batches=0)
         trainer.fit(module, datamodule=CocoDataModule(str(scenes), batch_size=2))
         weights[side] = torch.cat([value.flatten() for value in module.network.parameters()])
         assert module.network.architecture.image_side == {32: 64, None: None, 96: 96}[side]

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from seemkit.callbacks.report.picture_grid import PictureGrid
     from seemkit.callbacks.report.report import Report
     from seemkit.callbacks.weights import SaveWeights
-    from seemkit.callbacks.writer import PanopticWriter
+    from seemkit.callbacks.writer import PredictionWriter
 
 __all__ = [
     "InstanceEvaluation",
     "InteractiveEvaluation",
     "PanopticEvaluation",
-    "PanopticWriter",
     "PictureGrid",
+    "PredictionWriter",
     "Progress",
     "ReferredRegionEvaluation",
     "ReferringEvaluation",
@@ -46,6 +46,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "report.picture_grid": ["PictureGrid"],
         "report.report": ["Report"],
         "weights": ["SaveWeights"],
-        "writer": ["PanopticWriter"],
+        "writer": ["PredictionWriter"],
     },
 )

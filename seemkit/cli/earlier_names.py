@@ -8,6 +8,7 @@ from typing import Any, Final
 from seemkit.nn.architecture import current_names as current_architecture
 
 CLASSES: Final = {
+    "seemkit.callbacks.PanopticWriter": "seemkit.callbacks.PredictionWriter",
     "seemkit.callbacks.Requeue": "seemkit.cluster.Requeue",
     "seemkit.data.datamodule.CocoDataModule": "seemkit.data.CocoDataModule",
     "seemkit.data.davis_module.DavisDataModule": "seemkit.data.DavisDataModule",

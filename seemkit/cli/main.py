@@ -211,7 +211,7 @@ def _convert(options: argparse.Namespace) -> None:
 def _segment(options: argparse.Namespace) -> int:
     from seemkit.cli import segment, segment_folder
     from seemkit.cli.model import loader
-    from seemkit.cli.results import MASKS
+    from seemkit.formats.output import MASKS
 
     classes = None if options.classes is None else options.classes.split(",")
     formats = options.format or [MASKS]

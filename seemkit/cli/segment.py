@@ -11,8 +11,9 @@ from torch import Tensor
 from seemkit.cli.model import Load
 from seemkit.cli.out_folder import writing
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import MASKS, Output, Result, check_formats
+from seemkit.cli.results import Result
 from seemkit.errors import InputError
+from seemkit.formats.output import MASKS, Output, check_formats
 from seemkit.inference.prediction import Prediction
 from seemkit.inference.session import Session
 from seemkit.io.image import read_image
@@ -29,7 +30,7 @@ class SegmentOptions:
         classes: class names for labels; None for those of the model.
         threshold: lowest score of a segment, 0 to 1; used only without prompts, or with `every`.
         seed: random seed of the session.
-        formats: what to write, see `seemkit.cli.results`.
+        formats: what to write, see `seemkit.formats.output`.
         every: whether to find every object that the prompts mean, see `Session.find_all`, instead of one.
     """
 
@@ -61,7 +62,7 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
     result = find(session, image, pixels, objects, options)
     with writing(out):
         output = Output(out, options.formats)
-        output.add(result)
+        output.add(result.segmented(MASKS in options.formats))
         output.finish()
     lines = [_line(name if len(objects) > 1 else None, prediction) for name, prediction in result.found]
     if not lines:
@@ -71,7 +72,7 @@ def segment_file(image: Path, load: Load, options: SegmentOptions, out: Path) ->
 
 def check(options: SegmentOptions) -> None:
     """Raise InputError unless the options are valid."""
-    check_formats(options.formats)
+    check_formats(options.formats, "--format")
     if options.every and not (options.words or options.file):
         raise InputError("--all: needs a prompt, for example --text star")
     if not 0 <= options.threshold <= 1:

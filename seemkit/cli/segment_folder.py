@@ -14,9 +14,10 @@ from torch import Tensor
 from seemkit.cli.model import Load
 from seemkit.cli.out_folder import writing
 from seemkit.cli.prompts_file import named_prompts
-from seemkit.cli.results import Output
+from seemkit.cli.results import Result
 from seemkit.cli.segment import SegmentOptions, check, find
 from seemkit.errors import InputError
+from seemkit.formats.output import MASKS, Output
 from seemkit.inference.session import Session
 from seemkit.io.image import image_files
 from seemkit.io.user_image import load_image
@@ -75,13 +76,17 @@ def segment_folder(
                 except InputError as error:
                     bad.append(f"{path}: {error}")
                     continue
-                written.append(writer.submit(output.add, result, path.stem))
+                written.append(writer.submit(_write, output, result, MASKS in options.formats))
             while len(written) > 2 * batch:
                 masks += _count(written.popleft(), bad)
         masks += sum(_count(last, bad) for last in written)
         output.finish()
     done = f"{len(paths) - len(bad)} of {len(paths)} images, {masks} masks, written to {out}"
     return [*(f"skipped: {line}" for line in bad), done], len(bad)
+
+
+def _write(output: Output, result: Result, draw: bool) -> int:
+    return output.add(result.segmented(draw), result.image.stem)
 
 
 def _count(written: Future[int], bad: list[str]) -> int:

@@ -140,7 +140,7 @@ class SeemCLI(LightningCLI):
             self.config_init["test"]["verbose"] = False
 
     def before_predict(self) -> None:
-        """Drop predictions after `PanopticWriter` has written them, so that memory does not grow."""
+        """Drop predictions after `PredictionWriter` has written them, so that memory does not grow."""
         self.config_init["predict"]["return_predictions"] = False
 
     def after_fit(self) -> None:

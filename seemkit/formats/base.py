@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from seemkit.inference.prediction import Prediction
 from seemkit.types import Size, Vocabulary
@@ -21,12 +23,18 @@ class SegmentedImage:
         size: size of the image and of all masks.
         found: the predictions.
         vocabulary: classes that the labels are from; None if there are none. Labels can also be other words.
+        names: for each prediction the name of its object, or None; empty if everything was segmented.
+        prompts: the prompts of each object as JSON, by its name; empty if everything was segmented.
+        picture: the image with the masks drawn in, uint8 [3, H, W], or None.
     """
 
     path: Path
     size: Size
     found: Sequence[Prediction]
     vocabulary: Vocabulary | None = None
+    names: Sequence[str | None] = ()
+    prompts: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    picture: Tensor | None = None
 
 
 class Categories:

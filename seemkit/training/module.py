@@ -185,7 +185,7 @@ class SeemModule(lightning.LightningModule):
         return self._encode(batch)
 
     def predict_step(self, batch: Batch, index: int) -> Encoded:
-        """Return the encoded images, which `PanopticWriter` decodes."""
+        """Return the encoded images, which `PredictionWriter` decodes."""
         return self._encode(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -105,9 +105,9 @@ def test_a_run_leaves_everything_in_its_folder(scenes: Path, tmp_path: Path) -> 
     assert (run / "metrics.json").read_text() == before
     assert main(["predict", *settings(run, scenes, 4), *last]) == 0
     written = json.loads((run / "predictions" / "panoptic.json").read_text())
-    assert [row["image"] for row in written["annotations"]] == ["000000.png", "000001.png", "000002.png"]
+    assert [row["file_name"] for row in written["images"]] == ["000000.png", "000001.png", "000002.png"]
     for row in written["annotations"]:
-        ids = np.array(Image.open(run / "predictions" / row["file_name"])).astype(int) @ [1, 256, 65536]
+        ids = np.array(Image.open(run / "predictions" / "panoptic" / row["file_name"])).astype(int) @ [1, 256, 65536]
         assert set(np.unique(ids)) - {0} == {segment["id"] for segment in row["segments_info"]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -20,6 +20,7 @@ class EvaluationDataModule(LightningDataModule):
 
     Attributes:
         evaluation_transform: transform of each sample.
+        sides: shorter side of the images in pixels and limit of the longer side, or None.
         only_tests: whether the data is for ``seemkit test`` only.
     """
 
@@ -44,6 +45,7 @@ class EvaluationDataModule(LightningDataModule):
         if long_side is not None and short_side is None:
             raise InputError("long_side: is set without short_side; set both or none")
         self.batch_size, self.num_workers = batch_size, num_workers
+        self.sides = (short_side, long_side)
         self.evaluation_transform = Compose([] if short_side is None else [ResizeImage(short_side, long_side)])
 
     def setup(self, stage: str) -> None:
@@ -71,17 +73,15 @@ class EvaluationDataModule(LightningDataModule):
             return Batch([image.to(device, non_blocking=True) for image in batch.images], batch.targets)
         return batch.to(device)
 
-    def evaluation_loader(
-        self, dataset: Dataset[Sample], sampler: Sampler[SampleKey] | None = None
-    ) -> DataLoader[Sample]:
+    def evaluation_loader(self, dataset: Dataset[Any], sampler: Sampler[SampleKey] | None = None) -> DataLoader[Sample]:
         """Return a loader in the order of the dataset, which visits each sample once over all processes.
 
         Args:
-            dataset: a dataset with a length.
+            dataset: a dataset of samples, with a length. Samples that are None are left out.
             sampler: samples of this process; None assigns them to the processes in turn.
         """
         if sampler is None:
-            sampler = EvaluationSampler(len(dataset), *rank_and_world())  # type: ignore[arg-type]  # all have a length
+            sampler = EvaluationSampler(range(len(dataset)), *rank_and_world())  # type: ignore[arg-type]  # all have a length
         return EvaluationLoader(
             dataset,
             batch_size=self.batch_size,

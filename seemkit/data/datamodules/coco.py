@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from seemkit.data.image_list import ImageFiles
 from seemkit.data.loading.loader import ResumableLoader, collate, start_worker
 from seemkit.data.loading.mixture import Mixture, group_batches, mixed_order
 from seemkit.data.loading.object_crop import ObjectCrop
-from seemkit.data.loading.samplers import SeededSampler, rank_and_world
+from seemkit.data.loading.samplers import EvaluationSampler, SeededSampler, rank_and_world
 from seemkit.data.loading.transforms import (
     Compose,
     HorizontalFlip,
@@ -42,7 +42,12 @@ class CocoDataModule(EvaluationDataModule):
     world size from torch.distributed, so Lightning's ``use_distributed_sampler`` has no effect on them. Training skips
     the remainder that does not divide among the processes; evaluation repeats no sample. After a resume, the training
     loader continues in the middle of the epoch.
+
+    Attributes:
+        predicted: names of images that are predicted already; `predict_dataloader` skips them.
     """
+
+    predicted: Collection[str] = frozenset()
 
     def __init__(
         self,
@@ -165,11 +170,24 @@ class CocoDataModule(EvaluationDataModule):
         """Return batches of the test split in order, each image once over all processes."""
         return self._measured(self.test_split)
 
+    def images_to_predict(self) -> ImageFiles:
+        """Return `predict_images`, or the images of the test split if it is None.
+
+        Raises:
+            InputError: an image is missing.
+        """
+        if self.predict_images is not None:
+            return ImageFiles.of_user(self.predict_images, self.evaluation_transform)
+        split = self._dataset(self.test_split)
+        names = [annotation.image_name for annotation in split.annotations]
+        files = [split.image_folder / name for name in names]
+        return ImageFiles(files, names, self.evaluation_transform, source=str(self.root.resolve() / self.test_split))
+
     def predict_dataloader(self) -> DataLoader[Sample]:
-        """Return batches of `predict_images`, with empty targets, or of the test split if it is None."""
-        if self.predict_images is None:
-            return self.evaluation_loader(self._dataset(self.test_split))
-        return self.evaluation_loader(ImageFiles(self.predict_images, self.evaluation_transform))
+        """Return batches of `images_to_predict`, with empty targets, without those in `predicted`."""
+        images = self.images_to_predict()
+        left = [position for position, name in enumerate(images.names) if name not in self.predicted]
+        return self.evaluation_loader(images, EvaluationSampler(left, *rank_and_world()))
 
     def _measured(self, split: str) -> DataLoader[Sample]:
         """Return batches of a split in order; raise InputError if it has nothing to compare with."""

@@ -15,9 +15,10 @@ from seemkit.errors import InputError
 from seemkit.types import Batch
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Return the batch of the samples, which can be empty; images keep their own sizes."""
-    return Batch([image for image, _ in samples], [target for _, target in samples])
+def collate(samples: Sequence[Sample | None]) -> Batch:
+    """Return the batch of the samples that are not None, which can be empty; images keep their own sizes."""
+    read = [sample for sample in samples if sample is not None]
+    return Batch([image for image, _ in read], [target for _, target in read])
 
 
 @contextmanager

@@ -96,15 +96,15 @@ class SeededSampler(DistributedSampler[SampleKey]):
 
 
 class EvaluationSampler(DistributedSampler[SampleKey]):
-    """Indices rank, rank + world, …: each sample once over all ranks, so the last ranks can have one sample fewer.
+    """Every `world`-th of some positions: each once over all ranks, so the last ranks can have one sample fewer.
 
     The class is a `DistributedSampler`, so Lightning does not replace it with its own sampler, which repeats samples.
     """
 
-    def __init__(self, dataset_len: int, rank: int = 0, world: int = 1) -> None:
-        """Share `dataset_len` samples among `world` ranks."""
-        super().__init__(range(dataset_len), world, rank, shuffle=False)  # type: ignore[arg-type]  # see above
-        self.indices = range(rank, dataset_len, world)
+    def __init__(self, positions: Sequence[int], rank: int = 0, world: int = 1) -> None:
+        """Share the samples at `positions` of a dataset among `world` ranks."""
+        super().__init__(positions, world, rank, shuffle=False)  # type: ignore[arg-type]  # see above
+        self.indices = positions[rank::world]
 
     def __iter__(self) -> Iterator[SampleKey]:
         return (SampleKey(index, 0) for index in self.indices)

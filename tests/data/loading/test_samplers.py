@@ -60,7 +60,7 @@ def test_bad_settings(count: int, seed: int, field: str) -> None:
 
 @pytest.mark.parametrize(("count", "world"), [(5, 1), (5, 2), (6, 4), (2, 3), (0, 1)])
 def test_evaluation_visits_each_once(count: int, world: int) -> None:
-    samplers = [EvaluationSampler(count, rank, world) for rank in range(world)]
+    samplers = [EvaluationSampler(range(count), rank, world) for rank in range(world)]
     assert [len(sampler) for sampler in samplers] == [len(positions(sampler)) for sampler in samplers]
     assert sorted(index for sampler in samplers for index in positions(sampler)) == list(range(count))
     assert positions(samplers[-1]) == list(range(world - 1, count, world))

@@ -56,7 +56,8 @@ def step(network: SEEM, side: int, batch: int) -> Tensor:
     """Return a number that depends on all predictions of a step."""
     context = network.encode_image([torch.zeros((3, side, side)) for _ in range(batch)])
     texts: list[list[Prompt]] = [[Text(f"thing {i}")] for i in range(PHRASES)]
-    points: list[list[Prompt]] = [[Point(9 + 20 * i, 9), Point(9 + 20 * i, 40, False)] for i in range(OBJECTS)]
+    apart = min(20, side // (OBJECTS + 2))
+    points: list[list[Prompt]] = [[Point(9 + apart * i, 9), Point(9 + apart * i, 40, False)] for i in range(OBJECTS)]
     prompts = [[network.prepare(given, context.frames[0]) for given in (*texts, *points)]] * batch
     previous = torch.zeros((batch, OBJECTS, *context.mask_features.shape[-2:]))
     decoded = network.decode(context, prompts, objects=True, previous=previous, every_layer=True)

@@ -34,6 +34,7 @@ class Optimization:
         recompute: parts, of ``backbone`` and ``decoder``, whose blocks or layers keep only their inputs until the
             backward pass and then compute again what it needs: less memory, more time. A frozen backbone keeps nothing
             anyway. Running averages of batch norms in training then count each batch twice.
+        compile: whether to compile encoder and decoder with `torch.compile` when they are first used.
         weight_decay: weight decay of all parameters except norms and embeddings (the reference decays biases too).
         betas: betas of AdamW.
         schedule: ``steps`` divides the learning rate by 10 at 88.9 % and 96.3 % of the run; ``cosine`` lowers it to
@@ -48,6 +49,7 @@ class Optimization:
     factors: dict[str, float] = field(default_factory=lambda: {"backbone": 0.1, "language": 0.1})
     frozen: tuple[str, ...] = ("backbone", "language", "pixel_decoder")
     recompute: tuple[Literal["backbone", "decoder"], ...] = ()
+    compile: bool = False
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["steps", "cosine"] = "steps"
@@ -181,6 +183,17 @@ def compute_again(network: SEEM, plan: Optimization) -> None:
     network.decoder.again = "decoder" in plan.recompute
     if "backbone" in plan.recompute and any(p.requires_grad for p in network.backbone.parameters()):
         network.backbone.compute_again()
+
+
+def compile_parts(network: SEEM) -> None:
+    """Compile the encoder, and each layer of the decoder, with `torch.compile` when they are first used.
+
+    The layers share their graphs, in which the number of tokens is a variable: it differs from step to step.
+    """
+    network.backbone.compile()
+    network.pixel_decoder.compile()
+    for layer in network.decoder.layers:
+        layer.compile(dynamic=True)
 
 
 def _require_part(module: nn.Module, part: str, path: str) -> None:

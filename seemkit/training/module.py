@@ -33,6 +33,7 @@ from seemkit.training.config import (
     Sampling,
     build_optimizer,
     build_schedule,
+    compile_parts,
     compute_again,
     freeze,
 )
@@ -97,6 +98,8 @@ class SeemModule(lightning.LightningModule):
             )
         freeze(self.network, optimization)
         compute_again(self.network, optimization)
+        if optimization.compile:
+            compile_parts(self.network)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -76,7 +76,7 @@ def with_checkpoint(config: str, options: argparse.Namespace) -> Path:
     content = yaml.safe_load((CONFIGS / f"{config}.yaml").read_text())
     for callback in content["trainer"]["callbacks"]:
         if "every_n_train_steps" in callback.get("init_args", {}):
-            callback["init_args"]["every_n_train_steps"] = max(options.steps // 2, 1)
+            callback["init_args"] |= {"every_n_train_steps": max(options.steps // 2, 1), "save_top_k": -1}
     file = options.out / config / "config.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file

@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from speed import Bench
@@ -111,7 +112,11 @@ def main() -> None:
     print("|---" * (6 + len(KINDS)) + "|")
     rows = {}
     for name, call in paths(options.preset, options.size).items():
-        row = {"flop": operations(call), "seconds": median_seconds(call, REPEATS), "shares": shares(call)}
+        row: dict[str, Any] = {
+            "flop": operations(call),
+            "seconds": median_seconds(call, REPEATS),
+            "shares": shares(call),
+        }
         row["limit"] = row["flop"] / rate
         rows[name] = row
         parts = " | ".join(f"{share:.0%}" for share in row["shares"].values())

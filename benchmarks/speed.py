@@ -39,6 +39,7 @@ from seemkit.inference.session import Session
 from seemkit.model.outputs import Draws
 from seemkit.model.precision import bfloat16_is_fast
 from seemkit.model.seem import SEEM
+from seemkit.nn.context import ImageContext
 from seemkit.postprocess.panoptic import panoptic_map
 from seemkit.prompts.values import Point, Prompt, Text
 from seemkit.types import Size, Vocabulary
@@ -123,7 +124,7 @@ class Bench:
         return session
 
     @cached_property
-    def bare(self) -> naive.ImageContext:
+    def bare(self) -> ImageContext:
         """The encoded image for the plain implementation, so that a stage shows its own differences only."""
         return naive.reread(self.plain.encode_image([self.image.byte()]))
 

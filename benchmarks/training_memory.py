@@ -9,8 +9,8 @@ storage once. *Peak* is the most memory above the weights during this and the ba
     memory of a step = 4 bytes x all weights + 8 bytes x trained weights (the averages of AdamW) + peak
 
 The losses (some 100 MB by their sizes, at 1024 pixels and two images) come on top. Parts are trained as the
-configuration says (`published`), or all of them (`all`), with and without activation checkpointing of what is trained
-(`recompute`).
+configuration says (`published`), the pixel decoder too, or all of them (`all`), with and without activation
+checkpointing of what is trained (`recompute`). *Seconds* is the time of a second step.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -37,14 +38,17 @@ from seemkit.training.config import Optimization, compute_again, freeze
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OBJECTS, PHRASES = 10, 4
-WAYS = ("published", "published, recompute", "all", "all, recompute")
+PIXEL_DECODER = "pixel decoder too"
+WAYS = ("published", "published, recompute", PIXEL_DECODER, "all", "all, recompute")
 
 
 def network_of(name: str, way: str) -> SEEM:
     """Return the network of a configuration, ready to train in this way."""
     model: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
     architecture = replace(Architecture.from_dict(model["architecture"]), backbone_weights=None, image_side=None)
-    frozen = tuple(model["optimization"]["frozen"]) if way.startswith("published") else ()
+    frozen = tuple(model["optimization"]["frozen"]) if not way.startswith("all") else ()
+    if way == PIXEL_DECODER:
+        frozen = tuple(part for part in frozen if part != "pixel_decoder")
     plan = Optimization(frozen=frozen, recompute=("backbone", "decoder") if way.endswith("recompute") else ())
     network = SEEM(architecture).train()
     freeze(network, plan)
@@ -89,7 +93,10 @@ def measure(name: str, side: int, batch: int, way: str) -> None:
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     sizes = (4 * count, 4 * trained, held[0], peak, 4 * count + 8 * trained + peak)
     row = " ".join(f"{size / 1e9:9.2f}" for size in sizes)
-    print(f"{name:16s} {side:5d} {batch:6d}  {way:21s} {row}", flush=True)
+    start = time.perf_counter()
+    step(network, side, batch).backward()
+    seconds = time.perf_counter() - start
+    print(f"{name:16s} {side:5d} {batch:6d}  {way:21s} {row} {seconds:9.1f}", flush=True)
 
 
 def main() -> None:
@@ -106,7 +113,9 @@ def main() -> None:
         (name, side, way), *_ = entries
         measure(name, side, given.batch, way)
         return
-    print("configuration     side  batch  trained                 weights gradients      kept      peak  step, GB")
+    print(
+        "configuration     side  batch  trained                 weights gradients      kept      peak  step, GB   seconds"
+    )
     for name, side, way in entries:
         words = ["--configs", name, "--sides", str(side), "--ways", way, "--batch", str(given.batch), "--entry"]
         subprocess.run([sys.executable, __file__, *words], env=os.environ | RETURN_AT_ONCE, check=True)

@@ -10,7 +10,7 @@ storage once. *Peak* is the most memory above the weights during this and the ba
 
 The losses (some 100 MB by their sizes, at 1024 pixels and two images) come on top. Parts are trained as the
 configuration says (`published`), the pixel decoder too, or all of them (`all`), with and without activation
-checkpointing of what is trained (`recompute`). *Seconds* is the time of a second step.
+checkpointing of what is trained (`recompute`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -93,10 +92,7 @@ def measure(name: str, side: int, batch: int, way: str) -> None:
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     sizes = (4 * count, 4 * trained, held[0], peak, 4 * count + 8 * trained + peak)
     row = " ".join(f"{size / 1e9:9.2f}" for size in sizes)
-    start = time.perf_counter()
-    step(network, side, batch).backward()
-    seconds = time.perf_counter() - start
-    print(f"{name:16s} {side:5d} {batch:6d}  {way:21s} {row} {seconds:9.1f}", flush=True)
+    print(f"{name:16s} {side:5d} {batch:6d}  {way:21s} {row}", flush=True)
 
 
 def main() -> None:
@@ -113,9 +109,7 @@ def main() -> None:
         (name, side, way), *_ = entries
         measure(name, side, given.batch, way)
         return
-    print(
-        "configuration     side  batch  trained                 weights gradients      kept      peak  step, GB   seconds"
-    )
+    print("configuration     side  batch  trained                 weights gradients      kept      peak  step, GB")
     for name, side, way in entries:
         words = ["--configs", name, "--sides", str(side), "--ways", way, "--batch", str(given.batch), "--entry"]
         subprocess.run([sys.executable, __file__, *words], env=os.environ | RETURN_AT_ONCE, check=True)

@@ -117,6 +117,7 @@ def training(config: str, side: int, device: str) -> Rows:
     vocabulary = Vocabulary(tuple(f"class {index}" for index in range(20)), (True,) * 20)
     losses = {}
     for place in dict.fromkeys(("cpu", device)):
+        torch.manual_seed(0)  # the same weights on both
         network = network_of(config, "published").to(place)
         batch = batch_of(side, len(vocabulary))
         batch = Batch([image.to(place) for image in batch.images], batch.targets)

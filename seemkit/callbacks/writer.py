@@ -35,8 +35,8 @@ class PredictionWriter(Callback):
 
     Each process first notes the segments of an image in ``predictions/found/``. So the same command continues a run
     that was interrupted, with any number of processes: images that are noted are skipped. When all are done, the first
-    process writes the files. Once they are there, the same command with other `formats` writes these without the
-    network. An image that cannot be read is skipped and named; the next run tries it again.
+    process writes the files. The same command with other `formats` then writes these, and encodes no image again. An
+    image that cannot be read is skipped and named; the next run tries it again.
 
     Args:
         formats: ``masks`` and names of `seemkit.formats.registry.FORMATS`.

@@ -17,7 +17,7 @@ from seemkit.training.config import Optimization, Sampling, compile_parts
 from seemkit.training.module import SeemModule
 from tests.networks import TINY, build, picture
 
-EPOCHS = 6
+EPOCHS = 4
 
 
 class Graphs:
@@ -69,6 +69,7 @@ def fit(scenes: Path, folder: Path, *callbacks: Callback, compiled: bool) -> lis
     return losses
 
 
+@pytest.mark.slow
 def test_after_the_first_epoch_nothing_is_compiled(graphs: Graphs, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", {"train": 17, "val": 1}, size=64)
     watched = CountEachEpoch(graphs)

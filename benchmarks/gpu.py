@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--device cuda] [--preset davit-d3] [--size 1024] [--config seem_davit] [--out gpu.md]
 
-It takes some minutes on one GPU and writes a Markdown table. Weights are random, so nothing has to be downloaded.
+It writes a Markdown table. Weights are random, so nothing has to be downloaded. It has not been run on a GPU yet.
 Without such a device it says so and ends. ``--device cpu`` rehearses it, in a few minutes with ``--preset scenes-tiny
 --size 256 --config seem_tiny``.
 

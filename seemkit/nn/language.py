@@ -11,7 +11,8 @@ from functools import cache
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Bool, Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seemkit.nn.architecture import Architecture
@@ -24,6 +25,9 @@ BACKGROUND = "background"
 
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
 """Parts of COCO's stuff names that do not describe the class."""
+
+BATCH, LENGTH_STEP = 16, 8
+"""Number of texts in a batch of fixed shape, and the step of its lengths in tokens."""
 
 
 class TextFeatures(NamedTuple):
@@ -109,7 +113,10 @@ class LanguageTower(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> TextFeatures:
         """Return the features of the texts."""
-        ids = tokenize(texts, self.context_length)
+        return self.encode(tokenize(texts, self.context_length))
+
+    def encode(self, ids: Int[Tensor, "T L"]) -> TextFeatures:
+        """Return the features of texts given as token ids on the host; see `seemkit.nn.tokenizer.tokenize`."""
         ends = ids.argmax(dim=1)  # the end token has the highest id
         device = self.projection.device
         hidden = self.token_embedding(send(ids, device)) + self.positional_embedding[: ids.shape[1]]
@@ -137,8 +144,7 @@ class LanguageTower(nn.Module):
 
     def embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
         """Return the unit vector of one class name; see `embed_classes`."""
-        sentences = self([template.format(_bare(name)) for template in templates]).sentence
-        mean = (sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)).mean(dim=0)
+        mean = self._unit_sentences([template.format(_bare(name)) for template in templates]).mean(dim=0)
         return mean / mean.norm()
 
     def remember(self, names: Sequence[str], templates: Sequence[str], vectors: Float[Tensor, "K1 C"]) -> None:
@@ -177,12 +183,35 @@ class LanguageTower(nn.Module):
             return self._unit_sentences(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in self._sentences]
         if missing:
-            self._sentences |= zip(missing, self._unit_sentences(missing), strict=True)
+            self._sentences |= self._lasting_sentences(missing)
         return torch.stack([self._sentences[text] for text in texts])
 
+    def _lasting_sentences(self, texts: Sequence[str]) -> dict[str, Float[Tensor, " C"]]:
+        """Return the unit vector of each text, the same to the last bit whatever the other texts are.
+
+        The last bits of a product depend on the shape of its batch. Which texts are still missing depends on the steps
+        since the start or the last resume, so each text is encoded in a batch whose shape depends on its own length
+        alone.
+        """
+        ids = tokenize(texts, self.context_length)
+        lengths = ids.argmax(dim=1) + 1
+        buckets = (-(-lengths // LENGTH_STEP) * LENGTH_STEP).clamp(max=self.context_length)
+        found: dict[str, Tensor] = {}
+        for length in buckets.unique().tolist():
+            mine = (buckets == length).nonzero()[:, 0]
+            fitting = F.pad(ids[mine], (0, max(length - ids.shape[1], 0)))[:, :length]
+            for rows, batch in zip(mine.split(BATCH), fitting.split(BATCH), strict=True):
+                filled = torch.cat((batch, batch[:1].expand(BATCH - len(batch), -1)))
+                vectors = _unit(self.encode(filled).sentence)
+                found |= {texts[row]: vector for row, vector in zip(rows.tolist(), vectors, strict=False)}
+        return found
+
     def _unit_sentences(self, texts: Sequence[str]) -> Float[Tensor, "T C"]:
-        sentences = self(texts).sentence
-        return sentences / (sentences.norm(dim=-1, keepdim=True) + 1e-7)
+        return _unit(self(texts).sentence)
+
+
+def _unit(vectors: Float[Tensor, "T C"]) -> Float[Tensor, "T C"]:
+    return vectors / (vectors.norm(dim=-1, keepdim=True) + 1e-7)
 
 
 def _bare(name: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.nn import language
 from seemkit.nn.language import BACKGROUND, LanguageTower, imagenet_templates, tokenize
 from seemkit.nn.tokenizer import END, START
@@ -218,9 +219,9 @@ def test_class_vectors_with_gradient_are_new(tower):
     assert tower.embed_classes(NAMES, TEMPLATES).requires_grad
 
 
-def test_a_frozen_tower_reads_each_sentence_once():
+def test_a_frozen_tower_reads_each_sentence_once(monkeypatch):
     frozen, asked = LanguageTower(16, 1, 2, 12), []
-    frozen.register_forward_pre_hook(lambda _, texts: asked.extend(texts[0]))
+    monkeypatch.setattr(language, "tokenize", lambda texts, length: (asked.extend(texts), tokenize(texts, length))[1])
     trained = frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
     assert trained.requires_grad
     frozen.requires_grad_(False)
@@ -235,3 +236,20 @@ def test_a_frozen_tower_reads_each_sentence_once():
     asked.clear()
     frozen.embed_classes_once(NAMES, torch.Generator().manual_seed(0), TEMPLATES)
     assert len(asked) == 3
+
+
+def test_the_vectors_of_a_frozen_tower_do_not_depend_on_the_run():
+    """A run that resumes has other texts still to read than the run that it continues; its losses must not change."""
+    torch.manual_seed(0)
+    tower = LanguageTower(64, layers=2, num_heads=4, output_dim=64).requires_grad_(False)
+    names = [*COCO_PANOPTIC.names[:40], "a very long name " * 20]
+
+    def vectors(names):
+        tower.train()
+        tower.load_state_dict(tower.state_dict())  # forgets the sentences
+        return tower.embed_classes_once(names, torch.Generator(), ["{}."])[:-1]
+
+    together = vectors(names)
+    for count in (1, 2, 5, 17):
+        assert torch.equal(vectors(names[:count]), together[:count])
+        assert torch.equal(vectors(names[-count:]), together[-count:])

@@ -16,18 +16,21 @@ from urllib.parse import urlsplit
 import torch
 
 from seemkit.checkpoints.catalog import PUBLISHED, REPOSITORY, SHIPPED, PublishedModel, sha256
+from seemkit.checkpoints.class_store import ClassStore
 from seemkit.checkpoints.coco_classes import COCO_PANOPTIC
 from seemkit.checkpoints.format import WEIGHTS, ClassVectors, fill, write_model
 from seemkit.checkpoints.official import architecture_of, rename
 from seemkit.errors import InputError
 from seemkit.io.atomic import replacing_folder
 from seemkit.io.tensor_file import read_tensors
-from seemkit.nn.language import BACKGROUND, LanguageTower, imagenet_templates
+from seemkit.nn.language import LanguageTower, imagenet_templates
 
 CACHE: Final = "SEEMKIT_CACHE"
 """Environment variable with the path of the cache folder."""
 WAIT: Final = 10.0
 """Seconds to wait for the server."""
+LARGE: Final = 10_000_000
+"""Parameters in the blocks of a text tower from which on its class vectors are kept."""
 
 
 def cache_folder() -> Path:
@@ -35,6 +38,12 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("seemkit", appauthor=False))
+
+
+def class_store_for(tower: LanguageTower) -> ClassStore | None:
+    """Return the store of class vectors in the cache; None for a small tower, which computes them in a moment."""
+    size = sum(parameter.numel() for parameter in tower.transformer.parameters())
+    return ClassStore(cache_folder() / "classes") if size >= LARGE else None
 
 
 def folder_of(name: str) -> Path | None:
@@ -149,7 +158,6 @@ def _check_network(address: str) -> None:
 def _convert(model: PublishedModel, checkpoint: Path, folder: Path) -> None:
     """Write the model in seemkit's format, with the vectors of its class names."""
     from rich.console import Console
-    from rich.progress import track
 
     architecture = architecture_of(model.variant)
     tensors = rename(read_tensors(checkpoint), architecture)
@@ -158,9 +166,8 @@ def _convert(model: PublishedModel, checkpoint: Path, folder: Path) -> None:
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     fill(tower, own, str(checkpoint))
     names, templates = COCO_PANOPTIC.names, tuple(architecture.templates or imagenet_templates())
-    console = Console(stderr=True)
-    named = track((*names, BACKGROUND), f"{model.name}: vectors of class names", console=console)
+    Console(stderr=True).print(f"{model.name}: computing the vectors of class names", soft_wrap=True)
     with torch.no_grad():
-        vectors = torch.stack([tower.eval().embed_class(name, templates) for name in named])
+        vectors = tower.eval().embed_classes(names, templates)
     with replacing_folder(folder) as draft:
         write_model(tensors, architecture, COCO_PANOPTIC, ClassVectors(names, templates, vectors), draft)

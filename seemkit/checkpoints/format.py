@@ -1,7 +1,7 @@
 """seemkit's own weight format: a folder with ``architecture.yaml`` and ``model.safetensors``.
 
-A third file, ``classes.safetensors``, holds the vectors of the model's class names. Computing them takes minutes on a
-CPU for the 133 classes of COCO with 81 sentences each.
+A third file, ``classes.safetensors``, holds the vectors of the model's class names. Computing them takes half a minute
+on a CPU for the 133 classes of COCO with 81 sentences each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from seemkit.errors import InputError
 from seemkit.io.atomic import replacing
 from seemkit.nn.architecture import Architecture
+from seemkit.nn.language import BACKGROUND
 from seemkit.prompts.registry import DISABLE, installed
 from seemkit.types import Vocabulary
 
@@ -46,6 +47,10 @@ class ClassVectors:
     names: tuple[str, ...]
     templates: tuple[str, ...]
     vectors: Tensor
+
+    def by_name(self) -> dict[str, Tensor]:
+        """Return the vector of each name and of the background."""
+        return dict(zip((*self.names, BACKGROUND), self.vectors, strict=True))
 
 
 def write_model(

@@ -204,7 +204,7 @@ def _convert(options: argparse.Namespace) -> None:
     from seemkit.cli import convert as converting
 
     convert = converting.convert_official if options.kind == "official" else converting.convert_xdecoder
-    print("converting; encoding the class names takes minutes on a CPU", flush=True)  # noqa: T201
+    print("converting; encoding the class names takes up to a minute on a CPU", flush=True)  # noqa: T201
     print("\n".join(convert(options.checkpoint, options.out, options.variant)))  # noqa: T201
 
 

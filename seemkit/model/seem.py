@@ -15,16 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seemkit.checkpoints.cache import class_store_for
+from seemkit.checkpoints.class_store import ClassStore
 from seemkit.checkpoints.find import find
 from seemkit.checkpoints.format import ClassVectors, build_filled, write_model
 from seemkit.errors import InputError
 from seemkit.model.outputs import Decoded, Draws
-from seemkit.model.parts import (
-    build_click_field,
-    build_decoder,
-    build_mask_refiner,
-    build_pixel_decoder,
-)
+from seemkit.model.parts import build_click_field, build_decoder, build_mask_refiner, build_pixel_decoder
 from seemkit.model.precision import Dtype, choose_device, choose_dtype
 from seemkit.model.query_selection import SelectedQueries, family, scores, select
 from seemkit.model.query_tokens import assemble
@@ -37,12 +34,7 @@ from seemkit.nn.language import LanguageTower, imagenet_templates
 from seemkit.nn.pixels import limit_side, normalize
 from seemkit.nn.queries import LearnedQueries
 from seemkit.nn.region_head import region_features
-from seemkit.nn.tokens import (
-    OBJECT_QUERY,
-    TEXT_PROMPT,
-    TEXT_QUERY,
-    VISUAL_QUERY,
-)
+from seemkit.nn.tokens import OBJECT_QUERY, TEXT_PROMPT, TEXT_QUERY, VISUAL_QUERY
 from seemkit.prompts.encoder import OtherImages, PromptContext
 from seemkit.prompts.groups import EncodedGroup
 from seemkit.prompts.prepared import PromptTokens
@@ -68,6 +60,7 @@ class SEEM(nn.Module):
         a = replace(architecture, backbone_weights=None)  # the weights are now the network's own
         self.architecture = a
         self.vocabulary = vocabulary
+        self.class_store: ClassStore | None = None
         self.templates = a.templates or imagenet_templates()
         self.mask_dim = a.embed_dim + a.click_field
         self.backbone = Backbone(
@@ -125,7 +118,8 @@ class SEEM(nn.Module):
         network = build_filled(lambda: cls(a, found.vocabulary), found.tensors, found.source)
         network.eval().to(device=place, dtype=kind)
         if found.classes is not None:
-            network.language.remember(found.classes.names, found.classes.templates, found.classes.vectors)
+            network.language.remember(found.classes.templates, found.classes.by_name())
+        network.class_store = class_store_for(network.language)
         if compile:
             network.compile_parts()
         return network
@@ -271,7 +265,12 @@ class SEEM(nn.Module):
         return probabilities, decoded.masks(OBJECT_QUERY.name)
 
     def embed_vocabulary(self, vocabulary: Vocabulary) -> Float[Tensor, "K1 C"]:
-        """Return the class vectors of a vocabulary and the background, averaged over the templates."""
+        """Return the class vectors of a vocabulary and the background, averaged over the templates.
+
+        A network with pretrained weights keeps them in the user's cache if they take long to compute.
+        """
+        if self.class_store is not None and not self.training:
+            self.class_store.fill(self.language, vocabulary.names, self.templates)
         return self.language.embed_classes(vocabulary.names, self.templates)
 
     @property

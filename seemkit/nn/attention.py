@@ -28,6 +28,10 @@ class KeysValues(NamedTuple):
         """Return the same keys and values with each head's rows adjacent in memory, for faster repeated reads."""
         return type(self)(self.keys.contiguous(), self.values.contiguous())
 
+    def followed_by(self, other: Self) -> Self:
+        """Return these keys and values, then those of `other`."""
+        return type(self)(torch.cat((self.keys, other.keys), dim=2), torch.cat((self.values, other.values), dim=2))
+
     def at(self, places: Int[Tensor, " R"]) -> Self:
         """Return the keys and values at these indices along M, for a single image."""
         num_heads, count = self.keys.shape[1:3]

@@ -6,16 +6,16 @@ is causal, and nothing after the first end-of-text token is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seemkit.nn.architecture import Architecture
+from seemkit.nn.sentences import Starts, name_vectors, read_starts, read_templates, sentence_vectors, unit
 from seemkit.nn.text_transformer import Norm, TextTransformer
 from seemkit.nn.tokenizer import VOCABULARY_SIZE, tokenize
 from seemkit.ops.transfer import send
@@ -25,9 +25,6 @@ BACKGROUND = "background"
 
 NAME_SUFFIXES = ("-other", "-merged", "-stuff")
 """Parts of COCO's stuff names that do not describe the class."""
-
-BATCH, LENGTH_STEP = 16, 8
-"""Number of texts in a batch of fixed shape, and the step of its lengths in tokens."""
 
 
 class TextFeatures(NamedTuple):
@@ -88,7 +85,8 @@ class LanguageTower(nn.Module):
         self.final_norm = Norm(embed_dim)
         self.projection = nn.Parameter(torch.empty(embed_dim, output_dim))
         self.logit_scale = nn.Parameter(torch.tensor(logit_scale))
-        self._classes: dict[tuple[tuple[str, ...], tuple[str, ...]], Tensor] = {}  # vectors by names and templates
+        self._classes: dict[tuple[str, ...], dict[str, Tensor]] = {}  # vectors of names, by templates
+        self._starts: dict[tuple[str, ...], Starts] = {}  # what was read of the last templates
         self._sentences: dict[str, Tensor] = {}  # unit vectors of single sentences while the tower is frozen
         self.register_load_state_dict_post_hook(lambda tower, _: tower._forget())  # type: ignore[no-untyped-call]
         nn.init.normal_(self.token_embedding.weight, std=0.02)
@@ -119,41 +117,59 @@ class LanguageTower(nn.Module):
         """Return the features of texts given as token ids on the host; see `seemkit.nn.tokenizer.tokenize`."""
         ends = ids.argmax(dim=1)  # the end token has the highest id
         device = self.projection.device
-        hidden = self.token_embedding(send(ids, device)) + self.positional_embedding[: ids.shape[1]]
-        tokens = self.final_norm(self.transformer(hidden)) @ self.projection
+        tokens = self.project(self.transformer(self.embed(ids, torch.arange(ids.shape[1]))))
         sentence = tokens[torch.arange(len(ids), device=device), send(ends, device)]
         return TextFeatures(tokens, sentence, (ends + 1).tolist())
+
+    def embed(self, ids: Int[Tensor, "T L"], positions: Int[Tensor, "*T L"]) -> Float[Tensor, "T L E"]:
+        """Return what the transformer reads of token ids at these positions in their text, both on the host."""
+        device = self.projection.device
+        return self.token_embedding(send(ids, device)) + self.positional_embedding[send(positions, device)]
+
+    def project(self, hidden: Float[Tensor, "T L E"]) -> Float[Tensor, "T L C"]:
+        """Return the vectors of tokens, from those after the last block."""
+        return self.final_norm(hidden) @ self.projection
 
     def embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
         """Return unit vectors of K class names and, last, of the background.
 
         A class vector is the normalized mean, over the templates, of the normalized sentence vectors. In evaluation
-        mode without gradient, the vectors of the same names are computed once. Loading weights, changing mode, device
-        or dtype, and `forget_classes` discard them. Call `forget_classes` after changing weights in place in evaluation
-        mode.
+        mode without gradient, the vector of a name is computed once. Loading weights, changing mode, device or dtype,
+        and `forget_classes` discard them. Call `forget_classes` after changing weights in place in evaluation mode.
         """
-        key = (tuple(names), tuple(templates))
+        wanted = (*names, BACKGROUND)
         if self.training or torch.is_grad_enabled():
-            return self._embed_classes(*key)
-        if key not in self._classes:
-            self._classes[key] = self._embed_classes(*key)
-        return self._classes[key]
+            return self._name_vectors(wanted, templates, None)
+        missing = self.unknown(names, templates)
+        if missing:
+            starts = self._starts.get(tuple(templates)) or read_templates(self, templates)
+            self._starts = {tuple(templates): starts}  # tens of megabytes
+            self.remember(templates, dict(zip(missing, self._name_vectors(missing, templates, starts), strict=True)))
+        return torch.stack([self.known(name, templates) for name in wanted])
 
-    def _embed_classes(self, names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "K1 C"]:
-        return torch.stack([self.embed_class(name, templates) for name in (*names, BACKGROUND)])
+    def unknown(self, names: Sequence[str], templates: Sequence[str]) -> list[str]:
+        """Return those of the names and the background whose vectors `embed_classes` would have to compute."""
+        known = self._classes.get(tuple(templates), {})
+        return [name for name in dict.fromkeys((*names, BACKGROUND)) if name not in known]
 
-    def embed_class(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
-        """Return the unit vector of one class name; see `embed_classes`."""
-        mean = self._unit_sentences([template.format(_bare(name)) for template in templates]).mean(dim=0)
-        return mean / mean.norm()
+    def known(self, name: str, templates: Sequence[str]) -> Float[Tensor, " C"]:
+        """Return the vector of a name that is not `unknown`."""
+        return self._classes[tuple(templates)][name]
 
-    def remember(self, names: Sequence[str], templates: Sequence[str], vectors: Float[Tensor, "K1 C"]) -> None:
-        """Store class vectors that `embed_classes` returned earlier with the same weights."""
-        self._classes[tuple(names), tuple(templates)] = vectors.to(self.projection)
+    def remember(self, templates: Sequence[str], vectors: Mapping[str, Float[Tensor, " C"]]) -> None:
+        """Store class vectors by name, which `embed_classes` returned earlier with the same weights."""
+        known = self._classes.setdefault(tuple(templates), {})
+        known |= {name: vector.to(self.projection) for name, vector in vectors.items()}
+
+    def _name_vectors(
+        self, names: Sequence[str], templates: Sequence[str], starts: Starts | None
+    ) -> Float[Tensor, "K C"]:
+        return name_vectors(self, [_bare(name) for name in names], templates, starts)
 
     def forget_classes(self) -> None:
         """Discard the stored class vectors, for use after the weights have changed."""
         self._classes.clear()
+        self._starts.clear()
 
     def train(self, mode: bool = True) -> Self:
         """Set training or evaluation mode and discard the stored class vectors."""
@@ -180,38 +196,11 @@ class LanguageTower(nn.Module):
         texts = [text.replace(",", "").replace("+", " ") for text in texts]
         if any(parameter.requires_grad for parameter in self.parameters()):
             self._sentences.clear()
-            return self._unit_sentences(texts)
+            return unit(self(texts).sentence)
         missing = [text for text in dict.fromkeys(texts) if text not in self._sentences]
         if missing:
-            self._sentences |= self._lasting_sentences(missing)
+            self._sentences |= zip(missing, sentence_vectors(self, missing, read_starts(self)), strict=True)
         return torch.stack([self._sentences[text] for text in texts])
-
-    def _lasting_sentences(self, texts: Sequence[str]) -> dict[str, Float[Tensor, " C"]]:
-        """Return the unit vector of each text, the same to the last bit whatever the other texts are.
-
-        The last bits of a product depend on the shape of its batch. Which texts are still missing depends on the steps
-        since the start or the last resume, so each text is encoded in a batch whose shape depends on its own length
-        alone.
-        """
-        ids = tokenize(texts, self.context_length)
-        lengths = ids.argmax(dim=1) + 1
-        buckets = (-(-lengths // LENGTH_STEP) * LENGTH_STEP).clamp(max=self.context_length)
-        found: dict[str, Tensor] = {}
-        for length in buckets.unique().tolist():
-            mine = (buckets == length).nonzero()[:, 0]
-            fitting = F.pad(ids[mine], (0, max(length - ids.shape[1], 0)))[:, :length]
-            for rows, batch in zip(mine.split(BATCH), fitting.split(BATCH), strict=True):
-                filled = torch.cat((batch, batch[:1].expand(BATCH - len(batch), -1)))
-                vectors = _unit(self.encode(filled).sentence)
-                found |= {texts[row]: vector for row, vector in zip(rows.tolist(), vectors, strict=False)}
-        return found
-
-    def _unit_sentences(self, texts: Sequence[str]) -> Float[Tensor, "T C"]:
-        return _unit(self(texts).sentence)
-
-
-def _unit(vectors: Float[Tensor, "T C"]) -> Float[Tensor, "T C"]:
-    return vectors / (vectors.norm(dim=-1, keepdim=True) + 1e-7)
 
 
 def _bare(name: str) -> str:

@@ -41,20 +41,21 @@ def tokenize(texts: Sequence[str], length: int) -> Int[Tensor, "T L"]:
 
     Texts are lower-cased. A text with more than `length` ids keeps its first `length` - 1 ids, before the end.
     """
-    rows = [_ids(text)[: length - 1] for text in texts]
-    ids = torch.zeros(len(rows), max((len(row) for row in rows), default=0) + 1, dtype=torch.long)
+    rows = [token_ids(text, length) for text in texts]
+    ids = torch.zeros(len(rows), max((len(row) for row in rows), default=1), dtype=torch.long)
     for row, found in zip(ids, rows, strict=True):
-        row[: len(found) + 1] = torch.tensor([*found, END])
+        row[: len(found)] = torch.tensor(found)
     return ids
 
 
-def _ids(text: str) -> list[int]:
-    """Return the start and all ids of a text, without the end."""
+def token_ids(text: str, length: int) -> list[int]:
+    """Return the ids of one text, from the start to the end token; see `tokenize`."""
     import ftfy  # takes 0.1 s, which only texts need
 
     clean = html.unescape(html.unescape(ftfy.fix_text(text)))
     words = WORD.findall(" ".join(clean.split()).lower())
-    return [START, *(number for word in words for number in _word_ids(word))]
+    ids = [START, *(number for word in words for number in _word_ids(word))]
+    return [*ids[: length - 1], END]
 
 
 @lru_cache(maxsize=2**16)

@@ -34,7 +34,6 @@ from seemkit.model.seem import SEEM
 from seemkit.nn.architecture import Architecture
 from seemkit.nn.context import ImageContext
 from seemkit.nn.heads import Embeddings
-from seemkit.nn.position import sine_position
 from seemkit.prompts.sampler import ImagePrompts
 from seemkit.prompts.values import Point, Prompt
 from seemkit.training.set_criterion import SetCriterion
@@ -104,11 +103,6 @@ class Problem:
     def context(self) -> ImageContext:
         """Return the encoded images as `SEEM.encode_image` does, including keys and values of all layers."""
         context = self.bare_context()
-        width = self.levels[0].shape[2]
-        positions = [
-            sine_position(*shape, width, device=torch.device("cpu"), dtype=torch.float32).flatten(1).T[None]
-            for shape in context.shapes
-        ]
         features = self.features_last
         resized = [torch.nn.functional.interpolate(features, size=tuple(s), mode="bilinear") for s in context.shapes]
         return replace(
@@ -116,7 +110,7 @@ class Problem:
             mask_features=features,
             level_mask_features=resized,
             region_features=features,
-            keys_values=self.network.decoder.read_image(self.levels, positions),
+            keys_values=self.network.decoder.read_image(self.levels, context.shapes),
         )
 
     def bare_context(self) -> ImageContext:

@@ -63,7 +63,7 @@ class Session:
         check_seed(seed)
         pixels = load_image(image)
         with torch.inference_mode():
-            context = network.encode_image([pixels])
+            context = network.encode_image([pixels]).prepare()
         player = RoundPlayer(network, context, pixels, seed, zoom=zoom, mirrored=mirrored)
         self._begin(player, classes)
 

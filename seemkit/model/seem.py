@@ -158,11 +158,13 @@ class SEEM(nn.Module):
         images = [limit_side(image, a.image_side) for image in images]
         sizes = [Size(image.shape[-2], image.shape[-1]) for image in images]
         pixels = normalize(images, sizes, a.multiple, self.level_embedding.weight, a.pixel_mean, a.pixel_std)
-        pyramid = self.pixel_decoder(self.backbone(pixels))
-        features = pyramid.mask_features
+        padded, maps = Size(pixels.shape[-2], pixels.shape[-1]), self.backbone(pixels)
+        del pixels  # as below, the memory of a large image
+        pyramid, features = self.pixel_decoder(maps)
         if self.click_field is not None:
             features = self.click_field.append_positions(features)
-        levels, positions, shapes = level_tokens(pyramid.levels, self.level_embedding.weight)
+        levels, shapes = level_tokens(pyramid, self.level_embedding.weight)
+        del maps, pyramid
         resized = [F.interpolate(features, size=tuple(shape), mode="bilinear", align_corners=False) for shape in shapes]
         return ImageContext(
             levels,
@@ -170,8 +172,8 @@ class SEEM(nn.Module):
             features,
             resized,
             region_features(features, self.backbone.strides[0]),
-            self.decoder.read_image(levels, positions),
-            Size(pixels.shape[-2], pixels.shape[-1]),
+            self.decoder.read_image(levels, shapes),
+            padded,
             sizes,
             list(frames),
             None if self.refiner is None else self.refiner.encode(features),
@@ -211,7 +213,7 @@ class SEEM(nn.Module):
             self.queries, a.table, encoded, len(context), objects=objects, previous=previous, draws=draws
         )
         bias = click_terms(self.click_field, encoded)
-        layers = self.decoder(context, tokens, memory, bias, every_layer=every_layer)
+        layers = self.decoder(context.prepare(), tokens, memory, bias, every_layer=every_layer)
         return Decoded(layers, encoded, context, previous)
 
     def encode_prompts(self, context: ImageContext, prompts: Sequence[ImagePrompts]) -> dict[str, EncodedGroup]:

@@ -24,10 +24,6 @@ class KeysValues(NamedTuple):
     keys: Tensor
     values: Tensor
 
-    def packed(self) -> Self:
-        """Return the same keys and values with each head's rows adjacent in memory, for faster repeated reads."""
-        return type(self)(self.keys.contiguous(), self.values.contiguous())
-
     def followed_by(self, other: Self) -> Self:
         """Return these keys and values, then those of `other`."""
         return type(self)(torch.cat((self.keys, other.keys), dim=2), torch.cat((self.values, other.values), dim=2))
@@ -57,13 +53,23 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def project(self, keys: Float[Tensor, "B M C"], values: Float[Tensor, "B M C"]) -> KeysValues:
-        """Return the projected keys and values for `forward`."""
-        _, key_weight, value_weight = self.in_proj_weight.chunk(3)
-        _, key_bias, value_bias = self.in_proj_bias.chunk(3)
-        return KeysValues(
-            self._split(F.linear(keys, key_weight, key_bias)), self._split(F.linear(values, value_weight, value_bias))
+    def project(
+        self, keys: Float[Tensor, "B M C"], values: Float[Tensor, "B M C"], *, pack: bool = False
+    ) -> KeysValues:
+        """Return the projected keys and values for `forward`.
+
+        Args:
+            keys: the tokens that give the keys.
+            values: the tokens that give the values.
+            pack: store each head's rows adjacent in memory, for faster repeated reads.
+        """
+        _, *weights = self.in_proj_weight.chunk(3)
+        _, *biases = self.in_proj_bias.chunk(3)
+        parts = (
+            self._split(F.linear(tokens, weight, bias))
+            for tokens, weight, bias in zip((keys, values), weights, biases, strict=True)
         )
+        return KeysValues(*(part.contiguous() if pack else part for part in parts))
 
     def forward(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, overload
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +14,37 @@ from seemkit.nn.attention import KeysValues
 from seemkit.nn.position import sine_position
 from seemkit.postprocess.resize import restore
 from seemkit.types import Size
+
+
+class KeysValuesOnDemand(Sequence[KeysValues]):
+    """Keys and values of all decoder layers, computed without gradient when the first one is read.
+
+    An image that is only described, and not decoded, does not need them.
+
+    Args:
+        read: returns the keys and values of each layer.
+        layers: number of layers.
+
+    Attributes:
+        found: keys and values of each layer; empty before the first one is read.
+    """
+
+    def __init__(self, read: Callable[[], list[KeysValues]], layers: int) -> None:
+        self.found: list[KeysValues] = []
+        self._read, self._layers = read, layers
+
+    def __len__(self) -> int:
+        return self._layers
+
+    @overload
+    def __getitem__(self, index: int) -> KeysValues: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[KeysValues]: ...
+    def __getitem__(self, index: int | slice) -> KeysValues | list[KeysValues]:
+        if not self.found:
+            with torch.no_grad():
+                self.found = self._read()
+        return self.found[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +57,8 @@ class ImageContext:
         mask_features: [B, C_mask, H_m, W_m].
         level_mask_features: `mask_features` resized to each level, [B, C_mask, H_l, W_l].
         region_features: `mask_features` as the region head reads them, [B, C_mask, H, W], at stride 4 or coarser.
-        keys_values: keys and values for the cross-attention of each decoder layer.
+        keys_values: keys and values for the cross-attention of each decoder layer; without gradient, computed when a
+            decode first reads them.
         padded: height and width of the network's input.
         sizes: height and width of each image, which is at the top left of the network's input.
         frames: height and width of each original image, in whose pixels prompts are given.
@@ -37,7 +70,7 @@ class ImageContext:
     mask_features: Tensor
     level_mask_features: list[Tensor]
     region_features: Tensor
-    keys_values: list[KeysValues]
+    keys_values: Sequence[KeysValues]
     padded: Size
     sizes: list[Size]
     frames: list[Size]
@@ -49,11 +82,17 @@ class ImageContext:
     @property
     def nbytes(self) -> int:
         """Memory of the tensors in bytes."""
-        pairs = [tensor for kv in self.keys_values for tensor in (kv.keys, kv.values)]
+        read = self.keys_values.found if isinstance(self.keys_values, KeysValuesOnDemand) else self.keys_values
+        pairs = [tensor for kv in read for tensor in kv]
         single = [self.mask_features, self.region_features, *([] if self.guide is None else [self.guide])]
         tensors = [*self.levels, *self.level_mask_features, *single, *pairs]
         storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
         return sum(storages.values())
+
+    def prepare(self) -> Self:
+        """Compute what decodes read, so that the first one is as quick as the others, and return the context."""
+        self.keys_values[0]
+        return self
 
     def restore(
         self, masks: Float[Tensor, "N h w"], image: int = 0, mode: Literal["bicubic", "bilinear"] = "bicubic"
@@ -89,14 +128,18 @@ class ImageContext:
 
 def level_tokens(
     pyramid: Sequence[Float[Tensor, "B C H W"]], marks: Float[Tensor, "levels C"]
-) -> tuple[list[Tensor], list[Tensor], list[Size]]:
-    """Return the levels as tokens [B, H W, C], their positions [1, H W, C] and their sizes.
+) -> tuple[list[Tensor], list[Size]]:
+    """Return the levels as tokens [B, H W, C], and their sizes.
 
     Args:
         pyramid: the levels, coarsest first.
         marks: level embeddings, which are added to the tokens.
     """
     tokens = [level.flatten(2).transpose(1, 2) + mark for level, mark in zip(pyramid, marks, strict=True)]
-    shapes = [Size(level.shape[2], level.shape[3]) for level in pyramid]
-    grids = [sine_position(*shape, marks.shape[1], device=marks.device, dtype=tokens[0].dtype) for shape in shapes]
-    return tokens, [grid.flatten(1).T[None] for grid in grids], shapes
+    return tokens, [Size(level.shape[2], level.shape[3]) for level in pyramid]
+
+
+def level_positions(tokens: Float[Tensor, "B M C"], shape: Size) -> Float[Tensor, "1 M C"]:
+    """Return the positions of the tokens of a level."""
+    grid = sine_position(*shape, tokens.shape[2], device=tokens.device, dtype=tokens.dtype)
+    return grid.flatten(1).T[None]

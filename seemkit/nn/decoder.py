@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +15,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seemkit.nn.attention import Attention, FeedForward, KeysValues
-from seemkit.nn.context import ImageContext
+from seemkit.nn.context import ImageContext, KeysValuesOnDemand, level_positions
 from seemkit.nn.heads import Embeddings, PredictionHeads, mask_logits
 from seemkit.nn.recompute import run
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.token_sequence import TokenSequence
 from seemkit.nn.tokens import Tokens
+from seemkit.types import Size
 
 LEVELS = 3
 
@@ -128,21 +130,27 @@ class Decoder(nn.Module):
         self.region_head = region_head
         self.values_carry_position = values_carry_position
 
-    def read_image(self, levels: Sequence[Tensor], positions: Sequence[Tensor]) -> list[KeysValues]:
-        """Return keys and values for the cross-attention of every layer.
+    def read_image(self, levels: Sequence[Tensor], shapes: Sequence[Size]) -> Sequence[KeysValues]:
+        """Return keys and values for the cross-attention of every layer: at once with a gradient, else on demand.
 
         Args:
             levels: three [B, M_l, C], coarsest first.
-            positions: three [1, M_l, C].
+            shapes: height and width of each level.
         """
-        placed = [level + position for level, position in zip(levels, positions, strict=True)]
-        values = placed if self.values_carry_position else levels
-        found = [
-            layer.cross_attention.project(placed[index % LEVELS], values[index % LEVELS])
-            for index, layer in enumerate(self._stages())
-        ]
-        # not in training: a step reads them once, and its backward pass would copy them again
-        return found if torch.is_grad_enabled() else [read.packed() for read in found]
+        if torch.is_grad_enabled():
+            return self._read_image(levels, shapes)
+        return KeysValuesOnDemand(partial(self._read_image, levels, shapes), len(self.layers))
+
+    def _read_image(self, levels: Sequence[Tensor], shapes: Sequence[Size]) -> list[KeysValues]:
+        # without a gradient, heads are packed; a training step reads once, and its backward pass would copy them again
+        pack = not torch.is_grad_enabled()
+        stages, found = list(self._stages()), {}
+        for level, (tokens, shape) in enumerate(zip(levels, shapes, strict=True)):
+            placed = tokens + level_positions(tokens, shape)
+            values = placed if self.values_carry_position else tokens
+            for index in range(level, len(stages), LEVELS):
+                found[index] = stages[index].cross_attention.project(placed, values, pack=pack)
+        return [found[index] for index in range(len(stages))]
 
     def forward(
         self,

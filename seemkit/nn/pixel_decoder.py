@@ -71,7 +71,7 @@ class ConvNorm(nn.Sequential):
             if kernel == 1
             else Convolution3x3(channels, embed_dim, bias=False),
             nn.GroupNorm(GROUPS, embed_dim),
-            nn.ReLU() if activate else nn.Identity(),
+            nn.ReLU(inplace=True) if activate else nn.Identity(),
         )
 
 
@@ -149,8 +149,7 @@ class PixelDecoder(nn.Module):
         for lateral, output, feature in zip(
             reversed(self.laterals), reversed(self.outputs[:-1]), reversed(features[:-1]), strict=True
         ):
-            up = F.interpolate(merged, size=feature.shape[-2:], mode="nearest")
-            merged = output(lateral(feature) + up)
+            merged = _merge(lateral, output, feature, merged)
             levels.append(merged)
         return Pyramid(levels[:3], self.mask_projection(merged, *detail))
 
@@ -163,3 +162,14 @@ class PixelDecoder(nn.Module):
         for layer in self.encoder:
             cells = layer(cells, placed)
         return channels_last(cells.transpose(1, 2).unflatten(2, (height, width)))
+
+
+def _merge(
+    lateral: nn.Module, output: nn.Module, feature: Tensor, coarser: Float[Tensor, "B C h w"]
+) -> Float[Tensor, "B C H W"]:
+    """Return the next finer map of the pyramid; at most two maps of its size are in memory at a time."""
+    merged: Tensor = lateral(feature)
+    merged += F.interpolate(coarser, size=feature.shape[-2:], mode="nearest")
+    for layer in output.children():  # one by one, because a module that is called holds what it was given
+        merged = layer(merged)
+    return merged

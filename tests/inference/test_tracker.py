@@ -25,7 +25,7 @@ def contexts(network):
 
 @torch.no_grad()
 def encoded(network, frames):
-    return [network.encode_image([frame]) for frame in frames]
+    return [network.encode_image([frame]).prepare() for frame in frames]
 
 
 def mask(top: int, left: int) -> torch.Tensor:

@@ -59,8 +59,12 @@ def counted(monkeypatch, module, name="forward") -> Iterator[list[tuple]]:
 
 
 def test_the_image_is_encoded_once_a_session(network, monkeypatch):
-    with counted(monkeypatch, network.backbone) as encoded, counted(monkeypatch, network.decoder, "read_image") as read:
+    with (
+        counted(monkeypatch, network.backbone) as encoded,
+        counted(monkeypatch, network.decoder, "_read_image") as read,
+    ):
         session = Session(network, picture(64, 96))
+        assert len(read) == 1  # before the first click, which is to be quick
         for click in CLICKS:
             session.add(click).predict()
         session.predict(Text("the red star"))
@@ -70,6 +74,17 @@ def test_the_image_is_encoded_once_a_session(network, monkeypatch):
         session.instances()
         session.semantic()
     assert len(encoded) == len(read) == 1
+
+
+def test_an_image_that_is_not_decoded_needs_no_keys_and_values(network, monkeypatch):
+    with torch.no_grad(), counted(monkeypatch, network.decoder, "_read_image") as read:
+        context = network.encode_image([picture(64, 96)])
+        small = context.nbytes
+        assert not read
+        for click in CLICKS[:2]:
+            network.decode(context, [[[click]]])
+    assert len(read) == 1
+    assert context.nbytes == small + sum(part.nbytes for one in context.keys_values for part in one)
 
 
 def test_a_click_computes_its_own_queries_alone(network, monkeypatch):

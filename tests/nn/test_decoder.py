@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seemkit.nn.context import ImageContext
+from seemkit.nn.context import ImageContext, level_positions
 from seemkit.nn.decoder import Decoder, PreviousMasks, attention_mask
 from seemkit.nn.region_head import RegionHead
 from seemkit.nn.tokens import (
@@ -58,14 +58,14 @@ class Scene:
             for parameter in self.decoder.parameters():
                 nn.init.normal_(parameter, std=0.5)
             self.levels = [torch.randn(1, s.height * s.width, WIDTH) for s in SHAPES]
-            self.positions = [torch.randn(1, s.height * s.width, WIDTH) for s in SHAPES]
+            self.positions = [level_positions(level, s) for level, s in zip(self.levels, SHAPES, strict=True)]
             self.features = torch.randn(1, WIDTH, *GRID)
             self.previous = torch.randn(1, 2, *GRID)
             self.bias = {"visual_query": torch.randn(1, 4, WIDTH)}
             self.tokens = [self._tokens(group, owner) for group, owner in OWNERS]
         resized = [F.interpolate(self.features, size=tuple(s), mode="bilinear") for s in SHAPES]
         with torch.no_grad():
-            read = self.decoder.read_image(self.levels, self.positions)
+            read = self.decoder.read_image(self.levels, SHAPES)
         size = Size(64, 96)
         self.context = ImageContext(
             self.levels, SHAPES, self.features, resized, self.features, read, size, [size], [size]
@@ -210,7 +210,7 @@ def test_gradients_reach_every_weight_and_every_token(region_head):
         for tensor in (*t.values, *t.positions):
             tensor.requires_grad_()
     levels = [level.clone().requires_grad_() for level in scene.levels]
-    read = scene.decoder.read_image(levels, scene.positions)
+    read = scene.decoder.read_image(levels, SHAPES)
     context = ImageContext(
         levels,
         SHAPES,

@@ -119,6 +119,8 @@ def _own(name: str, options: dict[str, Any]) -> nn.Module:
 def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...], *, pretrained: bool) -> nn.Module:
     import timm
 
+    from seemkit.nn.backbones.mlp import compute_in_parts
+
     if name not in timm.list_models(name):
         raise InputError(f"backbone: timm has no model {name!r}; use one of timm's, or seemkit's {', '.join(OWN)}")
     try:
@@ -132,4 +134,5 @@ def _timm(name: str, options: dict[str, Any], levels: tuple[int, ...], *, pretra
             f"backbone_weights: timm's weights of {name} cannot be loaded ({type(error).__name__}); where there is no "
             "network, give a file"
         ) from error
+    compute_in_parts(model)
     return model

@@ -14,6 +14,7 @@ from timm.layers.norm import LayerNorm2d
 from timm.models.focalnet import Downsample, FocalNetBlock
 from torch import Tensor, nn
 
+from seemkit.nn.backbones.mlp import compute_in_parts
 from seemkit.nn.recompute import Blocks
 
 
@@ -98,6 +99,7 @@ class FocalNet(nn.Module):
             for before, after, depth in zip([None, *self.channels], self.channels, depths, strict=False)
         )
         self.norms = nn.ModuleList(_Norm(channels) for channels in self.channels)
+        compute_in_parts(self)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """Return the maps [B, C, H / stride, W / stride], finest first."""

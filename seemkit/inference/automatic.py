@@ -16,7 +16,7 @@ from seemkit.nn.tokens import OBJECT_QUERY
 from seemkit.ops.inference_mode import ordinary
 from seemkit.postprocess.instance import distinct, instances
 from seemkit.postprocess.panoptic import panoptic_parts
-from seemkit.postprocess.semantic import semantic_map
+from seemkit.postprocess.semantic import semantic_map_of_rows
 from seemkit.types import Vocabulary
 
 
@@ -73,7 +73,9 @@ class AutomaticSegmenter:
 
     def semantic(self, vocabulary: Vocabulary) -> Int[Tensor, "H W"]:
         """Return the class index of each pixel; see `Session.semantic`."""
-        return ordinary(semantic_map(self._probabilities(vocabulary), self._enlarge(self._masks)).cpu())
+        return ordinary(
+            semantic_map_of_rows(self._probabilities(vocabulary), self.context.restore_rows(self._masks)).cpu()
+        )
 
     @cached_property
     def _found(self) -> Embeddings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self, overload
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seemkit.nn.attention import KeysValues
 from seemkit.nn.position import sine_position
-from seemkit.postprocess.resize import restore
+from seemkit.postprocess.resize import restore, restore_rows
 from seemkit.types import Size
 
 
@@ -106,6 +106,10 @@ class ImageContext:
                 "bilinear" for interactive results.
         """
         return restore(masks, self.padded, self.sizes[image], self.frames[image], mode)
+
+    def restore_rows(self, masks: Float[Tensor, "N h w"]) -> Iterator[Float[Tensor, "N rows W"]]:
+        """Yield blocks of rows of `restore`'s bicubic result for the first image, from top to bottom."""
+        return restore_rows(masks, self.padded, self.sizes[0], self.frames[0])
 
     def repeat(self, index: int, count: int) -> Self:
         """Return `count` views of image `index`; no memory is copied."""

@@ -11,6 +11,9 @@ from torch import Tensor
 from seemkit.postprocess.resize import Enlarge, as_they_are
 from seemkit.types import Instances
 
+AT_ONCE = 2
+"""Number of masks that are enlarged together; those of a photograph then stay in a processor's cache."""
+
 
 def instances(
     class_probabilities: Float[Tensor, "Q classes"],
@@ -39,12 +42,17 @@ def instances(
     scores, queries, labels = scores[is_thing], queries[is_thing], labels[is_thing]
 
     appearing, row = queries.unique(return_inverse=True)
-    logits = enlarge(mask_logits[appearing])
-    masks = logits > 0
-    # + 1e-6: an empty mask gets the score 0
-    quality = (logits.sigmoid() * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1e-6)
+    parts = [_measure(enlarge(part)) for part in mask_logits[appearing].split(AT_ONCE)]
+    masks, quality = (torch.cat(found) for found in zip(*parts, strict=True))
     scores, order = (scores * quality[row]).sort(descending=True, stable=True)
     return Instances(masks[row[order]], labels[order], scores, queries[order])
+
+
+def _measure(logits: Float[Tensor, "N H W"]) -> tuple[Bool[Tensor, "N H W"], Float[Tensor, " N"]]:
+    """Return the masks of logits, and the mean probability inside each mask, which is 0 for an empty one."""
+    masks = logits > 0
+    inside = (logits.sigmoid() * masks).sum(dim=(1, 2))
+    return masks, inside / (masks.sum(dim=(1, 2)) + 1e-6)
 
 
 def distinct(masks: Bool[Tensor, "N H W"], scores: Float[Tensor, " N"]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -27,10 +29,22 @@ def semantic_scores(
 def semantic_map(
     class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
 ) -> Int[Tensor, "H W"]:
-    """Return the label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`.
+    """Return the label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`."""
+    return semantic_map_of_rows(class_probabilities, [mask_logits])
 
-    The scores of a few rows exist at a time: those of 133 classes at 1024 x 1024 pixels would take 533 MiB.
+
+def semantic_map_of_rows(
+    class_probabilities: Float[Tensor, "Q classes"], mask_logits: Iterable[Float[Tensor, "Q h W"]]
+) -> Int[Tensor, "H W"]:
+    """Return the result of `semantic_map` for mask logits that come in blocks of rows, from top to bottom.
+
+    The scores of a few rows exist at a time: those of 133 classes at 1024 x 1024 pixels would take 533 MiB. The scores
+    of a pixel are side by side in memory, because the largest of them is found faster that way.
     """
-    rows = max(1, BLOCK // (class_probabilities.shape[1] * mask_logits.shape[2]))
-    blocks = mask_logits.split(rows, dim=1)
-    return torch.cat([semantic_scores(class_probabilities, block).argmax(dim=0) for block in blocks])
+    weights = class_probabilities[:, :-1].contiguous()
+    parts = (
+        part
+        for block in mask_logits
+        for part in block.split(max(1, BLOCK // (weights.shape[1] * block.shape[2])), dim=1)
+    )
+    return torch.cat([(part.sigmoid().flatten(1).T @ weights).argmax(dim=1).view(part.shape[1:]) for part in parts])

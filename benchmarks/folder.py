@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import torch
+from bench import Bench
 from PIL import Image
-from speed import Bench
 
 from seemkit.cli.segment import SegmentOptions
 from seemkit.cli.segment_folder import segment_folder

@@ -29,8 +29,8 @@ from pathlib import Path
 
 import compiled_training
 import torch
+from bench import Bench
 from compiled_training import seconds
-from speed import Bench
 from torch import Tensor
 from training_memory import network_of
 

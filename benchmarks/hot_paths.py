@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from speed import Bench
+from bench import Bench
 from timing import median_seconds
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
@@ -99,7 +99,7 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--preset", default="davit-d3", help="name of a model, as for speed.Bench (default: %(default)s)"
+        "--preset", default="davit-d3", help="name of a model, as for bench.Bench (default: %(default)s)"
     )
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--json", type=Path)

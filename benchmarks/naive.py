@@ -15,8 +15,10 @@ Backbone and text tower are the same modules in both implementations.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,7 @@ from seemkit.model.outputs import Draws
 from seemkit.model.query_tokens import assemble
 from seemkit.model.seem import SEEM
 from seemkit.nn.attention import Attention
+from seemkit.nn.backbones import mlp
 from seemkit.nn.context import ImageContext
 from seemkit.nn.decoder import DecoderLayer, PreviousMasks
 from seemkit.nn.heads import Embeddings
@@ -64,7 +67,9 @@ def encode(network: SEEM, image: Tensor) -> ImageContext:
     """Return the pyramid and the mask features of one image [3, H, W] whose sides are multiples of 32."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     pixels = ((image - mean) / std)[None]
-    features, pixel_decoder = network.backbone(pixels), network.pixel_decoder
+    with patch.object(mlp, "CELLS", sys.maxsize):  # feed-forward layers of all cells at once
+        features = network.backbone(pixels)
+    pixel_decoder = network.pixel_decoder
     assert isinstance(pixel_decoder, PixelDecoder)
     cells = pixel_decoder.input_projection(features[-1])
     position = sine_position(*cells.shape[2:], cells.shape[1], device=cells.device, dtype=cells.dtype)
@@ -182,6 +187,21 @@ def panoptic(probabilities: Tensor, masks: Tensor, things: Sequence[bool], thres
             stuff[label] = current
         ids[final] = current
     return ids
+
+
+def instances(probabilities: Tensor, masks: Tensor, limit: int = 100) -> tuple[Tensor, Tensor, Tensor]:
+    """Return masks [N, H, W], scores and labels of the most probable pairs of query and class, from full-size masks."""
+    scores, pairs = probabilities[:, :-1].flatten().topk(limit)
+    classes = probabilities.shape[1] - 1
+    chosen = masks[pairs // classes]
+    inside = (chosen > 0).float()
+    quality = (chosen.sigmoid().flatten(1) * inside.flatten(1)).sum(1) / (inside.flatten(1).sum(1) + 1e-6)
+    return inside, scores * quality, pairs % classes
+
+
+def semantic(probabilities: Tensor, masks: Tensor) -> Tensor:
+    """Return the label of each pixel [H, W], from the scores of all classes at all pixels."""
+    return torch.einsum("qk,qhw->khw", probabilities[:, :-1], masks.sigmoid()).argmax(dim=0)
 
 
 def decode(

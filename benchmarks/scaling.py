@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import torch
-from speed import Bench
+from bench import Bench
 from timing import median_seconds
 
 from seemkit.inference.session import Session
@@ -52,7 +52,7 @@ def main() -> None:
     """Print both as Markdown tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--preset", default="davit-d3", help="name of a model, as for speed.Bench (default: %(default)s)"
+        "--preset", default="davit-d3", help="name of a model, as for bench.Bench (default: %(default)s)"
     )
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)

@@ -1,7 +1,10 @@
 """Compare time and memory of seemkit and of a plain implementation that computes like the reference (`naive.py`).
 
     python benchmarks/speed.py --preset davit-d3 --size 1024 --json OUT
-        [--dtypes float32 bfloat16 float64] [--only STAGE ...] [--repeats 3]
+        [--dtypes float32 bfloat16 float64] [--only STAGE ...] [--repeats 3] [--quick]
+
+Each stage is printed when it is done, and `--json` is written anew after each. `--quick` measures each stage but the
+training step once, without memory, in at most three minutes.
 
 Both implementations use the same random weights, image, prompts and random choices. Decodes, clicks and texts use the
 same encoded image; in bfloat16, each implementation uses its own. Times are paired: one call of each implementation in
@@ -22,38 +25,33 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import naive
 import torch
 import training_step
+from bench import PRESETS, Bench
 from memory import peak_of, peak_of_process
 from torch import Tensor
 
-from seemkit.checkpoints.variants import VARIANTS
-from seemkit.inference.session import Session
-from seemkit.model.outputs import Draws
 from seemkit.model.precision import bfloat16_is_fast
-from seemkit.model.seem import SEEM
-from seemkit.nn.context import ImageContext
-from seemkit.postprocess.panoptic import panoptic_map
-from seemkit.prompts.values import Point, Prompt, Text
-from seemkit.types import Size, Vocabulary
 
-PRESETS = sorted(
-    name.removesuffix("-v1")
-    for name, architecture in VARIANTS.items()
-    if name.endswith("-v1") and architecture.pixel_decoder == "fpn"
-)
-"""The published models with the pixel decoder that `naive` implements."""
-CLASSES, CLICKS, SEGMENTS, SCORE = 133, 10, 20, 0.5
 WAYS = ("seemkit", "naive")
 TRAINING = "training step"
-STAGES = ("encode", "generic decode", "first click", "tenth click", "text", "panoptic map", TRAINING)
+STAGES = (
+    "encode",
+    "to the first click",
+    "generic decode",
+    "first click",
+    "tenth click",
+    "text",
+    "whole image",
+    TRAINING,
+)
+"""Stages that are timed. "To the first click" is encoding with the keys and values of all decoder layers, which a
+session computes at its start. "Whole image" is a panoptic map, instances and a semantic map of decoded objects.
+"""
 BARS = {
     "encode": {"bfloat16": 3.5},
     "generic decode": {"float32": 5.0, "bfloat16": 5.0},
@@ -67,151 +65,6 @@ MEMORY_BARS = {"first click": 0.25, "tenth click": 0.25, "generic decode": 0.5}
 TOLERANCE, LEAST_IOU = 1e-4, 0.99
 ROUNDS = 2
 """Number of rounds before a training step; training draws 0 to 5."""
-
-
-@dataclass
-class Bench:
-    """A network, an image and prompts, and the calls of each stage for both implementations.
-
-    Args:
-        preset: name of a published model without its version, which gets random weights; or a model for
-            `SEEM.from_pretrained`, which the plain implementation cannot compute.
-        side: side of the square image, in pixels.
-        dtype: dtype of seemkit's weights. The plain implementation uses float64 for float64, otherwise float32.
-    """
-
-    preset: str
-    side: int
-    dtype: torch.dtype = torch.float32
-
-    @cached_property
-    def plain(self) -> SEEM:
-        """The network in full precision: float64 if `dtype` is float64, else float32."""
-        if self.preset not in PRESETS:
-            return SEEM.from_pretrained(self.preset, image_side=self.side)
-        torch.manual_seed(0)
-        names = Vocabulary(tuple(f"class {index}" for index in range(CLASSES)), (True,) * CLASSES)
-        network = SEEM(replace(VARIANTS[f"{self.preset}-v1"], templates=("{}",)), names).eval()
-        return network.to(torch.promote_types(self.dtype, torch.float32))
-
-    @cached_property
-    def network(self) -> SEEM:
-        """The network in the dtype that seemkit uses."""
-        return Bench(self.preset, self.side).plain.to(self.dtype) if self.dtype == torch.bfloat16 else self.plain
-
-    @cached_property
-    def image(self) -> Tensor:
-        """Image of noise at several scales."""
-        generator = torch.Generator().manual_seed(1)
-        grains = [torch.rand((1, 3, side, side), generator=generator) for side in (4, 16, 64, self.side)]
-        size = (self.side, self.side)
-        layers = [torch.nn.functional.interpolate(grain, size=size, mode="bilinear") for grain in grains]
-        return torch.stack(layers).mean(dim=0)[0].mul(255)
-
-    @cached_property
-    def clicks(self) -> list[Point]:
-        """Ten clicks, every third of them negative."""
-        places = torch.rand((CLICKS, 2), generator=torch.Generator().manual_seed(2)) * (self.side - 1)
-        return [Point(float(x), float(y), positive=index % 3 != 2) for index, (x, y) in enumerate(places.tolist())]
-
-    @cached_property
-    def session(self) -> Session:
-        """Session with the encoded image and nine rounds of clicks of the object "ten"."""
-        session = Session(self.network, self.image.byte())
-        for click in self.clicks[:-1]:
-            session.add(click, name="ten").predict(name="ten")
-        session.panoptic()  # computes the class vectors
-        return session
-
-    @cached_property
-    def bare(self) -> ImageContext:
-        """The encoded image for the plain implementation, so that a stage shows its own differences only."""
-        return naive.reread(self.plain.encode_image([self.image.byte()]))
-
-    @cached_property
-    def previous(self) -> Tensor:
-        """Mask logits of the object "ten" after its ninth click."""
-        played = self.session._history["ten"].played
-        assert played is not None
-        return played.masks[0, 0].to(self.plain.dtype)
-
-    @cached_property
-    def classes(self) -> Tensor:
-        """Class vectors of the network in full precision; they do not affect the masks, which are compared."""
-        assert self.plain.vocabulary is not None
-        return self.plain.embed_vocabulary(self.plain.vocabulary)
-
-    @cached_property
-    def draws(self) -> Draws:
-        """Random choices of the session."""
-        return Draws(queries=self.plain.queries.draw(1, 0))
-
-    @cached_property
-    def generic(self) -> tuple[Tensor, Tensor]:
-        """Class probabilities and mask logits with `SEGMENTS` confident queries."""
-        generator = torch.Generator().manual_seed(3)
-        logits = torch.randn((101, CLASSES + 1), generator=generator)
-        logits[:, -1] += 8
-        logits[torch.arange(SEGMENTS) * 5, torch.arange(SEGMENTS) * 6] += 20
-        coarse = torch.randn((1, 101, 8, 8), generator=generator)
-        masks = torch.nn.functional.interpolate(coarse, size=(self.side // 4,) * 2, mode="bicubic")[0] * 6 - 4
-        return logits.softmax(dim=1), masks
-
-    def stages(self) -> dict[str, dict[str, Callable[[], Tensor]]]:
-        """Return the calls by stage and implementation; a call returns the tensor to compare."""
-        size = Size(self.side, self.side)
-        return {
-            "encode": {
-                "seemkit": lambda: self.network.encode_image([self.image.byte()]).mask_features,
-                "naive": lambda: naive.encode(self.plain, self.image.byte().to(self.plain.dtype)).mask_features,
-            },
-            "generic decode": {
-                "seemkit": self._objects,
-                "naive": lambda: naive.objects(self.plain, self.bare, self.classes)[1],
-            },
-            "first click": {
-                "seemkit": lambda: self.session.predict(self.clicks[0]).logits,
-                "naive": lambda: self._naive_prompts(self.clicks[:1], None),
-            },
-            "tenth click": {
-                "seemkit": self._tenth,
-                "naive": lambda: self._naive_prompts(self.clicks, self.previous),
-            },
-            "text": {
-                "seemkit": lambda: self.session.predict(Text("a red thing beside a blue one")).logits,
-                "naive": lambda: self._naive_prompts([Text("a red thing beside a blue one")], None),
-            },
-            "panoptic map": {
-                "seemkit": lambda: (
-                    panoptic_map(*self.generic, (True,) * CLASSES, SCORE, enlarge=partial(naive.enlarge, size=size)).ids
-                ),
-                "naive": lambda: naive.panoptic(
-                    self.generic[0], naive.enlarge(self.generic[1], size), (True,) * CLASSES, SCORE
-                ),
-            },
-        }
-
-    def warm(self, stage: str | None = None, way: str | None = None) -> None:
-        """Compute the inputs of a stage and an implementation; None means all."""
-        _ = self.network, self.plain, self.image, self.draws, self.generic
-        if stage in ("encode", "panoptic map"):
-            return
-        if way != "naive" or stage == "tenth click":
-            _ = self.session
-        if way != "seemkit":
-            _ = self.bare, self.previous if stage in (None, "tenth click") else None
-        _ = self.classes
-
-    def _objects(self) -> Tensor:
-        return self.network.panoptic_inputs(self.session.context, self.classes.to(self.dtype))[1][0]
-
-    def _tenth(self) -> Tensor:
-        found = self.session.add(self.clicks[-1], name="ten").predict(name="ten").logits
-        self.session.undo()
-        return found
-
-    def _naive_prompts(self, prompts: list[Prompt], previous: Tensor | None) -> Tensor:
-        return naive.prompted(self.plain, self.bare, prompts, previous, self.draws)
 
 
 @torch.inference_mode()
@@ -247,67 +100,69 @@ def training(side: int, repeats: int) -> dict[str, object]:
     return {"seconds": found["seconds"], "peak_mib": found["peak_mib"], "difference": found["loss_difference"]}
 
 
-def measure(
-    preset: str, side: int, dtype: torch.dtype, repeats: int, only: Sequence[str] = STAGES
-) -> dict[str, dict[str, object]]:
-    """Return the figures of all stages in one dtype."""
+Rows = dict[str, dict[str, Any]]
+"""Figures by stage."""
+
+
+def measure(preset: str, side: int, dtype: torch.dtype, options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Yield each stage and its figures in one dtype."""
     name = str(dtype).removeprefix("torch.")
     bench = Bench(preset, side, dtype)
-    with torch.inference_mode():
-        bench.warm()
-    rows = {stage: time_stage(calls, repeats, WAYS) for stage, calls in bench.stages().items() if stage in only}
-    del bench
-    gc.collect()
-    for stage, row in rows.items():
-        arguments = ["--preset", preset, "--size", str(side), "--dtypes", name, "--peak-of", stage]
-        row["peak_mib"] = {way: round(peak_of_process(__file__, *arguments, "--way", way) / 2**20) for way in WAYS}
-    if dtype == torch.float32 and TRAINING in only:
-        rows[TRAINING] = training(side, repeats)
-    for stage, row in rows.items():
+    for stage in options.only:
+        if stage == TRAINING:
+            if dtype != torch.float32 or options.quick:
+                continue
+            row = training(side, options.repeats)
+        else:
+            with torch.inference_mode():
+                bench.warm(stage)
+            row = time_stage(bench.stages()[stage], options.repeats, WAYS)
+            if not options.quick:
+                arguments = ["--preset", preset, "--size", str(side), "--dtypes", name, "--peak-of", stage]
+                peaks = {way: round(peak_of_process(__file__, *arguments, "--way", way) / 2**20) for way in WAYS}
+                row["peak_mib"] = peaks
         row.update(ratios(row))
         row["bars_held"] = holds(stage, name, row)
-    return rows
+        yield stage, row
 
 
 def ratios(row: dict[str, Any]) -> dict[str, float]:
-    """Return how many times as fast seemkit is, and its share of the plain implementation's memory."""
-    seconds, peak = row["seconds"], row["peak_mib"]
-    return {"speedup": seconds["naive"] / seconds["seemkit"], "memory": peak["seemkit"] / max(peak["naive"], 1)}
+    """Return how many times as fast seemkit is, and its share of the plain implementation's memory, if measured."""
+    seconds, peak = row["seconds"], row.get("peak_mib")
+    found = {"speedup": seconds["naive"] / seconds["seemkit"]}
+    return found if peak is None else found | {"memory": peak["seemkit"] / max(peak["naive"], 1)}
 
 
 def holds(stage: str, dtype: str, row: dict[str, Any]) -> bool:
     """Return whether a row keeps its limits and its results agree."""
     memory = MEMORY_BARS.get(stage, float("inf"))
-    fast = row["speedup"] >= BARS.get(stage, {}).get(dtype, 0) and row["memory"] <= memory
+    fast = row["speedup"] >= BARS.get(stage, {}).get(dtype, 0) and row.get("memory", 0) <= memory
     if "equal_ids" in row:
         return fast and row["equal_ids"] > 1 - TOLERANCE
     return fast and (row["iou"] >= LEAST_IOU if dtype == "bfloat16" else row["difference"] <= TOLERANCE)
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
-    """Return the rows as a Markdown table."""
-    lines = [
-        "| stage | type | seemkit ms | naive ms | times as fast | memory MiB | naive MiB | results |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for dtype, rows in found.items():
-        for stage, row in rows.items():
-            seconds, peak = row["seconds"], row["peak_mib"]
-            if "equal_ids" in row:
-                result = f"{row['equal_ids']:.4%} of pixels equal"
-            elif "iou" in row:
-                result = f"differ by {row['difference']:.1e}, IoU {row['iou']:.4f}"
-            else:
-                result = f"differ by {row['difference']:.1e}"
-            lines.append(
-                f"| {stage} | {dtype} | {1000 * seconds['seemkit']:.0f} | {1000 * seconds['naive']:.0f} "
-                f"| {row['speedup']:.1f} | {peak['seemkit']} | {peak['naive']} | {result} |"
-            )
-    return "\n".join(lines)
+HEAD = """| stage | type | seemkit ms | naive ms | times as fast | memory MiB | naive MiB | results |
+|---|---|---|---|---|---|---|---|"""
 
 
-def main() -> int:
-    """Print the table and return 0 if every row keeps its limits and the results agree, else 1."""
+def line(stage: str, dtype: str, row: dict[str, Any]) -> str:
+    """Return a row of the Markdown table."""
+    seconds, peak = row["seconds"], row.get("peak_mib", dict.fromkeys(WAYS, "-"))
+    if "equal_ids" in row:
+        result = f"{row['equal_ids']:.4%} of pixels equal"
+    elif "iou" in row:
+        result = f"differ by {row['difference']:.1e}, IoU {row['iou']:.4f}"
+    else:
+        result = f"differ by {row['difference']:.1e}"
+    return (
+        f"| {stage} | {dtype} | {1000 * seconds['seemkit']:.0f} | {1000 * seconds['naive']:.0f} "
+        f"| {row['speedup']:.1f} | {peak['seemkit']} | {peak['naive']} | {result} |"
+    )
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments of the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", default="davit-d3", choices=PRESETS, help="published model without its version")
     parser.add_argument("--size", type=int, default=1024)
@@ -315,24 +170,35 @@ def main() -> int:
     parser.add_argument("--dtypes", nargs="+", default=usual, choices=["float32", "bfloat16", "float64"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=STAGES, choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
+    parser.add_argument("--quick", action="store_true", help="every stage but training once, without memory")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.quick:
+        options.repeats = 1
+    return options
+
+
+def main() -> int:
+    """Print the table and return 0 if every row keeps its limits and the results agree, else 1."""
+    options = parse()
     if options.peak_of:
         bench = Bench(options.preset, options.size, getattr(torch, options.dtypes[0]))
         with torch.inference_mode():
             bench.warm(options.peak_of, options.way)
             print(peak_of(bench.stages()[options.peak_of][options.way]))
         return 0
-    found = {
-        name: measure(options.preset, options.size, getattr(torch, name), options.repeats, options.only)
-        for name in options.dtypes
-    }
-    print(table(found))
-    if options.json:
-        head = {"preset": options.preset, "size": options.size, "threads": torch.get_num_threads()}
-        options.json.write_text(json.dumps({**head, "torch": torch.__version__, "stages": found}, indent=2) + "\n")
+    found: dict[str, Rows] = {}
+    head = {"preset": options.preset, "size": options.size, "threads": torch.get_num_threads()}
+    print(HEAD, flush=True)
+    for name in options.dtypes:
+        for stage, row in measure(options.preset, options.size, getattr(torch, name), options):
+            found.setdefault(name, {})[stage] = row
+            print(line(stage, name, row), flush=True)
+            if options.json:
+                content = {**head, "torch": torch.__version__, "stages": found}
+                options.json.write_text(json.dumps(content, indent=2) + "\n")
     return 0 if all(row["bars_held"] for rows in found.values() for row in rows.values()) else 1
 
 

@@ -48,7 +48,7 @@ def convolve(
     maps: Float[Tensor, "B C H W"], kernels: Float[Tensor, "K C 3 3"], bias: Float[Tensor, " K"] | None = None
 ) -> Float[Tensor, "B K H W"]:
     """Return the result of `torch.nn.functional.conv2d` with a padding of 1, channels of a cell adjacent in memory."""
-    of_patch, of_kernel, of_tile = (matrix.to(maps) for matrix in _matrices())
+    of_kernel = _matrices()[1].to(maps)
     batch, channels, height, width = maps.shape
     down, across = -(-height // TILE), -(-width // TILE)
     turned_kernels = (of_kernel @ kernels.permute(2, 3, 1, 0).reshape(KERNEL**2, -1)).view(PATCH**2, channels, -1)
@@ -57,12 +57,18 @@ def convolve(
     for image, result in zip(maps.permute(0, 2, 3, 1), found, strict=True):
         for top in range(0, down, rows):
             part = _padded(image, top * TILE, min(top + rows, down) * TILE, across * TILE)
-            patches = part.unfold(0, PATCH, TILE).unfold(1, PATCH, TILE).permute(3, 4, 0, 1, 2)
-            turned = (of_patch @ patches.reshape(PATCH**2, -1)).view(PATCH**2, -1, channels)
-            products = torch.bmm(turned, turned_kernels)
-            tiles = (of_tile @ products.view(PATCH**2, -1)).view(TILE, TILE, -1, across, len(kernels))
+            tiles = _tiles(part, turned_kernels).view(TILE, TILE, -1, across, len(kernels))
             result[top : top + rows] = (tiles if bias is None else tiles + bias).permute(2, 0, 3, 1, 4)
     return found.view(batch, down * TILE, across * TILE, -1)[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def _tiles(cells: Float[Tensor, "h w C"], turned_kernels: Float[Tensor, "36 C K"]) -> Float[Tensor, "16 NK"]:
+    """Return the tiles of the result of which the cells are the patches; one intermediate result exists at a time."""
+    of_patch, _, of_tile = (matrix.to(cells) for matrix in _matrices())
+    values = cells.unfold(0, PATCH, TILE).unfold(1, PATCH, TILE).permute(3, 4, 0, 1, 2).reshape(PATCH**2, -1)
+    values = of_patch @ values
+    values = torch.bmm(values.view(PATCH**2, -1, cells.shape[2]), turned_kernels)
+    return of_tile @ values.view(PATCH**2, -1)
 
 
 def _padded(cells: Float[Tensor, "H W C"], top: int, bottom: int, right: int) -> Float[Tensor, "h w C"]:

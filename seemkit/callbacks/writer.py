@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,10 @@ class PredictionWriter(Callback):
                 segment without a prompt.
         """
         module = seem(pl_module)
-        check_answers(module.network.architecture, "automatic")
+        architecture = module.network.architecture
+        if not trainer.ckpt_path:  # the weights are as they were given, not trained here
+            architecture = replace(architecture, answers=module.learned)
+        check_answers(architecture, "automatic")
         with like_a_step(trainer):
             self._classes = module.network.embed_vocabulary(module.vocabulary)
         settings = self._settings(module)

@@ -59,6 +59,9 @@ class SeemModule(lightning.LightningModule):
         alignment: region-text guide for training from scratch.
         weights: name or path of the initial weights, see `SEEM.from_pretrained`; None starts from scratch.
         seed: seed of the initial weights and of all random choices in training.
+
+    Attributes:
+        learned: what the network answers before it is trained here.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class SeemModule(lightning.LightningModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SEEM(architecture)
+        self.learned = architecture.answers if found is None else found.architecture.answers
         if found is not None:
             fill(self.network, found.tensors, found.source, new_parts=adapted or alignment.weight > 0)
         self.aligner: RegionAlignment | None = None
@@ -136,6 +140,7 @@ class SeemModule(lightning.LightningModule):
         The hook for the start of an epoch would not do: Lightning skips it if a run resumes in the middle of an epoch.
         """
         restore_loader_place(self.trainer)
+        self.learned = self.network.architecture.answers
         for part in self.optimization.frozen:
             self.network.get_submodule(part).eval()
 

@@ -166,6 +166,15 @@ def test_an_unknown_format_is_named(scenes: Path, tmp_path: Path, capsys: pytest
     assert "formats coco: unknown; use one of masks, coco-instances" in capsys.readouterr().err
 
 
+def test_a_model_that_was_not_trained_for_it_is_refused(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Although the losses in the configuration would teach it."""
+    assert main(words(scenes, tmp_path / "run", "--model.weights", "photos-tiny")) == 2
+    assert "this model only answers" in capsys.readouterr().err
+    assert not list((tmp_path / "run" / "predictions").glob("*.json"))
+
+
 @pytest.mark.slow
 def test_killed_on_two_processes_it_continues_on_one(scenes: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "1"]

@@ -8,7 +8,8 @@ official SEEM model in `--golden`, see `golden.py`, without what X-Decoder lacks
 synthetic weights. `seemkit convert xdecoder` reads it; `seemkit fit` trains on the panoptic folder `--root` and saves a
 checkpoint halfway; a second `seemkit fit` resumes from it. Printed are the mean total loss of the first and last ten
 steps, the seconds, and whether the losses and the final weights of both runs are equal bit for bit. A configuration
-without names in `--golden` starts from random weights in seemkit's format. A run of less than 20 steps is not resumed.
+without names in `--golden` starts from random weights in seemkit's format. A run of less than 20 steps is not resumed;
+the loss of each step is printed instead.
 """
 
 from __future__ import annotations
@@ -133,12 +134,12 @@ def recipe(config: str, options: argparse.Namespace) -> None:
     whole, resumed = out / "whole", out / "resumed"
     seconds = fit(config, whole, weights, options)
     found = losses(whole)
-    ten = min(10, len(found))
-    first, last = mean(found[:ten]), mean(found[-ten:])
     print(f"{config}: {len(found)} steps at {options.side} pixels, {seconds:.0f} s with start and end", flush=True)
-    print(f"{config}: total loss {first:.2f} -> {last:.2f} ({last / first - 1:+.0%})", flush=True)
     if options.steps < LEAST_TO_RESUME:
+        print(f"{config}: losses {', '.join(f'{loss:.2f}' for loss in found)}", flush=True)
         return
+    first, last = mean(found[:10]), mean(found[-10:])
+    print(f"{config}: total loss {first:.2f} -> {last:.2f} ({last / first - 1:+.0%})", flush=True)
     half = options.steps // 2
     shutil.copytree(whole / "logs", resumed / "logs")
     fit(config, resumed, weights, options, "--ckpt_path", str(whole / "checkpoints" / f"step={half}.ckpt"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seemkit.data.scenes.writer import write_scenes
 from seemkit.inference.session import Session
@@ -27,15 +27,13 @@ from seemkit.io.image import image_files
 from seemkit.model.seem import SEEM
 from seemkit.prompts.values import Point, Prompt, Text
 
-ENCODERS = ("backbone", "pixel_decoder")
 WAYS = {
     "all": None,
     "backbone": ("backbone",),
     "pixel decoder": ("pixel_decoder",),
-    "backbone and pixel decoder": ENCODERS,
-    "all but these": ENCODERS,
+    "backbone and pixel decoder": ("backbone", "pixel_decoder"),
 }
-"""The parts that are in bfloat16; those that are not in the last way."""
+"""The parts that are in bfloat16; None for the whole network."""
 SCENES, SIDE, GRID = 24, 128, 3
 Masks = dict[str, list[Tensor]]
 
@@ -49,21 +47,15 @@ def cast(value: Any, dtype: torch.dtype) -> Any:  # noqa: ANN401
     return type(value)(cast(part, dtype) for part in value) if isinstance(value, (list, tuple)) else value
 
 
-def place(part: nn.Module, inside: torch.dtype, outside: torch.dtype) -> None:
-    """Let a part compute in one type, in a network of another one."""
-    part.to(inside)
-    part.register_forward_pre_hook(lambda _, given: cast(given, inside))
-    part.register_forward_hook(lambda *called: cast(called[-1], outside))
-
-
 def network_of(model: str, way: str) -> SEEM:
     """Return the network with the parts of a way in bfloat16."""
-    network = SEEM.from_pretrained(model)
-    parts, half = WAYS[way], torch.bfloat16
-    rest = half if way in ("all", "all but these") else torch.float32
-    network.to(rest)
-    for name in parts or ():
-        place(getattr(network, name), torch.float32 if rest == half else half, rest)
+    network, parts = SEEM.from_pretrained(model), WAYS[way]
+    if parts is None:
+        return network.bfloat16()
+    for name in parts:
+        part = getattr(network, name).bfloat16()
+        part.register_forward_pre_hook(lambda _, given: cast(given, torch.bfloat16))
+        part.register_forward_hook(lambda *called: cast(called[-1], torch.float32))
     return network
 
 

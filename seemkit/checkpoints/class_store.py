@@ -1,7 +1,8 @@
 """Vectors of class names in the user's cache, which outlive the process: a new vocabulary costs its new names only.
 
-A file holds the vector of one name. Its folder is named after the weights of the text tower and the templates, so a
-vector is found only where it would come out the same. A cache that cannot be read or written is passed over.
+A file holds the vector of one name. Its folder is named after the weights of the text tower, the kind of device and the
+templates, so a vector is found only where it would come out the same. A cache that cannot be read or written is passed
+over.
 """
 
 from __future__ import annotations
@@ -45,11 +46,12 @@ class ClassStore:
         tower.remember(templates, _read(folder, missing))
         missing = tower.unknown(names, templates)
         if missing:
-            tower.embed_classes(names, templates)
+            with torch.autocast(tower.projection.device.type, enabled=False):
+                tower.embed_classes(names, templates)
             _write(folder, {name: tower.known(name, templates) for name in missing})
 
     def _folder_of(self, tower: LanguageTower, templates: Sequence[str]) -> Path:
-        digest = hashlib.sha256(json.dumps([FORMAT, *templates]).encode())
+        digest = hashlib.sha256(json.dumps([FORMAT, tower.projection.device.type, *templates]).encode())
         for name, tensor in sorted(tower.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(memoryview(tensor.cpu().reshape(-1).view(torch.uint8).numpy()))
@@ -72,7 +74,7 @@ def _write(folder: Path, vectors: Mapping[str, Tensor]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, vector in vectors.items():
             with replacing(_file(folder, name)) as path:
-                safetensors.torch.save_file({VECTOR: vector.cpu().contiguous()}, path)
+                path.write_bytes(safetensors.torch.save({VECTOR: vector.cpu().contiguous()}))
     except OSError:
         return
 

@@ -83,4 +83,4 @@ def _with_rivals(network: SEEM, text: str, vocabulary: Vocabulary) -> Float[Tens
     if text in vocabulary.names:
         place = vocabulary.names.index(text)
         return torch.cat((known[place : place + 1], known[:place], known[place + 1 :]))
-    return torch.cat((network.embed_vocabulary(Vocabulary((text,), (True,)))[:1], known))
+    return torch.cat((network.language.embed_classes((text,), network.templates)[:1], known))

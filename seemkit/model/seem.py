@@ -271,7 +271,7 @@ class SEEM(nn.Module):
 
         A network with pretrained weights keeps them in the user's cache if they take long to compute.
         """
-        if self.class_store is not None and not self.training:
+        if self.class_store is not None and not self.language.training and not torch.is_grad_enabled():
             self.class_store.fill(self.language, vocabulary.names, self.templates)
         return self.language.embed_classes(vocabulary.names, self.templates)
 

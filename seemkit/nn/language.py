@@ -111,10 +111,7 @@ class LanguageTower(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> TextFeatures:
         """Return the features of the texts."""
-        return self.encode(tokenize(texts, self.context_length))
-
-    def encode(self, ids: Int[Tensor, "T L"]) -> TextFeatures:
-        """Return the features of texts given as token ids on the host; see `seemkit.nn.tokenizer.tokenize`."""
+        ids = tokenize(texts, self.context_length)
         ends = ids.argmax(dim=1)  # the end token has the highest id
         device = self.projection.device
         tokens = self.project(self.transformer(self.embed(ids, torch.arange(ids.shape[1]))))

@@ -170,6 +170,6 @@ def _merge(
     """Return the next finer map of the pyramid; at most two maps of its size are in memory at a time."""
     merged: Tensor = lateral(feature)
     merged += F.interpolate(coarser, size=feature.shape[-2:], mode="nearest")
-    for layer in output.children():  # one by one, because a module that is called holds what it was given
+    for layer in output.children():  # calling `output` would keep its input in memory until it returns
         merged = layer(merged)
     return merged

@@ -1,9 +1,9 @@
 """Unit vectors of many sentences, and of class names, each the mean over sentences such as "a photo of a {}.".
 
 Attention in the text tower is causal, so what a sentence starts with does not depend on what follows. The keys and
-values of a start are computed once, and each sentence costs only its other tokens. Sentences are read in batches whose
-shape depends on their own length, because the last bits of a product depend on the shape of its batch: a vector is the
-same to the last bit whatever other sentences are read with it.
+values of a start are computed once, and each sentence costs only its other tokens. Sentences are read in batches of
+`rows`, all of one length, because the last bits of a product depend on the shape of its batch: with the same `rows`, a
+vector is the same to the last bit whatever other sentences are read with it.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class SeemModule(lightning.LightningModule):
         seed: seed of the initial weights and of all random choices in training.
 
     Attributes:
-        learned: what the network answers before it is trained here.
+        learned: what the network answers before it is trained here; without `weights`, what it would learn here.
     """
 
     def __init__(

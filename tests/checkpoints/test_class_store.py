@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,26 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
         assert computed(store, tower()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     store, own = ClassStore(tmp_path / "file" / "classes"), tower()
     assert len(computed(store, own)) == 3
     assert own.unknown(NAMES, TEMPLATES) == []
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert len(computed(ClassStore(tmp_path / "classes"), tower())) == 3
+    assert not list(tmp_path.glob("classes/*/*"))
+
+
+def test_vectors_are_computed_without_autocast(tmp_path: Path) -> None:
+    store, own = ClassStore(tmp_path), tower()
+    with torch.autocast("cpu", torch.bfloat16):
+        computed(store, own)
+    with torch.no_grad():
+        assert torch.equal(own.embed_classes(NAMES, TEMPLATES), tower().embed_classes(NAMES, TEMPLATES))
 
 
 def test_a_network_with_pretrained_weights_keeps_them(

@@ -1,8 +1,8 @@
 """timm's feed-forward layers, computed for some of the cells at a time.
 
-The hidden features of a large image are up to a gigabyte. A part of them fits into the processor's cache, and its
-memory is used again for the next part, so the layer takes two thirds of the time. Each cell is on its own, so the
-result is the same.
+The hidden features of a large image take 128 MB and more. A part of them fits into the processor's cache, and its
+memory is used again for the next part, so such a layer takes two thirds of the time. Each cell is on its own, so the
+result is the same up to rounding.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Compare the masks of a trained model in bfloat16 with those in float32, and find which part causes the difference.
 
-    python benchmarks/half_precision.py [--model scenes-tiny] [--images FOLDER] [--ways all backbone ...]
+    python benchmarks/half_precision.py [--model scenes-tiny] [--images FOLDER] [--ways all backbone ...] [--no-zoom]
 
 Without `--images`, 24 scenes of 128 x 128 pixels are drawn. Each image gets a click in the middle of each segment that
 the model finds in float32, the label of each as a text, and a panoptic map; a model that only answers clicks gets nine
 clicks on a grid. Printed are mean and median of the IoU of both masks, and how many are below 0.9. A way names the
-parts that are in bfloat16; the others are in float32.
+parts that are in bfloat16; the others are in float32. `--no-zoom` never zooms in on an object.
 """
 
 from __future__ import annotations
@@ -94,18 +94,18 @@ def iou(one: Tensor, other: Tensor) -> float:
     return int((one & other).sum()) / either if either else 1.0
 
 
-def measure(model: str, images: Path, ways: Sequence[str]) -> None:
+def measure(model: str, images: Path, ways: Sequence[str], *, zoom: bool) -> None:
     """Print the figures of each way."""
     full, files = SEEM.from_pretrained(model), image_files(images)
     given, wanted = [], []
     for file in files:
-        session = Session(full, file)
+        session = Session(full, file, zoom=zoom)
         given.append(prompts_of(session))
         wanted.append(masks_of(session, given[-1]))
     for way in ways:
         network, found = network_of(model, way), []
         for file, prompts, masks in zip(files, given, wanted, strict=True):
-            found += overlaps(masks, masks_of(Session(network, file), prompts))
+            found += overlaps(masks, masks_of(Session(network, file, zoom=zoom), prompts))
         for kind in ("click", "text", "panoptic"):
             values = [value for name, value in found if name == kind]
             if values:
@@ -121,11 +121,12 @@ def main() -> None:
     parser.add_argument("--model", default="scenes-tiny")
     parser.add_argument("--images", type=Path, help="folder of images")
     parser.add_argument("--ways", nargs="+", default=[*WAYS], choices=[*WAYS])
+    parser.add_argument("--zoom", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.images is None:
             write_scenes(Path(folder), {"test": SCENES}, seed=0, size=SIDE)
-        measure(options.model, options.images or Path(folder) / "test", options.ways)
+        measure(options.model, options.images or Path(folder) / "test", options.ways, zoom=options.zoom)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from unittest.mock import patch
 
 import torch
@@ -53,7 +52,7 @@ def measure(clicks: str, side: int, rounds: int) -> None:
     """Print the figures of one way to click."""
     torch.manual_seed(0)
     names = Vocabulary(tuple(f"class {index}" for index in range(CLASSES)), (True,) * CLASSES)
-    network = SEEM(replace(FULL_SIZE, text_layers=1), names)
+    network = SEEM(FULL_SIZE, names)
     for part in (network.backbone, network.pixel_decoder, network.language):
         part.requires_grad_(False)
     sampling = Sampling(objects=10, phrases=4, rounds=rounds, clicks=clicks)

@@ -12,24 +12,17 @@ BLOCK = 1 << 20
 """Number of scores that exist at a time in a semantic map; 4 MiB of them stay in a processor's cache."""
 
 
-def semantic_scores(
+def semantic_map(
     class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
-) -> Float[Tensor, "K H W"]:
-    """Return the score of each class at each pixel: class probability times mask probability, summed over queries.
+) -> Int[Tensor, "H W"]:
+    """Return the label 0..K-1 with the highest score at each pixel, int64.
 
-    Scores are >= 0 and not normalized.
+    The score of a class is the class probability times the mask probability, summed over the queries.
 
     Args:
         class_probabilities: [Q, K+1] after the softmax; the last class means no object and is dropped.
         mask_logits: mask logits, one mask per query.
     """
-    return torch.einsum("qk,qhw->khw", class_probabilities[:, :-1], mask_logits.sigmoid())
-
-
-def semantic_map(
-    class_probabilities: Float[Tensor, "Q classes"], mask_logits: Float[Tensor, "Q H W"]
-) -> Int[Tensor, "H W"]:
-    """Return the label 0..K-1 with the highest score at each pixel, int64; see `semantic_scores`."""
     return semantic_map_of_rows(class_probabilities, [mask_logits])
 
 
